@@ -18,6 +18,7 @@ except ModuleNotFoundError as _missing:
 from durable_execution_sdk.cli.commands.callback import callback
 from durable_execution_sdk.cli.commands.completion import VARIABLE, completion
 from durable_execution_sdk.cli.commands.dev import dev
+from durable_execution_sdk.cli.commands.functions import functions, publish
 from durable_execution_sdk.cli.commands.history import history
 from durable_execution_sdk.cli.commands.lint import lint
 from durable_execution_sdk.cli.commands.list import list_
@@ -57,8 +58,8 @@ def durable() -> None:
 
 
 _SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Run": (run, dev, start),
-    "Look": (list_, show, history, logs),
+    "Run": (run, dev, start, publish),
+    "Look": (list_, show, history, logs, functions),
     "Steer": (callback, stop, delete, time, pause, resume, fork, rerun, crash),
     "Prove": (replay, lint),
     "Project": (completion,),

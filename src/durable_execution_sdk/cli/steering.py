@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Protocol
 
 from durable_execution_sdk.cli.output.processes import processes_of, running_or_resume
@@ -88,7 +87,6 @@ class StoreSteering:
         self.set_time = emulator.set_time_mode
         self.advance = emulator.advance
         self.fork = emulator.fork
-        self.rerun = emulator.rerun
         self.command = place.command
 
     def arn(self, name: str) -> str:
@@ -102,6 +100,10 @@ class StoreSteering:
     def resume(self, arn: str, reason: str | None) -> None:
         """End a pause."""
         self._emulator.resume(arn, ResumeRequest(reason=reason))
+
+    def rerun(self, arn: str, *, payload: str | None, name: str | None) -> str:
+        """Start an execution like another; return its ARN."""
+        return self._emulator.rerun(arn, payload=payload, name=name)
 
     def crash(self, arn: str, fault: LiveFault | None) -> None:
         """Refuse: the process that runs an execution is to be reached through a server only."""
@@ -118,11 +120,3 @@ class StoreSteering:
         if self._emulator.is_closed(arn):
             return None
         return running_or_resume(self._emulator, arn, self._place)
-
-
-@contextmanager
-def steering(store: str | None) -> Generator[Steering]:
-    """Open the control of the executions in a store; raise ``Refusal`` if it does not exist."""
-    place = Place(store)
-    with place.existing() as emulator:
-        yield StoreSteering(place, emulator)

@@ -17,6 +17,7 @@ from durable_execution_sdk.dev.functions.declaration import Declaration
 from durable_execution_sdk.dev.functions.environment import Place
 from durable_execution_sdk.dev.functions.host import ProcessFunctions
 from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord, LogLine
+from durable_execution_sdk.dev.functions.versions import Versions, versions_path
 from durable_execution_sdk.dev.logs.log_store import LogStore, logs_path
 from durable_execution_sdk.dev.server import DEFAULT_PORT, DevServer, ServerOptions
 from durable_execution_sdk.engine.events import Event, ExecutionDeleted
@@ -65,18 +66,32 @@ class DevSession:
             )
             started.callback(self.server.close)
             self.logs = LogStore(logs_path(options.store))
+            started.callback(self.logs.close)
             self.host = ProcessFunctions(
                 self.server.functions,
                 Place(
                     endpoint_url=self.server.url,
                     environment={**os.environ, **options.environment},
                 ),
-                _Recorder(self.logs, on_line),
+                _Recorder(self.logs, on_line, self.server.changes.wake),
                 has_deadlines=options.has_deadlines,
+                on_workers=lambda: self.server.changes.note(FUNCTIONS),
             )
+            started.callback(self.host.close)
             self._is_running = self.host.is_running
             self.server.emulator.subscribe(self._forget_deleted)
+            self.server.emulator.faults.on_crash(self.host.kill)
+            self.versions = Versions(versions_path(options.store), self.host, self.server.functions)
+            self._show_processes()
+            # Before the functions are added: executions of a version must not meet the latest code.
+            self.versions.restore()
             started.pop_all()
+
+    def _show_processes(self) -> None:
+        """Let the routes of the server see the processes."""
+        view = self.server.processes
+        view.workers, view.logs = self.host.workers, self.logs
+        view.publish, view.set_alias = self.versions.publish, self.versions.set_alias
 
     def add(self, declarations: Sequence[Declaration]) -> None:
         """Add functions, and go on with their executions."""
@@ -126,15 +141,19 @@ class DevSession:
 
 
 class _Recorder:
-    """Keeps records, and passes lines on as they come."""
+    """Keeps records, passes lines on as they come, and wakes the streams of changes."""
 
-    def __init__(self, logs: LogStore, on_line: Callable[[LogLine], None]) -> None:
+    def __init__(
+        self, logs: LogStore, on_line: Callable[[LogLine], None], wake: Callable[[], None]
+    ) -> None:
         self._on_line = on_line
         self._logs = logs
+        self._wake = wake
 
     def add_lines(self, lines: list[LogLine]) -> None:
         """Keep and pass on the lines of a worker."""
         self._logs.add_lines(lines)
+        self._wake()
         for line in lines:
             self._on_line(line)
 
@@ -145,3 +164,4 @@ class _Recorder:
     def add_notes(self, notes: list[CodeNote]) -> None:
         """Keep positions."""
         self._logs.add_notes(notes)
+        self._wake()
