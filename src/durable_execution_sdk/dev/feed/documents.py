@@ -20,16 +20,15 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.runs import Runs
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord
 from durable_execution_sdk.engine.events import ChainedInvokeStarted
+from durable_execution_sdk.engine.execution_time import ExecutionTime
 from durable_execution_sdk.engine.state import ExecutionState, RunningInvocation
 from durable_execution_sdk.engine.views.progress import OperationProgress, progress
-from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.rendering.batch_progress import BatchProgress, batch_progress
 from durable_execution_sdk.rendering.documents import (
     operation_document,
     origin_document,
     record_document,
-    time_document,
 )
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.payloads import result_of
@@ -83,7 +82,7 @@ class FeedDocuments:
         waiting = cast("list[Document]", document["waiting"])
         document["waiting_count"] = len(waiting)
         document["waiting"] = waiting[:MOST_WAITING]
-        document["time"] = None if executions is None else self._time(record.arn)
+        document["time"] = None if executions is None else _time(executions.execution.time)
         return document
 
     def execution(
@@ -121,13 +120,6 @@ class FeedDocuments:
         """Return what the processes of an execution recorded of its invocations, by request id."""
         logs = self._local.logs
         return {} if logs is None else {each.request_id: each for each in logs.invocations(arn)}
-
-    def _time(self, arn: str) -> Document | None:
-        try:
-            return time_document(self._emulator.time(arn), self._emulator.progress(arn))
-        except ServiceError:
-            # It was deleted in this moment.
-            return None
 
     def _processes(self, arn: str) -> list[int]:
         address = ServerAddress(
@@ -258,6 +250,16 @@ def _invocation(
         "process": None if record is None else record.worker,
         "peak_kilobytes": None if record is None else record.peak_kilobytes,
         "init_milliseconds": None if record is None else record.init_milliseconds,
+    }
+
+
+def _time(time: ExecutionTime) -> Document:
+    """Build the document of an execution's time, from which a reader reckons its now."""
+    return {
+        "mode": time.mode,
+        "offset_milliseconds": time.ahead,
+        "stands_at": iso(time.stands_at),
+        "advances_to": iso(time.advances_to),
     }
 
 
