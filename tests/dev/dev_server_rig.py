@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -150,10 +151,12 @@ class Client:
         )
         return message["data"]
 
-    def start(self, function: str, name: str, payload: Any = None) -> str:
+    def start(
+        self, function: str, name: str, payload: Any = None, qualifier: str = "$LATEST"
+    ) -> str:
         return self.server.emulator.start(
             InvokeRequest(
-                function_name=f"{function}:$LATEST",
+                function_name=f"{function}:{qualifier}",
                 payload=json.dumps(payload).encode(),
                 invocation_type=InvocationType.EVENT,
                 durable_execution_name=name,
@@ -189,10 +192,13 @@ def execution(reference: str, rest: str = "") -> str:
 
 def _messages(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
     fields: dict[str, Any] = {}
+    deadline = time.monotonic() + 2 * PATIENCE
     while line := answer.readline().decode():
         name, _, value = line.rstrip("\n").partition(": ")
-        if name:
+        if name and not line.startswith(":"):
             fields[name] = value
+        elif line.startswith(":"):
+            assert time.monotonic() < deadline, "the stream says nothing"
         elif fields.get("event"):
             number = int(fields["id"]) if fields["id"].isdecimal() else fields["id"]
             yield {**fields, "id": number, "data": json.loads(fields["data"])}

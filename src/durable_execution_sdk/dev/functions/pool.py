@@ -61,7 +61,9 @@ class Pool:
         while True:
             worker, is_new = await self._take()
             try:
-                return await worker.answer(call, timeout=self.timeout)
+                return await worker.answer(
+                    call, timeout=self.timeout, on_taken=self._on_change
+                )
             except WorkerGoneError as error:
                 # One that was started earlier may have failed for a reason that is gone.
                 if is_new:
@@ -119,7 +121,6 @@ class Pool:
             await worker.start()
         if not self._idle and len(self._busy) < MOST_IDLE:
             self._start_spare()
-        self._on_change()
         return worker, is_new
 
     def _start_spare(self) -> None:
