@@ -176,7 +176,6 @@ def test_a_crash_kills_the_worker_and_the_execution_goes_on(client: SessionClien
                 break
     [running] = client.get(execution("s"))["invocations"]
     client.post(execution("s", "/crash"))
-    client.post(execution("s", "/time"), {"advance_to_next": True})
     ended = client.until_activity("s", "ended")
     assert ended["status"] == "SUCCEEDED"
     first, *_ = client.get(execution("s"))["invocations"]
@@ -192,7 +191,6 @@ def test_a_fault_of_a_checkpoint_ends_with_the_same_result(
     row = client.until_waiting("a")
     client.post(execution("a", "/crash"), {"kind": kind, "operation": "again"})
     client.answer(row)
-    client.post(execution("a", "/time"), {"mode": "skip"})
     assert client.until_activity("a", "ended")["status"] == "SUCCEEDED"
     result = client.get(execution(arn, "/payload"), kind="result")["payload"]
     assert json.loads(result) == ["first", "first"]

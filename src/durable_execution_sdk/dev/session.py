@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,7 @@ from durable_execution_sdk.engine.execution_time import TimeMode
 __all__ = ["DevSession", "SessionOptions"]
 
 _SECONDS_BETWEEN_DELETIONS = 3_600
+_SLICE_SECONDS = 0.5
 
 
 class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,11 +104,16 @@ class DevSession:
         self.server.changes.note(FUNCTIONS)
 
     def wait(self) -> None:
-        """Block until the server has failed; delete executions that are older than is asked for."""
+        """Block until the server has failed; delete executions that are older than is asked for.
+
+        In slices, because a signal that comes just before an endless wait does not end it.
+        """
+        deletes_at = time.monotonic()
         while True:
-            if self._options.keep is not None:
+            if self._options.keep is not None and time.monotonic() >= deletes_at:
                 self.server.emulator.delete_older(self._options.keep)
-            if self.server.wait(_SECONDS_BETWEEN_DELETIONS):
+                deletes_at = time.monotonic() + _SECONDS_BETWEEN_DELETIONS
+            if self.server.wait(_SLICE_SECONDS):
                 return
 
     def hurry(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -23,6 +24,7 @@ from durable_execution_sdk.dev.project import Sources, project_functions, projec
 from durable_execution_sdk.engine.execution_time import TimeMode
 
 _PORT = 9014
+_SLICE_SECONDS = 0.5
 
 
 @click.command(context_settings={"show_default": True})
@@ -97,7 +99,7 @@ def dev(
     found = project_functions(Sources(paths=paths, template=template, named=named), table, folder)
     session = DevSession(options, lines.output)
     try:
-        with _ending_on_sigterm():
+        with _interruptible():
             lines.watch(session.server.emulator)
             session.add(found.declarations)
             _greet(session.server.url, place, found)
@@ -106,7 +108,7 @@ def dev(
         say("stopping when the invocations in flight have ended; Ctrl-C again ends them", err=True)
     finally:
         with _calling(session.hurry):
-            session.close()
+            _close(session.close)
     return ExitCode.SUCCEEDED
 
 
@@ -139,17 +141,31 @@ def _origin(declaration: Declaration) -> str:
 
 
 @contextmanager
-def _ending_on_sigterm() -> Generator[None]:
-    """Let SIGTERM end the server as Ctrl-C does."""
+def _interruptible() -> Generator[None]:
+    """Let SIGINT and SIGTERM end the server.
+
+    SIGINT too: a shell starts programs in the background with that signal ignored.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _close(close: Callable[[], None]) -> None:
+    """Call ``close`` in a thread, while this one handles signals."""
+    with ThreadPoolExecutor(1, "durable-close") as thread:
+        closing = thread.submit(close)
+        while not closing.done():
+            # In slices: a signal that comes just before an endless wait does not end it.
+            wait([closing], _SLICE_SECONDS)
+        closing.result()
 
 
 @contextmanager

@@ -61,9 +61,7 @@ class Pool:
         while True:
             worker, is_new = await self._take()
             try:
-                return await worker.answer(
-                    call, timeout=self.timeout, on_taken=self._on_change
-                )
+                return await worker.answer(call, timeout=self.timeout, on_taken=self._on_change)
             except WorkerGoneError as error:
                 # One that was started earlier may have failed for a reason that is gone.
                 if is_new:
