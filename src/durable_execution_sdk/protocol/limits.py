@@ -75,4 +75,5 @@ MAX_EXECUTION_NAME_CHARACTERS = 64
 MAX_REASON_CHARACTERS = 1_024
 
 # Quota: memory of a function, in MB: the least, and the default.
+MAX_ALIAS_CHARACTERS = 128
 DEFAULT_MEMORY_MB = 128

@@ -30,7 +30,10 @@ def served_functions(
 @store_option
 @json_option
 def functions(store: str | None, as_json: bool) -> None:
-    """List the functions of the development server, with their versions, aliases and workers."""
+    """List the functions of the development server.
+
+    Shows the versions, aliases and workers of each.
+    """
     client = ServerClient(running_server(Place(store)))
     if as_json:
         say(json.dumps(client.function_documents(), indent=2, ensure_ascii=False))
@@ -49,9 +52,9 @@ def functions(store: str | None, as_json: bool) -> None:
 def publish(
     function: str, alias: str | None, version: str | None, store: str | None, as_json: bool
 ) -> None:
-    """Keep the code of a function as its next version; the last version again if nothing has changed.
+    """Publish the code of a function as its next version.
 
-    A version keeps a copy of the function's folder. Executions that are started on it, by FUNCTION:VERSION
+    If nothing has changed since the last version, that one is meant. A version keeps a copy of the function's folder. Executions that are started on it, by FUNCTION:VERSION
     or FUNCTION:ALIAS, go on with that code while yours is edited. Installed packages are not copied.
     Versions and aliases are there after a restart of the server.
     """

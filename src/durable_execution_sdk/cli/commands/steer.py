@@ -12,8 +12,7 @@ from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.cli.server_steering import steering
-from durable_execution_sdk.cli.steering import Steering
+from durable_execution_sdk.cli.steering import Steering, steering
 from durable_execution_sdk.emulator.faults.live import FaultKind, LiveFault
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.views.progress import ExecutionProgress

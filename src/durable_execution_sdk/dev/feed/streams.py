@@ -32,7 +32,7 @@ GAP_SECONDS = 0.1
 SILENCE_SECONDS = 15.0
 """Longest time without a message; a comment is sent then, so that a lost connection is noticed."""
 
-MOST_LINES = 1_000
+MOST_LINES = 500
 """Lines of logs in one message."""
 
 _COMMENT = ": still here\n\n"

@@ -21,11 +21,12 @@ from durable_execution_sdk.dev.functions.declaration import Declaration
 from durable_execution_sdk.dev.functions.host import ProcessFunctions
 from durable_execution_sdk.emulator.functions.registry import LATEST, Functions
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.protocol.limits import MAX_ALIAS_CHARACTERS
 
 MOST_BYTES = 250 << 20
 """Largest size of a function's sources, as on Lambda."""
 
-_ALIAS = re.compile(r"[a-zA-Z0-9_-]{1,128}")
+_ALIAS = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_ALIAS_CHARACTERS}}}")
 _LINKED = "node_modules"
 _LEFT_OUT = frozenset({"__pycache__", "site-packages"})
 
@@ -90,7 +91,7 @@ class Versions:
         """
         if not _ALIAS.fullmatch(alias) or alias.isdecimal():
             raise ConfigError(
-                "an alias is 1 to 128 letters, digits, '-' and '_', and no number, which would be a"
+                f"an alias is 1 to {MAX_ALIAS_CHARACTERS} letters, digits, '-' and '_', and no number, which would be a"
                 f" version: {alias!r}"
             )
         with self._lock:
