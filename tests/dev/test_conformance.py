@@ -14,7 +14,6 @@ from tests.conformance.requirements import Requirement, required
 from tests.conformance.validator import validate
 
 from durable_execution_sdk import DurableHandler
-from durable_execution_sdk.cli.following import changes
 from durable_execution_sdk.dev.functions.declaration import Declaration, Runtime
 from durable_execution_sdk.dev.session import DevSession, SessionOptions
 from durable_execution_sdk.emulator.stores.store import Search
@@ -53,10 +52,14 @@ class OnDevServer(BotocoreCalls):
     def pass_time(self, arn: str, seconds: float) -> None:
         if seconds and not self._emulator.is_closed(arn):
             self._emulator.advance(arn, round(seconds * 1000))
-        for _ in changes(self._emulator, arn):
-            executions = family(self._emulator, arn)
-            if executions.is_idle and executions.execution.time.advances_to is None:
-                return
+        with self._emulator.coordinator.sleeper() as woken:
+            while not self._is_idle(arn):
+                self._emulator.clock.wait(None, woken)
+                woken.clear()
+
+    def _is_idle(self, arn: str) -> bool:
+        executions = family(self._emulator, arn)
+        return executions.is_idle and executions.execution.time.advances_to is None
 
     def lines(self) -> list[tuple[int, int, str]]:
         return [(line.at, line.number, line.text) for line in self.session.logs.lines(self._arn)]
