@@ -33,6 +33,7 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord
+from durable_execution_sdk.engine.events import ExecutionSucceeded
 from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
 
 _CLIENTS = 4
@@ -157,11 +158,11 @@ class Ends:
             assert self._changed.wait_for(lambda: len(self._ended) >= count, 600)
 
     def _observe(self, arn: str, events: Any) -> None:
-        if any(type(event).__name__.startswith("Execution") for event in events[-1:]):
-            if self._emulator.is_closed(arn):
-                with self._changed:
-                    self._ended.add(arn)
-                    self._changed.notify_all()
+        is_last = any(isinstance(event, ExecutionSucceeded) for event in events)
+        if is_last and self._emulator.is_closed(arn):
+            with self._changed:
+                self._ended.add(arn)
+                self._changed.notify_all()
 
 
 def warm_invocations(folder: Path) -> None:

@@ -36,6 +36,10 @@ async def order(event, ctx: DurableContext):
     answer = await (await ctx.create_callback(name="approval"))
     return [WORD, event, answer]
 
+def slow(event, context):
+    print("in slow", flush=True)
+    return pathlib.Path(event).read_text()  # a pipe, until the test writes to it
+
 @durable_execution
 async def stuck(event, ctx: DurableContext):
     await ctx.step(hang, event)
@@ -46,7 +50,8 @@ async def stuck(event, ctx: DurableContext):
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Running]:
     (tmp_path / "app.py").write_text(APP)
-    with running(tmp_path, "dev", "app.py", "--port", "0") as process:
+    words = ("dev", "app.py", "--port", "0", "--function", "slow=app.py:slow")
+    with running(tmp_path, *words) as process:
         process.until("start one with")
         yield process
 
@@ -92,7 +97,7 @@ def test_a_worker_is_crashed_now_and_at_a_checkpoint(server: Running, tmp_path: 
     server.until("s: InvocationCompleted")
     server.until("s: ExecutionSucceeded")
     refused = durable(tmp_path, "crash", "s")
-    assert (refused.returncode, "no invocation of it runs now" in refused.stderr) == (2, True)
+    assert (refused.returncode, "s has ended" in refused.stderr) == (2, True), refused.stderr
 
     told(tmp_path, "start", "order", "--name", "a")
     server.until("a: WaitStarted")
@@ -125,7 +130,7 @@ def test_a_version_is_published_and_outlives_an_edit_and_a_kill(
         again.until("start one with")
         listed = told(tmp_path, "functions")
         assert "live=1" in listed
-        (order, _) = json.loads(told(tmp_path, "functions", "--json"))
+        (order, *_) = json.loads(told(tmp_path, "functions", "--json"))
         assert (order["versions"], order["aliases"]) == (["1"], {"live": "1"})
         told(tmp_path, "start", "order", "--name", "new", "--input", "1")
         again.until("new: WaitStarted")
@@ -138,6 +143,33 @@ def test_a_version_is_published_and_outlives_an_edit_and_a_kill(
         assert "order has version 2" in told(tmp_path, "publish", "order", "--alias", "live")
         back = told(tmp_path, "publish", "order", "--alias", "live", "--version", "1")
         assert back == "order:1\norder:live is order:1\n"
+
+
+def test_ctrl_c_stops_the_server_after_it_has_answered_what_was_asked(
+    server: Running, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with running(tmp_path, "start", "slow", "--input", json.dumps(str(pipe))) as asking:
+        server.until("in slow")
+        server.interrupt()
+        server.until("stopping when the invocations in flight have ended")
+        pipe.write_text("answered")
+        assert (asking.end(), asking.text) == (0, '"answered"\n')
+        assert server.end() == 0
+
+
+def test_a_second_ctrl_c_ends_the_invocations_in_flight(server: Running, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with running(tmp_path, "start", "slow", "--input", json.dumps(str(pipe))) as asking:
+        server.until("in slow")
+        server.interrupt()
+        server.until("stopping when the invocations in flight have ended")
+        server.interrupt()
+        assert server.end() == 0
+        assert asking.end() == 1
+        assert "Runtime.ExitError" in asking.text
 
 
 def test_ctrl_c_ends_a_server_that_was_started_with_it_ignored(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ class ServerClient:
 
     def crash(self, arn: str, fault: LiveFault | None) -> None:
         """Kill the worker of an execution now, or plan a fault of a checkpoint to come."""
-        body = {} if fault is None else msgspec.to_builtins(fault)
+        body: dict[str, object] = {} if fault is None else msgspec.to_builtins(fault)
         self._post(f"{_execution(arn)}/crash", body, dict[str, object])
 
     def _post(self, path: str, body: Mapping[str, object], kind: type[_T]) -> _T:

@@ -77,18 +77,17 @@ class Streams:
         position = since
         async with aclosing(self._looks()) as looks:
             async for is_silent in looks:
-                has_more = True
-                while has_more:
-                    news = await self._backend.run(self._news, reader, arn, position)
-                    if news is None:
-                        yield _message("deleted", {"durable_execution_arn": arn}, position)
-                        return
-                    for message, reached in news:
+                news = await self._backend.run(self._news, reader, arn, position)
+                is_quiet = not news
+                # Several times: there may be more lines than one message has.
+                while news and not self._changes.is_closed():
+                    for message, position in news:  # noqa: B007
                         yield message
-                        position = reached
-                    # There may be more lines than one message has.
-                    has_more = bool(news)
-                if is_silent and not news:
+                    news = await self._backend.run(self._news, reader, arn, position)
+                if news is None:
+                    yield _message("deleted", {"durable_execution_arn": arn}, position)
+                    return
+                if is_silent and is_quiet:
                     yield _COMMENT
 
     def _change(self, key: str, number: int) -> str:
@@ -129,14 +128,14 @@ class Streams:
         messages: list[tuple[str, Position]] = []
         if head > position.head or place > position.place:
             now = Position(head, position.line, place)
-            document = self._documents.execution(arn, reader.timeline, now, position)
-            messages.append((_message("changes", document, now), now))
+            changed = self._documents.execution(arn, reader.timeline, now, position)
+            messages.append((_message("changes", changed, now), now))
             position = now
         if self._local.logs is not None:
             lines = self._local.logs.lines(arn, after=position.line, limit=MOST_LINES)
             if lines:
                 now = replace(position, line=lines[-1].number)
-                document = {"lines": [line_document(line) for line in lines]}
+                document: Document = {"lines": [line_document(line) for line in lines]}
                 messages.append((_message("logs", document, now), now))
         return messages
 
