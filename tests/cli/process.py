@@ -37,7 +37,10 @@ class Running:
     def until(self, text: str) -> str:
         """Wait for a line that contains this text."""
         while True:
-            line = self._arriving.get(timeout=_PATIENCE)
+            try:
+                line = self._arriving.get(timeout=_PATIENCE)
+            except queue.Empty:
+                raise AssertionError(f"no {text!r} in: {self.text}") from None
             assert line is not None, f"ended without {text!r}: {''.join(self.lines)}"
             self.lines.append(line)
             if text in line:

@@ -18,16 +18,11 @@ from durable_execution_sdk.server.http_server import serve
 _MEMBERS = {"ErrorType", "ErrorMessage", "ErrorData", "StackTrace"}
 
 
-class OverHttp:
-    """Calls of botocore's client; time passes in the emulator behind the server."""
+class BotocoreCalls:
+    """Calls of botocore's client of a server that drives itself."""
 
-    def __init__(
-        self, emulated: EmulatedService, url: str, api: Any, threads: ThreadPoolExecutor
-    ) -> None:
-        self.url = url
-        self.emulated = emulated
+    def __init__(self, api: Any) -> None:
         self._api = api
-        self._threads = threads
 
     def invoke(self, function: str, event: Any, *, asynchronous: bool) -> str:
         def call() -> Any:
@@ -40,7 +35,7 @@ class OverHttp:
             answer["Payload"].close()
             return answer
 
-        answer = call() if asynchronous else self._meanwhile(call)
+        answer = call() if asynchronous else self.answered(call)
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         arn: str = headers["x-amz-durable-execution-arn"]
         assert arn == answer["DurableExecutionArn"]
@@ -69,10 +64,26 @@ class OverHttp:
     def beat(self, callback_id: str) -> None:
         self._api.send_durable_execution_callback_heartbeat(CallbackId=callback_id)
 
+    def answered(self, call: Callable[[], Any]) -> Any:
+        """Make a call that waits for an execution to end."""
+        return call()
+
+
+class OverHttp(BotocoreCalls):
+    """Calls of botocore's client; time passes in the emulator behind the server."""
+
+    def __init__(
+        self, emulated: EmulatedService, url: str, api: Any, threads: ThreadPoolExecutor
+    ) -> None:
+        super().__init__(api)
+        self.url = url
+        self.emulated = emulated
+        self._threads = threads
+
     def pass_time(self, arn: str, seconds: float) -> None:
         self.emulated.pass_time(arn, seconds)
 
-    def _meanwhile(self, call: Callable[[], Any]) -> Any:
+    def answered(self, call: Callable[[], Any]) -> Any:
         """Drive the emulator while the call waits for an execution to end."""
         calling = self._threads.submit(call)
         calling.add_done_callback(lambda _: self.emulated.emulator.coordinator.wake())

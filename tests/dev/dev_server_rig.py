@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from durable_execution_sdk import (
+    CompletionConfig,
     DurableContext,
     Duration,
     FixedDelay,
+    MapConfig,
     NoRetry,
     StepConfig,
     durable_execution,
@@ -61,10 +64,25 @@ async def retries(event: Any, ctx: DurableContext) -> Any:
     return await ctx.step(charge, config=config)
 
 
+async def spread_one(ctx: DurableContext, item: int, index: int) -> Any:
+    if item == 0:
+        return await ctx.step(charge, config=StepConfig(retry_strategy=NoRetry()))
+    if item == 1:
+        return await (await ctx.create_callback(name="approval"))
+    return item
+
+
+@durable_execution
+async def spread(event: Any, ctx: DurableContext) -> Any:
+    config = MapConfig(completion=CompletionConfig.all_completed())
+    batch = await ctx.map([0, 1, 2], spread_one, config=config)
+    return batch.success_count
+
+
 @contextmanager
 def dev_server(store: Path, **options: Any) -> Iterator[DevServer]:
     with DevServer(ServerOptions(store=store, **{"port": 0, **options})) as server:
-        for handler in (order, outer, retries):
+        for handler in (order, outer, retries, spread):
             server.functions.add_durable(handler.__name__, handler.bind)
         server.announce()
         yield server
@@ -105,10 +123,40 @@ class Client:
             assert answer.getheader("content-type", "").startswith("text/event-stream")
             yield _messages(answer)
 
-    def start(self, function: str, name: str, payload: Any = None) -> str:
+    def post(self, path: str, body: Any = None) -> Any:
+        """Perform an action, and return its answer."""
+        status, answer = self.posted(path, json.dumps(body or {}).encode())
+        assert status == 200, answer
+        return json.loads(answer)
+
+    def posted(
+        self, path: str, body: bytes, content_type: str | None = "application/json"
+    ) -> tuple[int, str]:
+        """Send a body, and return the status and the text of the answer."""
+        host = self.server.url.removeprefix("http://")
+        connection = HTTPConnection(host, timeout=PATIENCE)
+        headers = {} if content_type is None else {"Content-Type": content_type}
+        try:
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def until_ended(self, name: str) -> dict[str, Any]:
+        """Wait until an execution has ended; return its document."""
+        message = self.until(
+            execution(name, "/events"),
+            lambda m: m["event"] == "changes" and m["data"]["execution"]["activity"] == "ended",
+        )
+        return message["data"]
+
+    def start(
+        self, function: str, name: str, payload: Any = None, qualifier: str = "$LATEST"
+    ) -> str:
         return self.server.emulator.start(
             InvokeRequest(
-                function_name=f"{function}:$LATEST",
+                function_name=f"{function}:{qualifier}",
                 payload=json.dumps(payload).encode(),
                 invocation_type=InvocationType.EVENT,
                 durable_execution_name=name,
@@ -144,10 +192,14 @@ def execution(reference: str, rest: str = "") -> str:
 
 def _messages(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
     fields: dict[str, Any] = {}
+    deadline = time.monotonic() + 2 * PATIENCE
     while line := answer.readline().decode():
         name, _, value = line.rstrip("\n").partition(": ")
-        if name:
+        if name and not line.startswith(":"):
             fields[name] = value
+        elif line.startswith(":"):
+            assert time.monotonic() < deadline, "the stream says nothing"
         elif fields.get("event"):
-            yield {**fields, "id": int(fields["id"]), "data": json.loads(fields["data"])}
+            number = int(fields["id"]) if fields["id"].isdecimal() else fields["id"]
+            yield {**fields, "id": number, "data": json.loads(fields["data"])}
             fields = {}

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -168,6 +169,7 @@ def test_logs_are_written_in_words_and_what_is_not_kept_is_told(tmp_path: Path) 
     )
 
 
+API_PAGE = (Path(__file__).parents[2] / "docs" / "dev-api.md").read_text("utf-8")
 PAGE = (Path(__file__).parents[2] / "docs" / "dev.md").read_text("utf-8")
 
 
@@ -187,6 +189,37 @@ def test_the_tour_of_the_page_leads_to_an_answered_callback(tmp_path: Path) -> N
         assert durable(tmp_path, *answer[1:]).returncode == 0
         server.until("ExecutionSucceeded")
         assert '["Hello, Ada!","fine"]' in durable(tmp_path, *show[1:]).stdout
+
+
+@pytest.mark.dev
+@pytest.mark.skipif(not shutil.which("curl") or not shutil.which("bash"), reason="no curl, no bash")
+def test_the_example_of_the_page_answers_a_callback_by_curl(tmp_path: Path) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (tmp_path / "app.py").write_text(code)
+    [example] = re.findall(r"```sh\n(.*?)```", API_PAGE, re.DOTALL)
+    with running(tmp_path, "dev", "app.py", "--port", "0") as server:
+        url = server.until("durable dev listens at").split()[4]
+        server.until("start one with")
+        started = durable(tmp_path, "start", "greet", "--input", '"Ada"', "--name", "hello")
+        assert started.returncode == 0
+        server.until("answer with")
+        commands = Path(sys.executable).parent
+        answered = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", example],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ
+            | {
+                "AWS_ENDPOINT_URL_LAMBDA": url,
+                "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}",
+                "NO_PROXY": "*",
+            },
+        )
+        assert (answered.returncode, answered.stdout) == (0, "{}"), answered
+        server.until("ExecutionSucceeded")
+        assert '["Hello, Ada!","fine"]' in durable(tmp_path, "show", "hello").stdout
 
 
 def test_variables_are_read_from_a_file(tmp_path: Path) -> None:

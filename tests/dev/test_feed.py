@@ -17,6 +17,7 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
+from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.protocol.control_plane import InvokeRequest
 
 
@@ -78,7 +79,7 @@ def test_payloads_are_fetched_apart(client: Client) -> None:
     result = client.get(execution(child, "/payload"), kind="result", operation=operations["one"])
     assert result == {"payload": "1"}
     client.answer(row)
-    client.until(execution("o", "/events"), lambda m: m["data"]["execution"]["activity"] == "ended")
+    client.until_ended("o")
     assert client.get(execution("o", "/payload"), kind="result") == {"payload": "1"}
 
 
@@ -108,39 +109,66 @@ def test_callbacks_and_functions_are_listed(client: Client) -> None:
     assert callback["callback"] == "o/approval"
     assert callback["callback_id"] == row["waiting"][0]["callback_id"]
     functions = client.get("/_durable/functions")["functions"]
-    assert [each["function_name"] for each in functions] == ["order", "outer", "retries"]
+    assert [each["function_name"] for each in functions] == ["order", "outer", "retries", "spread"]
     assert functions[0]["durable"] is True
+
+
+def rows_until(
+    messages: Iterator[dict[str, Any]], seen: list[dict[str, Any]], name: str, activity: str
+) -> dict[str, Any]:
+    """Read messages into a list until the row of an execution says what it does; return the row."""
+    for message in messages:
+        seen.append(message)
+        row: dict[str, Any] = message["data"]
+        if message["event"] == "execution" and row["durable_execution_name"] == name:
+            if row["activity"] == activity:
+                return row
+    raise AssertionError(f"{name} was never {activity}: {seen}")
 
 
 def test_the_stream_carries_changed_rows_and_the_rows_of_those_that_wait_for_them(
     client: Client,
 ) -> None:
     number = client.get("/_durable/executions")["number"]
+    seen: list[dict[str, Any]] = []
     with client.stream(f"/_durable/events?since={number}") as messages:
         client.start("outer", "o")
-        seen: list[dict[str, Any]] = []
-        for message in messages:
-            seen.append(message)
-            data = message["data"]
-            if data["durable_execution_name"] == "o" and data["activity"] == "asking":
-                break
-        client.answer(message["data"])
-        for message in messages:
-            seen.append(message)
-            if (
-                message["data"]["durable_execution_name"] == "o"
-                and message["data"]["activity"] == "ended"
-            ):
-                break
-        client.server.emulator.delete(message["data"]["durable_execution_arn"])
+        client.answer(rows_until(messages, seen, "o", "asking"))
+        row = rows_until(messages, seen, "o", "ended")
+        client.server.emulator.delete(row["durable_execution_arn"])
         for message in messages:
             seen.append(message)
             if message["event"] == "deleted":
                 break
     numbers = [each["id"] for each in seen]
     assert numbers == sorted(set(numbers))
-    assert {each["event"] for each in seen} == {"execution", "deleted"}
+    assert {each["event"] for each in seen} == {"execution", "callbacks", "deleted"}
     assert {each["data"].get("function_name") for each in seen} >= {"order", "outer"}
+
+
+def test_the_stream_tells_which_callbacks_wait_in_a_family(client: Client) -> None:
+    number = client.get("/_durable/executions")["number"]
+    arn = client.start("outer", "o")
+    row = client.until_waiting("o")
+    with client.stream(f"/_durable/events?since={number}") as messages:
+        asked = next(message for message in messages if message["event"] == "callbacks")
+        assert asked["data"]["durable_execution_arn"] == arn
+        [callback] = asked["data"]["callbacks"]
+        assert (callback["callback"], callback["path"]) == ("o/approval", ["inner", "approval"])
+        client.answer(row)
+        answered = next(message for message in messages if message["event"] == "callbacks")
+        assert answered["data"] == {"durable_execution_arn": arn, "callbacks": []}
+
+
+def test_an_end_takes_the_callbacks_that_wait_with_it(client: Client) -> None:
+    arn = client.start("order", "a")
+    client.until_waiting("a")
+    number = client.get("/_durable/executions")["number"]
+    client.server.emulator.stop(arn)
+    ended = client.until(
+        f"/_durable/events?since={number}", lambda message: message["event"] == "callbacks"
+    )
+    assert ended["data"] == {"durable_execution_arn": arn, "callbacks": []}
 
 
 def test_a_reader_goes_on_after_the_last_message(client: Client) -> None:
@@ -148,15 +176,16 @@ def test_a_reader_goes_on_after_the_last_message(client: Client) -> None:
     client.start("order", "a")
     client.until_waiting("a")
     with client.stream(f"/_durable/events?since={number}") as messages:
-        first = next(messages)
-    assert first["data"]["durable_execution_name"] == "a"
+        # The row, and the callback that waits.
+        first, second = next(messages), next(messages)
+    assert {first["event"], second["event"]} == {"execution", "callbacks"}
     client.start("order", "b")
     client.until_waiting("b")
     # The header of a browser that connects again comes before the address.
     with client.stream(
-        f"/_durable/events?since={number}", Last_Event_ID=str(first["id"])
+        f"/_durable/events?since={number}", Last_Event_ID=str(second["id"])
     ) as messages:
-        assert next(messages)["data"]["durable_execution_name"] == "b"
+        assert "/b/" in next(messages)["data"]["durable_execution_arn"]
 
 
 def test_a_reader_of_an_earlier_server_is_told_to_read_anew(client: Client, tmp_path: Path) -> None:
@@ -181,7 +210,7 @@ def test_the_stream_of_an_execution_carries_only_what_changed(client: Client) ->
         changed: dict[str, Any] = {}
         for message in messages:
             data = message["data"]
-            assert message["id"] == data["head"] > whole["head"]
+            assert message["id"] == data["position"] and data["head"] > whole["head"]
             changed |= {each["name"]: each for each in data["operations"]}
             if data["execution"]["activity"] == "ended":
                 break
@@ -190,7 +219,8 @@ def test_the_stream_of_an_execution_carries_only_what_changed(client: Client) ->
     first = client.until(execution("a", "/events"), lambda m: True)["data"]
     assert first["operations"] == client.get(execution("a"))["operations"]
     reset = client.until(execution("a", "/events?since=99999"), lambda m: True)
-    assert (reset["event"], reset["data"]) == ("reset", {"head": first["head"]})
+    assert reset["event"] == "reset"
+    assert reset["data"] == {"head": first["head"], "position": first["position"]}
 
 
 def test_a_heartbeat_is_a_change(client: Client) -> None:
@@ -207,10 +237,81 @@ def test_what_another_process_does_is_told(client: Client, tmp_path: Path) -> No
     client.until_waiting("a")
     number = client.get("/_durable/executions")["number"]
     other = Emulator(SqliteStore(tmp_path / "x.db"), RealClock(), Functions())
-    other.stop(arn)
+    with client.stream(f"/_durable/events?since={number}") as messages:
+        seen: list[dict[str, Any]] = []
+        other.stop(arn)
+        assert rows_until(messages, seen, "a", "ended")["status"] == "STOPPED"
+        other.rerun(arn, name="again")
+        other.stop(rows_until(messages, seen, "again", "running")["durable_execution_arn"])
+        rows_until(messages, seen, "again", "ended")
+        other.delete(arn)
+        deleted = next(message for message in messages if message["event"] == "deleted")
+        assert deleted["data"] == {"durable_execution_arn": arn}
     other.close()
-    message = client.until(f"/_durable/events?since={number}", lambda m: True)
-    assert message["data"]["status"] == "STOPPED"
+
+
+def test_the_stream_of_an_execution_that_another_process_deletes_ends(
+    client: Client, tmp_path: Path
+) -> None:
+    arn = client.start("order", "a")
+    client.until_waiting("a")
+    other = Emulator(SqliteStore(tmp_path / "x.db"), RealClock(), Functions())
+    with client.stream(execution("a", "/events")) as messages:
+        next(messages)
+        other.stop(arn)
+        other.delete(arn)
+        *_, last = messages
+        assert (last["event"], last["data"]) == ("deleted", {"durable_execution_arn": arn})
+    other.close()
+
+
+def test_a_change_of_time_is_told(client: Client) -> None:
+    arn = client.start("order", "a")
+    row = client.until_waiting("a")
+    assert row["time"] == {
+        "mode": "real",
+        "offset_milliseconds": 0,
+        "stands_at": None,
+        "advances_to": None,
+    }
+    number = client.get("/_durable/executions")["number"]
+    client.server.emulator.set_time_mode(arn, TimeMode.PAUSED)
+    changed = client.until(
+        f"/_durable/events?since={number}", lambda message: message["event"] == "execution"
+    )
+    assert changed["data"]["time"]["mode"] == "paused"
+    assert changed["data"]["time"]["stands_at"] is not None
+    assert client.get("/_durable/time")["mode"] == "real"
+
+
+def test_timers_are_listed_the_next_one_first(client: Client) -> None:
+    client.start("retries", "r")
+    client.until(
+        execution("r", "/events"), lambda m: m["data"]["execution"]["activity"] == "suspended"
+    )
+    document = client.get(execution("r"))
+    [operation] = document["operations"]
+    retry, timeout = document["timers"]
+    assert retry == {
+        "kind": "step retry",
+        "operation_id": operation["id"],
+        "fires_at": operation["until"],
+    }
+    assert (timeout["kind"], timeout["operation_id"]) == ("execution timeout", None)
+
+
+def test_a_map_tells_its_progress(client: Client) -> None:
+    client.start("spread", "m")
+    client.until_waiting("m")
+    [batch, *_] = client.get(execution("m"))["operations"]
+    # The log does not have the number of items: functions in processes tell it.
+    assert batch["progress"] == {
+        "total": None,
+        "started": 3,
+        "succeeded": 1,
+        "failed": 1,
+        "estimated_end_timestamp": None,
+    }
 
 
 def test_a_server_that_stops_ends_its_streams(client: Client) -> None:
@@ -230,6 +331,7 @@ def test_a_server_that_stops_ends_its_streams(client: Client) -> None:
         ("/_durable/executions?limit=x", 400, "limit is a whole number"),
         ("/_durable/executions?since=x", 400, "since is a time"),
         ("/_durable/events?since=x", 400, "since is the id of a message"),
+        ("/_durable/executions/a/events?since=1-2", 400, "since is the id of a message"),
         ("/_durable/executions/a/payload", 400, "kind is missing"),
         ("/_durable/executions/a/payload?kind=x", 400, "kind is one of input"),
         ("/_durable/executions/a/payload?kind=input&operation=x", 404, "no operation 'x'"),
@@ -246,7 +348,7 @@ def test_what_cannot_be_answered_is_refused(
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_nothing_is_changed_by_these_routes(client: Client, method: str) -> None:
     status, body = client.refused("/_durable/executions", method)
-    assert (status, "are changed through Lambda's API" in body) == (405, True)
+    assert (status, "/_durable/executions takes GET, not" in body) == (405, True)
 
 
 SITE = "https://evil.example"
@@ -325,6 +427,8 @@ def test_the_page_lists_the_members_of_each_document(client: Client) -> None:
     document = client.get(execution("a"))
     assert list(row) == documented("row")
     assert list(document) == documented("execution")
+    assert list(row["time"]) == documented("time")
+    assert list(document["timers"][0]) == documented("timer")
     for operation in document["operations"]:
         assert list(operation) == documented("operation")
         for attempt in operation["attempts"]:

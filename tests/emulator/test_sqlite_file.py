@@ -250,6 +250,8 @@ def test_a_file_of_an_older_version_is_migrated_and_keeps_its_executions(tmp_pat
     store.create(RECORD, [b"1"])
     store.close()
     older = sqlite3.connect(path)
+    older.execute("DROP TRIGGER executions_deleted")
+    older.execute("DROP TABLE deletions")
     older.execute("PRAGMA user_version = 1")
     older.close()
     migrated = SqliteStore(path)
@@ -277,3 +279,45 @@ def test_migrations_run_in_order_all_or_none(tmp_path: Path) -> None:
     file.close()
     with pytest.raises(StoreError, match="format 3"):
         SqliteFile(path, first)
+
+
+def test_what_other_connections_created_and_deleted_is_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "executions.db"
+    own, other = SqliteStore(path), SqliteStore(path)
+    try:
+        mine, theirs, short, last = (
+            msgspec.structs.replace(RECORD, arn=f"{RECORD.arn}{number}", name=f"n{number}")
+            for number in range(4)
+        )
+        own.create(mine, [b"1"])
+        assert own.others() == ([], [])
+        other.create(theirs, [b"1"])
+        own.create(last, [b"1"])
+        other.create(short, [b"1"])
+        other.delete(short.arn)
+        assert own.others() == ([theirs.arn], [short.arn])
+        assert own.others() == ([], [])
+        own.delete(mine.arn)
+        other.delete(last.arn)
+        own.delete("not here")
+        assert own.others() == ([], [last.arn])
+        assert other.others() == ([], [mine.arn])
+    finally:
+        own.close()
+        other.close()
+
+
+def test_deletions_are_told_to_those_who_open_a_file_of_version_2(tmp_path: Path) -> None:
+    path = tmp_path / "executions.db"
+    older = sqlite3.connect(path)
+    for statement in schema._TABLES[:-2]:
+        older.execute(statement)
+    older.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    older.execute("PRAGMA user_version = 2")
+    older.close()
+    own, other = SqliteStore(path), SqliteStore(path)
+    other.create(RECORD, [b"1"])
+    other.delete(RECORD.arn)
+    assert own.others() == ([], [RECORD.arn])
+    own.close()
+    other.close()

@@ -15,19 +15,7 @@ except ModuleNotFoundError as _missing:
         " pip install 'durable-execution-sdk[cli]'"
     ) from _missing
 
-from durable_execution_sdk.cli.commands.callback import callback
-from durable_execution_sdk.cli.commands.completion import VARIABLE, completion
-from durable_execution_sdk.cli.commands.dev import dev
-from durable_execution_sdk.cli.commands.history import history
-from durable_execution_sdk.cli.commands.lint import lint
-from durable_execution_sdk.cli.commands.list import list_
-from durable_execution_sdk.cli.commands.logs import logs
-from durable_execution_sdk.cli.commands.replay import replay
-from durable_execution_sdk.cli.commands.run import run
-from durable_execution_sdk.cli.commands.show import show
-from durable_execution_sdk.cli.commands.start import start
-from durable_execution_sdk.cli.commands.steer import crash, fork, pause, rerun, resume, time
-from durable_execution_sdk.cli.commands.stop import delete, stop
+from durable_execution_sdk.cli.commands.completion import VARIABLE
 from durable_execution_sdk.cli.help_sections import SectionedGroup
 from durable_execution_sdk.cli.output.lines import silence
 from durable_execution_sdk.cli.refusals import ExitCode, complain
@@ -56,18 +44,36 @@ def durable() -> None:
     """
 
 
-_SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Run": (run, dev, start),
-    "Look": (list_, show, history, logs),
-    "Steer": (callback, stop, delete, time, pause, resume, fork, rerun, crash),
-    "Prove": (replay, lint),
-    "Project": (completion,),
+_COMMANDS = "durable_execution_sdk.cli.commands"
+_SECTIONS = {
+    "Run": {
+        "run": f"{_COMMANDS}.run:run",
+        "dev": f"{_COMMANDS}.dev:dev",
+        "start": f"{_COMMANDS}.start:start",
+        "publish": f"{_COMMANDS}.functions:publish",
+    },
+    "Look": {
+        "list": f"{_COMMANDS}.list:list_",
+        "show": f"{_COMMANDS}.show:show",
+        "history": f"{_COMMANDS}.history:history",
+        "logs": f"{_COMMANDS}.logs:logs",
+        "functions": f"{_COMMANDS}.functions:functions",
+    },
+    "Steer": {
+        "callback": f"{_COMMANDS}.callback:callback",
+        "stop": f"{_COMMANDS}.stop:stop",
+        "delete": f"{_COMMANDS}.stop:delete",
+        **{
+            name: f"{_COMMANDS}.steer:{name}"
+            for name in ("time", "pause", "resume", "fork", "rerun", "crash")
+        },
+    },
+    "Prove": {"replay": f"{_COMMANDS}.replay:replay", "lint": f"{_COMMANDS}.lint:lint"},
+    "Project": {"completion": f"{_COMMANDS}.completion:completion"},
 }
 
-for _title, _commands in _SECTIONS.items():
-    for _command in _commands:
-        _command.epilog = _command.epilog or _EPILOG
-    durable.add_section(_title, *_commands)
+for _title, _places in _SECTIONS.items():
+    durable.add_section(_title, _places)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,10 +1,10 @@
-"""Calls of Lambda's API of a running development server."""
+"""Calls of a running development server: of Lambda's API, and of its routes beside it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPException
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -12,8 +12,12 @@ import msgspec
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.discovery_file import ServerAddress
+from durable_execution_sdk.emulator.faults.live import LiveFault
 
 _FUNCTIONS = "/2015-03-31/functions"
+_DURABLE = "/_durable"
+
+_T = TypeVar("_T")
 
 
 class _Error(msgspec.Struct):
@@ -27,6 +31,25 @@ class _Configuration(msgspec.Struct):
 
 class _Described(msgspec.Struct):
     Configuration: _Configuration
+
+
+class _Worker(msgspec.Struct):
+    request_id: str | None = None
+
+
+class ServedFunction(msgspec.Struct):
+    """A function of a server, with its workers."""
+
+    function_name: str
+    durable: bool
+    timeout: float
+    versions: list[str]
+    aliases: dict[str, str]
+    workers: list[_Worker]
+
+
+class _New(msgspec.Struct):
+    durable_execution_arn: str
 
 
 class Response(NamedTuple):
@@ -71,6 +94,34 @@ class ServerClient:
         response = self._invoke(function, payload, {})
         return response.body.decode(), "x-amz-function-error" in response.headers
 
+    def function_documents(self) -> object:
+        """Return the documents of the server's functions."""
+        body = self._call("GET", f"{_DURABLE}/functions").body
+        return msgspec.json.decode(body, type=dict[str, object])["functions"]
+
+    def functions(self) -> list[ServedFunction]:
+        """Return the server's functions."""
+        return msgspec.convert(self.function_documents(), list[ServedFunction])
+
+    def publish(self, function: str, alias: str | None, version: str | None) -> dict[str, object]:
+        """Publish a version of a function, or take an earlier one, and let an alias stand for it."""
+        path = f"{_DURABLE}/functions/{quote(function, safe='')}/versions"
+        return self._post(path, {"alias": alias, "version": version}, dict[str, object])
+
+    def rerun(self, arn: str, payload: str | None, name: str | None) -> str:
+        """Start an execution like another; return its ARN."""
+        path = f"{_execution(arn)}/rerun"
+        return self._post(path, {"input": payload, "name": name}, _New).durable_execution_arn
+
+    def crash(self, arn: str, fault: LiveFault | None) -> None:
+        """Kill the worker of an execution now, or plan a fault of a checkpoint to come."""
+        body: dict[str, object] = {} if fault is None else msgspec.to_builtins(fault)
+        self._post(f"{_execution(arn)}/crash", body, dict[str, object])
+
+    def _post(self, path: str, body: Mapping[str, object], kind: type[_T]) -> _T:
+        response = self._call("POST", path, msgspec.json.encode(body))
+        return msgspec.json.decode(response.body, type=kind)
+
     def _invoke(self, function: str, payload: str, headers: dict[str, str]) -> Response:
         path = f"{_FUNCTIONS}/{quote(function, safe='')}/invocations"
         return self._call("POST", path, payload.encode(), headers)
@@ -100,6 +151,10 @@ class ServerClient:
             raise Refusal(f"{server.url}: {_message(content)}")
         named = {name.lower(): value for name, value in response.getheaders()}
         return Response(named, content)
+
+
+def _execution(arn: str) -> str:
+    return f"{_DURABLE}/executions/{quote(arn, safe='')}"
 
 
 def _message(body: bytes) -> str:

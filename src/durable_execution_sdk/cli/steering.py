@@ -8,7 +8,9 @@ from typing import Protocol
 
 from durable_execution_sdk.cli.output.processes import processes_of, running_or_resume
 from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.server_client import ServerClient
 from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.discovery_file import ServerAddress
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.faults.live import LiveFault
 from durable_execution_sdk.emulator.steering.execution_times import TimeReading
@@ -88,7 +90,6 @@ class StoreSteering:
         self.set_time = emulator.set_time_mode
         self.advance = emulator.advance
         self.fork = emulator.fork
-        self.rerun = emulator.rerun
         self.command = place.command
 
     def arn(self, name: str) -> str:
@@ -102,6 +103,10 @@ class StoreSteering:
     def resume(self, arn: str, reason: str | None) -> None:
         """End a pause."""
         self._emulator.resume(arn, ResumeRequest(reason=reason))
+
+    def rerun(self, arn: str, *, payload: str | None, name: str | None) -> str:
+        """Start an execution like another; return its ARN."""
+        return self._emulator.rerun(arn, payload=payload, name=name)
 
     def crash(self, arn: str, fault: LiveFault | None) -> None:
         """Refuse: the process that runs an execution is to be reached through a server only."""
@@ -120,9 +125,33 @@ class StoreSteering:
         return running_or_resume(self._emulator, arn, self._place)
 
 
+class ServerSteering(StoreSteering):
+    """Control over the store of a server, which notices what is changed there.
+
+    The server itself is asked for what only it can do or knows: it has the workers, and the way in which
+    time passes for executions that are started.
+    """
+
+    def __init__(self, place: Place, emulator: Emulator, server: ServerAddress) -> None:
+        super().__init__(place, emulator)
+        self._client = ServerClient(server)
+
+    def rerun(self, arn: str, *, payload: str | None, name: str | None) -> str:
+        """Start an execution like another; return its ARN."""
+        return self._client.rerun(arn, payload, name)
+
+    def crash(self, arn: str, fault: LiveFault | None) -> None:
+        """Kill the worker of an execution now, or plan a fault of a checkpoint to come."""
+        self._client.crash(arn, fault)
+
+
 @contextmanager
 def steering(store: str | None) -> Generator[Steering]:
     """Open the control of the executions in a store; raise ``Refusal`` if it does not exist."""
     place = Place(store)
     with place.existing() as emulator:
-        yield StoreSteering(place, emulator)
+        server = place.server
+        if server is None:
+            yield StoreSteering(place, emulator)
+        else:
+            yield ServerSteering(place, emulator, server)

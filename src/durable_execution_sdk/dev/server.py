@@ -13,6 +13,7 @@ from typing import Self
 from durable_execution_sdk.dev.discovery_file import DiscoveryFile, ServerAddress
 from durable_execution_sdk.dev.feed.api import FeedRoutes
 from durable_execution_sdk.dev.feed.changes import Changes
+from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -67,7 +68,8 @@ class DevServer:
             started.callback(self.emulator.close)
             self.changes = Changes(self.emulator)
             started.callback(self.changes.close)
-            routes = FeedRoutes(self.emulator, self.changes, options.store)
+            self.processes = ProcessView()
+            routes = FeedRoutes(self.emulator, self.changes, options.store, self.processes)
             server = serve(
                 Driver(self.emulator),
                 host=options.host,

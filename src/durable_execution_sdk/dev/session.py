@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from durable_execution_sdk.dev.functions.declaration import Declaration
 from durable_execution_sdk.dev.functions.environment import Place
 from durable_execution_sdk.dev.functions.host import ProcessFunctions
 from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord, LogLine
+from durable_execution_sdk.dev.functions.versions import Versions, versions_path
 from durable_execution_sdk.dev.logs.log_store import LogStore, logs_path
 from durable_execution_sdk.dev.server import DEFAULT_PORT, DevServer, ServerOptions
 from durable_execution_sdk.engine.events import Event, ExecutionDeleted
@@ -25,6 +27,7 @@ from durable_execution_sdk.engine.execution_time import TimeMode
 __all__ = ["DevSession", "SessionOptions"]
 
 _SECONDS_BETWEEN_DELETIONS = 3_600
+_SLICE_SECONDS = 0.5
 
 
 class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,18 +68,32 @@ class DevSession:
             )
             started.callback(self.server.close)
             self.logs = LogStore(logs_path(options.store))
+            started.callback(self.logs.close)
             self.host = ProcessFunctions(
                 self.server.functions,
                 Place(
                     endpoint_url=self.server.url,
                     environment={**os.environ, **options.environment},
                 ),
-                _Recorder(self.logs, on_line),
+                _Recorder(self.logs, on_line, self.server.changes.wake),
                 has_deadlines=options.has_deadlines,
+                on_workers=lambda: self.server.changes.note(FUNCTIONS),
             )
+            started.callback(self.host.close)
             self._is_running = self.host.is_running
             self.server.emulator.subscribe(self._forget_deleted)
+            self.server.emulator.faults.on_crash(self.host.kill)
+            self.versions = Versions(versions_path(options.store), self.host, self.server.functions)
+            self._show_processes()
+            # Before the functions are added: executions of a version must not meet the latest code.
+            self.versions.restore()
             started.pop_all()
+
+    def _show_processes(self) -> None:
+        """Let the routes of the server see the processes."""
+        view = self.server.processes
+        view.workers, view.logs = self.host.workers, self.logs
+        view.publish, view.set_alias = self.versions.publish, self.versions.set_alias
 
     def add(self, declarations: Sequence[Declaration]) -> None:
         """Add functions, and go on with their executions."""
@@ -87,11 +104,16 @@ class DevSession:
         self.server.changes.note(FUNCTIONS)
 
     def wait(self) -> None:
-        """Block until the server has failed; delete executions that are older than is asked for."""
+        """Block until the server has failed; delete executions that are older than is asked for.
+
+        In slices, because a signal that comes just before an endless wait does not end it.
+        """
+        deletes_at = time.monotonic()
         while True:
-            if self._options.keep is not None:
+            if self._options.keep is not None and time.monotonic() >= deletes_at:
                 self.server.emulator.delete_older(self._options.keep)
-            if self.server.wait(_SECONDS_BETWEEN_DELETIONS):
+                deletes_at = time.monotonic() + _SECONDS_BETWEEN_DELETIONS
+            if self.server.wait(_SLICE_SECONDS):
                 return
 
     def hurry(self) -> None:
@@ -126,15 +148,19 @@ class DevSession:
 
 
 class _Recorder:
-    """Keeps records, and passes lines on as they come."""
+    """Keeps records, passes lines on as they come, and wakes the streams of changes."""
 
-    def __init__(self, logs: LogStore, on_line: Callable[[LogLine], None]) -> None:
+    def __init__(
+        self, logs: LogStore, on_line: Callable[[LogLine], None], wake: Callable[[], None]
+    ) -> None:
         self._on_line = on_line
         self._logs = logs
+        self._wake = wake
 
     def add_lines(self, lines: list[LogLine]) -> None:
         """Keep and pass on the lines of a worker."""
         self._logs.add_lines(lines)
+        self._wake()
         for line in lines:
             self._on_line(line)
 
@@ -145,3 +171,4 @@ class _Recorder:
     def add_notes(self, notes: list[CodeNote]) -> None:
         """Keep positions."""
         self._logs.add_notes(notes)
+        self._wake()

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.event_bus import EventBus, Observer
+from durable_execution_sdk.emulator.other_processes import catch_up
 from durable_execution_sdk.emulator.repository import Repository, is_reusable
 from durable_execution_sdk.emulator.schedule.schedule import Schedule
 from durable_execution_sdk.emulator.stores.group_commit import GroupCommit
@@ -37,7 +38,7 @@ from durable_execution_sdk.engine.effects import (
     NotifyParent,
     StartChild,
 )
-from durable_execution_sdk.engine.events import Event, ParentLink
+from durable_execution_sdk.engine.events import Event, ExecutionDeleted, ParentLink
 from durable_execution_sdk.engine.execution_time import ExecutionTime
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import Rejected
@@ -125,6 +126,7 @@ class Coordinator:
                     return self._up_to_now(existing.arn)
                 if record is not None:
                     self._forget(record.arn)
+                    self._broadcast.add(record.arn, [ExecutionDeleted(at=now)])
                 with suppress(NameTakenError):
                     return self._after(self._repository.create(command, now))
 
@@ -159,26 +161,9 @@ class Coordinator:
         """Read the changes since the store's pulse was ``since``."""
         if since is None:
             self._finish_deletions()
-        changes = None if since is None else self.store.changes(since)
-        heads = self.store.open_heads() if changes is None else changes
-        for arn, head in heads.items():
-            if head != self._repository.head(arn):
-                if head:
-                    self._repository.find(arn)
-                else:
-                    self._refresh_ended(arn)
-        if changes is None:
-            for arn in self.schedule.arns - heads.keys():
-                self._refresh_ended(arn)
+        now = self.clock.now()
+        catch_up(self.store, self._repository, self.schedule, self._broadcast, since, now)
         self._carry_out_all()
-
-    def _refresh_ended(self, arn: str) -> None:
-        # Another process ended the execution, and may have deleted it.
-        if self.store.find(arn) is None:
-            self._repository.forget(arn)
-            self.schedule.forget(arn)
-        else:
-            self._repository.find(arn)
 
     def _up_to_now(self, arn: str) -> ExecutionState:
         return self._as_of_now(self._repository.state(arn))

@@ -135,6 +135,7 @@ def map_items(
         serdes_of=lambda _: serdes,
         serdes=chosen.serdes,
         summary_generator=chosen.summary_generator,
+        branches=supply.total if chosen.item_batcher is None else None,
     )
     fan_out = FanOut[Any](scope, _Branches(supply, call, chosen), plan, name, OperationSubType.MAP)
     if fan_out.record is None and not fan_out.is_void:

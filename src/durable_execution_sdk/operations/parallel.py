@@ -84,6 +84,7 @@ def parallel(
         serdes_of=by_index.__getitem__,
         serdes=chosen.serdes,
         summary_generator=chosen.summary_generator,
+        branches=len(named),
     )
     supply = supply_of(branches, scope, "ctx.parallel")
     return FanOut[Any](scope, supply, plan, name, OperationSubType.PARALLEL).handle

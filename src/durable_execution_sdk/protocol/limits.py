@@ -71,6 +71,8 @@ MAX_NAME_CHARACTERS = 256
 MAX_SUB_TYPE_CHARACTERS = 32
 # API: DurableExecutionName; the name of a function in an ARN has the same limit.
 MAX_EXECUTION_NAME_CHARACTERS = 64
+# API: Alias.
+MAX_ALIAS_CHARACTERS = 128
 # API: PauseReason, ResumeReason.
 MAX_REASON_CHARACTERS = 1_024
 

@@ -49,7 +49,7 @@ def execution_document(emulator: Emulator, arn: str, processes: Sequence[int]) -
         "input_payload": json_or_text(emulator.describe(arn).input_payload or None),
         "processes": list(processes),
         "time": time_document(emulator.time(arn), emulator.progress(arn)),
-        "forked_from": _origin(emulator.progress(arn)),
+        "forked_from": origin_document(emulator.progress(arn)),
         "operations": [
             operation_document(progress) for progress in emulator.progress(arn).operations
         ],
@@ -66,7 +66,8 @@ def time_document(time: TimeReading, progress: ExecutionProgress) -> dict[str, o
     }
 
 
-def _origin(progress: ExecutionProgress) -> dict[str, object] | None:
+def origin_document(progress: ExecutionProgress) -> dict[str, object] | None:
+    """Build the document of the execution that a fork was made of; ``None`` for another execution."""
     origin = progress.forked_from
     if origin is None:
         return None

@@ -93,9 +93,9 @@ def test_what_cannot_be_published_is_told(
     rig: DevRig, versions: Versions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig.add_plain("say", PLAIN)
-    with pytest.raises(ConfigError, match="there is no function nothing; there are say"):
+    with pytest.raises(ConfigError, match="there is no function 'nothing'; there are say"):
         versions.publish("nothing")
-    with pytest.raises(ConfigError, match="say has no version 7"):
+    with pytest.raises(ConfigError, match="say has no version '7'; it has"):
         versions.set_alias("say", "live", "7")
     monkeypatch.setattr(versions_module, "MOST_BYTES", 10)
     with pytest.raises(ConfigError, match="the sources of say in"):

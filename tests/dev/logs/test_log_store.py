@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord, LogLine
 from durable_execution_sdk.dev.logs import log_store
 from durable_execution_sdk.dev.logs.log_store import LogStore, logs_path
+from durable_execution_sdk.dev.logs.schema import LOGS
 from durable_execution_sdk.errors import StoreError
 
 
@@ -67,10 +69,32 @@ def test_invocations_come_back(logs: LogStore) -> None:
 
 def test_the_last_position_of_an_operation_counts_and_its_type_stays(logs: LogStore) -> None:
     logs.add_notes([CodeNote(arn="a", operation_id="o", file="x.py", line=1, awaited_type="bool")])
+    logs.add_notes([CodeNote(arn="a", operation_id="o", file="x.py", line=2, branches=3)])
+    last = CodeNote(
+        arn="a", operation_id="o", file="x.py", line=2, awaited_type="bool", branches=3, number=2
+    )
+    assert logs.notes("a") == logs.notes("a", after=1) == [last]
+    # What says nothing new has no new number, so that readers are not told of it.
     logs.add_notes([CodeNote(arn="a", operation_id="o", file="x.py", line=2)])
-    assert logs.notes("a") == [
-        CodeNote(arn="a", operation_id="o", file="x.py", line=2, awaited_type="bool")
-    ]
+    assert logs.notes("a") == [last]
+    assert logs.notes("a", after=2) == []
+
+
+def test_logs_of_format_1_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "x.logs"
+    older = sqlite3.connect(path)
+    for statement in LOGS.tables:
+        older.execute(statement.replace("branches INTEGER,", ""))
+    older.execute(f"PRAGMA application_id = {LOGS.application_id}")
+    older.execute("PRAGMA user_version = 1")
+    older.execute("INSERT INTO notes (arn, operation_id, file, line) VALUES ('a', 'o', 'x.py', 1)")
+    older.commit()
+    older.close()
+    logs = LogStore(path)
+    logs.add_notes([CodeNote(arn="a", operation_id="o", file="x.py", line=1, branches=4)])
+    [note] = logs.notes("a")
+    assert (note.branches, note.number) == (4, 2)
+    logs.close()
 
 
 def test_what_is_kept_is_bounded_in_number_and_size(

@@ -1,19 +1,23 @@
-"""Names that the shell completes: executions and callbacks of the store."""
+"""Names that the shell completes: executions and callbacks of the store.
+
+What reads the store is loaded when a shell asks: every command has an argument that is completed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.cli.store_file import LAST, Place
-from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.stores.store import Search
 from durable_execution_sdk.errors import ServiceError, StoreError
-from durable_execution_sdk.rendering.callback_names import all_references
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.cli.store_file import Place
+    from durable_execution_sdk.emulator.emulator import Emulator
+    from durable_execution_sdk.emulator.stores.store import ExecutionRecord
 
 _MOST = 200
 
@@ -24,10 +28,11 @@ def execution_names(
     context: click.Context, _: click.Parameter, beginning: str
 ) -> list[CompletionItem]:
     """Complete the name of an execution, the newest first."""
+    from durable_execution_sdk.cli.store_file import LAST  # noqa: PLC0415 - see above
 
     def names(emulator: Emulator, place: Place) -> list[CompletionItem]:
         del place
-        records = emulator.store.search(Search(text=beginning or None, limit=_MOST))
+        records = _newest(emulator, beginning or None)
         return [
             CompletionItem(record.name, help=f"{record.function} {record.status}")
             for record in records
@@ -42,6 +47,7 @@ def callback_names(
     context: click.Context, _: click.Parameter, beginning: str
 ) -> list[CompletionItem]:
     """Complete the name of a callback that waits."""
+    from durable_execution_sdk.rendering.callback_names import all_references  # noqa: PLC0415
 
     def names(emulator: Emulator, place: Place) -> list[CompletionItem]:
         del place
@@ -59,17 +65,25 @@ def function_names(
 
     def names(emulator: Emulator, place: Place) -> list[CompletionItem]:
         del place
-        records = emulator.store.search(Search(limit=_MOST))
+        records = _newest(emulator, None)
         functions = dict.fromkeys(record.function for record in records)
         return [CompletionItem(name) for name in functions if name.startswith(beginning)]
 
     return _from_store(context, names)
 
 
+def _newest(emulator: Emulator, text: str | None) -> list[ExecutionRecord]:
+    from durable_execution_sdk.emulator.stores.store import Search  # noqa: PLC0415
+
+    return emulator.store.search(Search(text=text, limit=_MOST))
+
+
 def _from_store(
     context: click.Context, read: Callable[[Emulator, Place], list[_Item]]
 ) -> list[_Item]:
     """Read a store that exists. Where that is not possible there is nothing to complete."""
+    from durable_execution_sdk.cli.store_file import Place  # noqa: PLC0415
+
     place = Place(context.params.get("store"))
     try:
         with place.existing() as emulator:

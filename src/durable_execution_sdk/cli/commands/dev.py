@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from durable_execution_sdk.cli.arguments.durations import milliseconds
 from durable_execution_sdk.cli.options import store_option
 from durable_execution_sdk.cli.output.lines import say
-from durable_execution_sdk.cli.output.server_lines import ServerLines
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
-from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.environment_file import read_environment_file
 from durable_execution_sdk.dev.functions.declaration import Declaration
 from durable_execution_sdk.dev.project import Sources, project_functions, project_table
 from durable_execution_sdk.engine.execution_time import TimeMode
 
+if TYPE_CHECKING:
+    from durable_execution_sdk.cli.store_file import Place
+
 _PORT = 9014
+_SLICE_SECONDS = 0.5
 
 
 @click.command(context_settings={"show_default": True})
@@ -74,17 +78,23 @@ def dev(
     its address. The first Ctrl-C waits for the invocations in flight, the second ends them; open
     executions go on when the server is started again.
     """
-    place = Place(store)
     folder = Path.cwd()
     table = project_table(folder)
+    sources = Sources(paths=paths, template=template, named=named)
+    # Functions are looked for in processes, while this one loads the server.
+    finding = ThreadPoolExecutor(1).submit(project_functions, sources, table, folder)
     variables: Mapping[str, str] = {} if env_file is None else read_environment_file(env_file)
-    # Loaded here: the other commands need neither the server nor its packages.
+    # The other commands need neither the server nor its packages.
     try:
         from durable_execution_sdk.dev.session import DevSession, SessionOptions  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         raise Refusal(
             f"durable dev needs {missing.name}: pip install 'durable-execution-sdk[dev]'"
         ) from missing
+    from durable_execution_sdk.cli.output.server_lines import ServerLines  # noqa: PLC0415
+    from durable_execution_sdk.cli.store_file import Place  # noqa: PLC0415
+
+    place = Place(store)
     lines = ServerLines(place)
     options = SessionOptions(
         store=place.prepared(),
@@ -94,11 +104,11 @@ def dev(
         has_deadlines=not debug,
         environment={**table.environment, **variables},
     )
-    found = project_functions(Sources(paths=paths, template=template, named=named), table, folder)
     session = DevSession(options, lines.output)
     try:
-        with _ending_on_sigterm():
+        with _interruptible():
             lines.watch(session.server.emulator)
+            found = finding.result()
             session.add(found.declarations)
             _greet(session.server.url, place, found)
             session.wait()
@@ -106,7 +116,7 @@ def dev(
         say("stopping when the invocations in flight have ended; Ctrl-C again ends them", err=True)
     finally:
         with _calling(session.hurry):
-            session.close()
+            _close(session.close)
     return ExitCode.SUCCEEDED
 
 
@@ -139,17 +149,31 @@ def _origin(declaration: Declaration) -> str:
 
 
 @contextmanager
-def _ending_on_sigterm() -> Generator[None]:
-    """Let SIGTERM end the server as Ctrl-C does."""
+def _interruptible() -> Generator[None]:
+    """Let SIGINT and SIGTERM end the server.
+
+    SIGINT too: a shell starts programs in the background with that signal ignored.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _close(close: Callable[[], None]) -> None:
+    """Call ``close`` in a thread, while this one handles signals."""
+    with ThreadPoolExecutor(1, "durable-close") as thread:
+        closing = thread.submit(close)
+        while not closing.done():
+            # In slices: a signal that comes just before an endless wait does not end it.
+            wait([closing], _SLICE_SECONDS)
+        closing.result()
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 import msgspec
-from click.shell_completion import CompletionItem
 
 from durable_execution_sdk.cli.arguments.execution_names import (
     EMPTY,
@@ -12,6 +11,7 @@ from durable_execution_sdk.cli.arguments.execution_names import (
     name_of,
     recorded_input,
 )
+from durable_execution_sdk.cli.commands.functions import served_functions
 from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
@@ -26,14 +26,8 @@ from durable_execution_sdk.emulator.functions.registry import LATEST
 from durable_execution_sdk.protocol.ids import ExecutionArn
 
 
-def _functions(context: click.Context, _: click.Parameter, beginning: str) -> list[CompletionItem]:
-    server = Place(context.params.get("store")).server
-    names = () if server is None else server.functions
-    return [CompletionItem(name) for name in names if name.startswith(beginning)]
-
-
 @click.command()
-@click.argument("function", shell_complete=_functions)
+@click.argument("function", shell_complete=served_functions)
 @click.option("--input", "payload", metavar="JSON|@FILE|-", help="The event; {} if left out.")
 @click.option("--name", metavar="NAME", help="The execution's name; a fresh one if left out.")
 @click.option("--follow", is_flag=True, help="Show progress until the execution has ended.")

@@ -216,7 +216,26 @@ def crash(
     with steering(store) as control:
         arn = _open(control, name, "crash")
         control.crash(arn, faults[0] if faults else None)
-        say(f"{_name(arn)}: {'planned' if faults else 'its worker was killed'}")
+        if not faults:
+            say(f"{_name(arn)}: its worker was killed")
+        else:
+            say(f"{_name(arn)}: {_fault_text(faults[0])}")
+
+
+def _fault_text(fault: LiveFault) -> str:
+    place = f"checkpoint {fault.checkpoint} from now"
+    if fault.operation is not None:
+        place = f"the next checkpoint of {fault.operation}"
+    match fault.kind:
+        case FaultKind.CRASH_BEFORE:
+            return f"its worker will be killed before {place} is recorded"
+        case FaultKind.CRASH_AFTER:
+            return f"its worker will be killed after {place} is recorded"
+        case FaultKind.LOSE_RESPONSE:
+            return f"the response of {place} will be lost"
+        case FaultKind.THROTTLE:
+            often = "" if fault.times == 1 else f" {fault.times} times"
+            return f"{place} will be refused{often}"
 
 
 def _open(control: Steering, name: str, command: str) -> str:

@@ -1,6 +1,6 @@
-"""The routes under ``/_durable``: JSON of executions, callbacks and functions, and streams of changes.
+"""The routes under ``/_durable``: JSON of executions, callbacks and functions, streams of changes, and actions.
 
-All of them read. What changes an execution is a call of Lambda's API, or a command on the store.
+The actions are those that Lambda's API has no call for.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 from starlette.requests import Request
@@ -15,15 +16,20 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from durable_execution_sdk.dev.feed.actions import Actions
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.documents import FeedDocuments
+from durable_execution_sdk.dev.feed.position import Position
+from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.queries import Queries
 from durable_execution_sdk.dev.feed.streams import Streams
 from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.server.backend import Backend
 from durable_execution_sdk.server.error_mapping import refusal
 from durable_execution_sdk.server.request import Incoming
+from durable_execution_sdk.server.request_body import read_body
 from durable_execution_sdk.server.responses import json_answer
 from durable_execution_sdk.server.routes import match_segments
 
@@ -31,6 +37,9 @@ __all__ = ["FeedRoutes"]
 
 _PREFIX = b"/_durable/"
 _EXECUTION = "/_durable/executions/{Execution}"
+_FUNCTION = "/_durable/functions/{Function}"
+_MOST_BYTES = 8 << 20
+"""Largest body of an action: inputs and results of operations are in it."""
 
 _Answer = Callable[[Incoming], Awaitable[Response]]
 
@@ -38,34 +47,53 @@ _Answer = Callable[[Incoming], Awaitable[Response]]
 class FeedRoutes:
     """The routes of a server over a SQLite store at ``store``."""
 
-    def __init__(self, emulator: Emulator, changes: Changes, store: Path) -> None:
+    def __init__(
+        self, emulator: Emulator, changes: Changes, store: Path, processes: ProcessView
+    ) -> None:
         self._emulator = emulator
         self._changes = changes
-        self._documents = FeedDocuments(emulator, store)
+        self._processes = processes
+        self._documents = FeedDocuments(emulator, store, processes)
 
     def bound_to(self, backend: Backend) -> Sequence[BaseRoute]:
         """Return the routes, which call the emulator in the threads of a backend."""
-        streams = Streams(backend, self._emulator, self._changes, self._documents)
-        return [
-            _FeedRoute(backend, Queries(self._emulator, self._changes, self._documents), streams)
-        ]
+        queries = Queries(self._emulator, self._changes, self._documents, self._processes)
+        streams = Streams(backend, self._emulator, self._changes, self._documents, self._processes)
+        actions = Actions(self._emulator, self._changes, self._processes)
+        return [_FeedRoute(backend, queries, streams, actions)]
+
+
+class _Entry(NamedTuple):
+    method: str
+    template: str
+    answer: _Answer
 
 
 class _FeedRoute(BaseRoute):
     """One route for all of these paths. It matches the raw path, in which `%2F` is not yet a slash."""
 
-    def __init__(self, backend: Backend, queries: Queries, streams: Streams) -> None:
+    def __init__(
+        self, backend: Backend, queries: Queries, streams: Streams, actions: Actions
+    ) -> None:
         self._backend = backend
         self._queries = queries
         self._streams = streams
-        self._table: tuple[tuple[str, _Answer], ...] = (
-            ("/_durable/executions", self._quick(queries.executions)),
-            (_EXECUTION, self._quick(queries.execution)),
-            (f"{_EXECUTION}/payload", self._quick(queries.payload)),
-            (f"{_EXECUTION}/events", self._execution_events),
-            ("/_durable/callbacks", self._quick(queries.callbacks)),
-            ("/_durable/functions", self._quick(queries.functions)),
-            ("/_durable/events", self._events),
+        self._table = (
+            _Entry("GET", "/_durable/executions", self._quick(queries.executions)),
+            _Entry("GET", _EXECUTION, self._quick(queries.execution)),
+            _Entry("GET", f"{_EXECUTION}/payload", self._quick(queries.payload)),
+            _Entry("GET", f"{_EXECUTION}/logs", self._quick(queries.logs)),
+            _Entry("GET", f"{_EXECUTION}/events", self._execution_events),
+            _Entry("GET", "/_durable/callbacks", self._quick(queries.callbacks)),
+            _Entry("GET", "/_durable/functions", self._quick(queries.functions)),
+            _Entry("GET", "/_durable/time", self._quick(queries.time)),
+            _Entry("GET", "/_durable/events", self._events),
+            _Entry("POST", f"{_FUNCTION}/versions", self._slow(actions.publish)),
+            _Entry("POST", f"{_EXECUTION}/fork", self._quick(actions.fork)),
+            _Entry("POST", f"{_EXECUTION}/rerun", self._quick(actions.rerun)),
+            _Entry("GET", f"{_EXECUTION}/time", self._quick(actions.time)),
+            _Entry("POST", f"{_EXECUTION}/time", self._quick(actions.set_time)),
+            _Entry("POST", f"{_EXECUTION}/crash", self._quick(actions.crash)),
         )
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -84,19 +112,26 @@ class _FeedRoute(BaseRoute):
 
     async def _answer(self, request: Request) -> Response:
         path = request.scope["raw_path"].decode("latin-1")
-        for template, answer in self._table:
-            variables = match_segments(template.split("/"), path.split("/"))
-            if variables is not None:
-                if request.method not in {"GET", "HEAD"}:
-                    raise ServiceError(
-                        f"{template} is read with GET; executions are changed through Lambda's API.",
-                        code="MethodNotAllowedException",
-                        status=405,
-                    )
+        method = "GET" if request.method == "HEAD" else request.method
+        allowed: list[str] = []
+        for entry in self._table:
+            variables = match_segments(entry.template.split("/"), path.split("/"))
+            if variables is None:
+                continue
+            if entry.method == method:
+                body = b"" if method == "GET" else await read_body(request, _MOST_BYTES)
                 incoming = Incoming(
-                    path=variables, query=request.query_params, headers=request.headers, body=b""
+                    path=variables, query=request.query_params, headers=request.headers, body=body
                 )
-                return await answer(incoming)
+                return await entry.answer(incoming)
+            allowed.append(entry.method)
+        if allowed:
+            raise ServiceError(
+                f"{path} takes {' and '.join(allowed)}, not {request.method}; executions are stopped,"
+                " paused, deleted and answered through Lambda's API.",
+                code="MethodNotAllowedException",
+                status=405,
+            )
         raise ServiceError(
             f"There is nothing at {path}.", code="ResourceNotFoundException", status=404
         )
@@ -108,26 +143,36 @@ class _FeedRoute(BaseRoute):
 
         return answer
 
+    def _slow(self, action: Callable[[Incoming], object]) -> _Answer:
+        async def answer(incoming: Incoming) -> Response:
+            document = await self._backend.run_long(action, incoming)
+            return json_answer(msgspec.json.encode(document))
+
+        return answer
+
     async def _events(self, incoming: Incoming) -> Response:
         since = _since(incoming)
         return _stream(self._streams.all_executions(since))
 
     async def _execution_events(self, incoming: Incoming) -> Response:
         arn = await self._backend.run(self._queries.arn, incoming)
-        return _stream(self._streams.one_execution(arn, _since(incoming) or 0))
+        text = _place(incoming)
+        since = Position() if text is None else Position.read(text)
+        return _stream(self._streams.one_execution(arn, since))
+
+
+def _place(incoming: Incoming) -> str | None:
+    """Return the place after which a stream begins; a browser that connects again sends a header."""
+    return incoming.headers.get("last-event-id") or incoming.text("since")
 
 
 def _since(incoming: Incoming) -> int | None:
-    """Return the number after which a stream begins; a browser that connects again sends a header."""
-    text = incoming.headers.get("last-event-id") or incoming.text("since")
+    """Return the number after which the stream of all executions begins."""
+    text = _place(incoming)
     if text is None:
         return None
     if not (text.isascii() and text.isdecimal() and len(text) <= 18):
-        raise ServiceError(
-            f"since is the id of a message, a whole number, not {text!r}.",
-            code="InvalidParameterValueException",
-            status=400,
-        )
+        raise invalid(f"since is the id of a message, a whole number, not {text!r}.")
     return int(text)
 
 

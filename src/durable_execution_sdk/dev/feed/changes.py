@@ -13,12 +13,33 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.engine.events import Event
+from durable_execution_sdk.engine.events import (
+    CallbackFailed,
+    CallbackHeartbeatReceived,
+    CallbackStarted,
+    CallbackSucceeded,
+    CallbackTimedOut,
+    Event,
+    ExecutionDeleted,
+)
+from durable_execution_sdk.engine.state import ExecutionState
+from durable_execution_sdk.protocol.operations import OperationType
 
-__all__ = ["FUNCTIONS", "Changes"]
+__all__ = ["CALLBACKS_OF", "FUNCTIONS", "Changes"]
 
 FUNCTIONS = "functions"
-"""Stands for the functions of the server among the ARNs that changed."""
+"""Stands for the functions of the server, with their workers, among the ARNs that changed."""
+
+CALLBACKS_OF = "callbacks of "
+"""Begins the key of the callbacks that wait in an execution, or in one that it invoked."""
+
+_CALLBACK_EVENTS = (
+    CallbackStarted,
+    CallbackSucceeded,
+    CallbackFailed,
+    CallbackTimedOut,
+    CallbackHeartbeatReceived,
+)
 
 _MOST_KEPT = 20_000
 
@@ -82,19 +103,36 @@ class Changes:
 
         return end
 
-    def close(self) -> None:
-        """End all feeds."""
-        self._unsubscribe()
+    def wake(self) -> None:
+        """Let the streams look for what has no number here, such as lines of logs."""
         with self._lock:
-            self._is_closed = True
             listeners = tuple(self._listeners)
         for listener in listeners:
             listener()
 
+    def close(self) -> None:
+        """End all feeds."""
+        self._unsubscribe()
+        self._is_closed = True
+        self.wake()
+
     def _observe(self, arn: str, events: Sequence[Event]) -> None:
-        del events
-        for key in self._lineage(arn):
+        lineage = self._lineage(arn)
+        for key in lineage:
             self.note(key)
+        if self._concerns_callbacks(arn, events):
+            self.note(CALLBACKS_OF + lineage[-1])
+
+    def _concerns_callbacks(self, arn: str, events: Sequence[Event]) -> bool:
+        if any(isinstance(event, _CALLBACK_EVENTS) for event in events):
+            return True
+        coordinator = self._emulator.coordinator
+        with coordinator.holding():
+            if isinstance(events[-1], ExecutionDeleted) or self._emulator.store.find(arn) is None:
+                return False
+            state = coordinator.recorded(arn)
+            # Its end ends the waiting, without an event of the callback.
+            return state.is_closed and _has_open_callback(state)
 
     def _lineage(self, arn: str) -> list[str]:
         """Return an execution and those that invoked it: their rows say what it waits for."""
@@ -109,3 +147,10 @@ class Changes:
                 parent = coordinator.recorded(key).parent
                 key = None if parent is None else parent.arn
         return arns
+
+
+def _has_open_callback(state: ExecutionState) -> bool:
+    return any(
+        operation.type == OperationType.CALLBACK and operation.end_timestamp is None
+        for operation in state.operations.values()
+    )

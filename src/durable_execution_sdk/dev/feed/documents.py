@@ -1,25 +1,33 @@
-"""The JSON documents of the feed: those of the command, without payloads and with attempts."""
+"""The JSON documents of executions: those of the command, without payloads and with attempts."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
 from msgspec.structs import replace
 
 from durable_execution_sdk.dev.discovery_file import ServerAddress
-from durable_execution_sdk.dev.feed.timeline import Attempt, Invocation, Timeline
+from durable_execution_sdk.dev.feed.position import Position
+from durable_execution_sdk.dev.feed.process_documents import place_document
+from durable_execution_sdk.dev.feed.process_view import ProcessView
+from durable_execution_sdk.dev.feed.timeline import Attempt, Timeline
+from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord
 from durable_execution_sdk.dev.processes import processes_of
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.runs import Runs
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord
 from durable_execution_sdk.engine.events import ChainedInvokeStarted
+from durable_execution_sdk.engine.execution_time import ExecutionTime
 from durable_execution_sdk.engine.state import ExecutionState, RunningInvocation
 from durable_execution_sdk.engine.views.progress import OperationProgress, progress
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.rendering.batch_progress import BatchProgress, batch_progress
 from durable_execution_sdk.rendering.documents import (
     operation_document,
+    origin_document,
     record_document,
 )
 from durable_execution_sdk.rendering.family import family
@@ -31,7 +39,6 @@ __all__ = [
     "MOST_WAITING",
     "Document",
     "FeedDocuments",
-    "function_documents",
     "invocations",
     "operations",
 ]
@@ -45,9 +52,10 @@ Document = dict[str, object]
 class FeedDocuments:
     """Builds documents of the executions of an emulator over a SQLite store at ``store``."""
 
-    def __init__(self, emulator: Emulator, store: Path) -> None:
+    def __init__(self, emulator: Emulator, store: Path, local: ProcessView) -> None:
         self._emulator = emulator
         self._store = store
+        self._local = local
         self._runs = Runs(store)
 
     def row(self, arn: str) -> Document | None:
@@ -74,15 +82,20 @@ class FeedDocuments:
         waiting = cast("list[Document]", document["waiting"])
         document["waiting_count"] = len(waiting)
         document["waiting"] = waiting[:MOST_WAITING]
+        document["time"] = None if executions is None else _time(executions.execution.time)
         return document
 
-    def execution(self, arn: str, timeline: Timeline, head: int, since: int = 0) -> Document:
-        """Build the document of one execution up to its event number ``head``.
+    def execution(
+        self, arn: str, timeline: Timeline, position: Position, since: Position | None = None
+    ) -> Document:
+        """Build the document of one execution up to a position.
 
-        With ``since``, operations and invocations are those that changed after that event.
+        With ``since``, operations, invocations and places are those that changed after that position.
         """
+        since = since or Position()
         described = self._emulator.describe(arn)
         state = self._emulator.snapshot(arn)
+        notes = self.notes(arn)
         return {
             "execution": self.row(arn),
             "function_arn": described.function_arn,
@@ -90,10 +103,23 @@ class FeedDocuments:
             "input_bytes": _size(described.input_payload),
             "result_bytes": _size(described.result),
             "error": _error(described.error),
-            "head": head,
-            "operations": operations(state, timeline, since),
-            "invocations": invocations(timeline, state.invocation, since),
+            "head": position.head,
+            "position": str(position),
+            "forked_from": origin_document(progress(state)),
+            "timers": timers(state),
+            "operations": operations(state, timeline, notes, since),
+            "invocations": invocations(timeline, state.invocation, self._records(arn), since.head),
+            "places": [place_document(note) for note in notes if note.number > since.place],
         }
+
+    def notes(self, arn: str) -> Sequence[CodeNote]:
+        """Return the notes about an execution's operations that its functions have sent."""
+        return () if self._local.logs is None else self._local.logs.notes(arn)
+
+    def _records(self, arn: str) -> dict[str, InvocationRecord]:
+        """Return what the processes of an execution recorded of its invocations, by request id."""
+        logs = self._local.logs
+        return {} if logs is None else {each.request_id: each for each in logs.invocations(arn)}
 
     def _processes(self, arn: str) -> list[int]:
         address = ServerAddress(
@@ -105,39 +131,72 @@ class FeedDocuments:
         return processes_of(self._emulator, arn, self._runs, address)
 
 
-def operations(state: ExecutionState, timeline: Timeline, since: int = 0) -> list[Document]:
-    """Build the documents of the operations that changed after a position, in the order of their starts."""
-    changed = set(timeline.changed_since(since))
+def operations(
+    state: ExecutionState, timeline: Timeline, notes: Sequence[CodeNote], since: Position
+) -> list[Document]:
+    """Build the documents of the operations that changed after a position, in the order of their starts.
+
+    A map or parallel changes when one of its branches does, and when their number is known.
+    """
+    changed = set(timeline.changed_since(since.head))
+    changed.update(
+        note.operation_id
+        for note in notes
+        if note.branches is not None and note.number > since.place
+    )
+    entries = progress(state).operations
+    changed.update(
+        entry.operation.parent_id
+        for entry in entries
+        if entry.operation.id in changed and entry.operation.parent_id is not None
+    )
+    totals = {note.operation_id: note.branches for note in notes if note.branches is not None}
+    batches = batch_progress(entries, totals)
     return [
         _operation(
             each,
             state.invokes.get(each.operation.id),
             timeline.attempts.get(each.operation.id, []),
+            batches.get(each.operation.id),
         )
-        for each in progress(state).operations
+        for each in entries
         if each.operation.id in changed
     ]
 
 
 def invocations(
-    timeline: Timeline, running: RunningInvocation | None, since: int = 0
+    timeline: Timeline,
+    running: RunningInvocation | None,
+    records: dict[str, InvocationRecord],
+    since: int = 0,
 ) -> list[Document]:
-    """Build the documents of the invocations that ended after a position, and of the one that runs."""
-    documents = [_invocation(each) for each in timeline.invocations if each.position > since]
+    """Build the documents of the invocations that ended after an event, and of the one that runs.
+
+    ``records`` are those of processes, by request id.
+    """
+    ended = [each for each in timeline.invocations if each.position > since]
+    documents = [
+        _invocation(each.request_id, each.started_at, each.ended_at, each.error, records)
+        for each in ended
+    ]
     if running is not None:
-        documents.append(
-            {
-                "request_id": running.request_id,
-                "start_timestamp": iso(running.started_at),
-                "end_timestamp": None,
-                "error": None,
-            }
-        )
+        documents.append(_invocation(running.request_id, running.started_at, None, None, records))
     return documents
 
 
+def timers(state: ExecutionState) -> list[Document]:
+    """Build the documents of the timers that are set, the next one first."""
+    return [
+        {"kind": kind, "operation_id": operation_id or None, "fires_at": iso(at)}
+        for (operation_id, kind), at in sorted(state.timers.items(), key=lambda entry: entry[1])
+    ]
+
+
 def _operation(
-    executed: OperationProgress, invoked: ChainedInvokeStarted | None, attempts: list[Attempt]
+    executed: OperationProgress,
+    invoked: ChainedInvokeStarted | None,
+    attempts: list[Attempt],
+    batch: BatchProgress | None,
 ) -> Document:
     operation = executed.operation
     document = operation_document(executed)
@@ -151,6 +210,17 @@ def _operation(
         "function_name": None if invoked is None else invoked.function_name,
         "invoked_execution_arn": None if invoked is None else invoked.child_arn,
         "attempts": [_attempt(each) for each in attempts],
+        "progress": None if batch is None else _batch(batch),
+    }
+
+
+def _batch(batch: BatchProgress) -> Document:
+    return {
+        "total": batch.total,
+        "started": batch.started,
+        "succeeded": batch.succeeded,
+        "failed": batch.failed,
+        "estimated_end_timestamp": iso(batch.ends_at),
     }
 
 
@@ -164,12 +234,32 @@ def _attempt(attempt: Attempt) -> Document:
     }
 
 
-def _invocation(invocation: Invocation) -> Document:
+def _invocation(
+    request_id: str,
+    started_at: float,
+    ended_at: float | None,
+    error: ErrorObject | None,
+    records: dict[str, InvocationRecord],
+) -> Document:
+    record = records.get(request_id)
     return {
-        "request_id": invocation.request_id,
-        "start_timestamp": iso(invocation.started_at),
-        "end_timestamp": iso(invocation.ended_at),
-        "error": _error(invocation.error),
+        "request_id": request_id,
+        "start_timestamp": iso(started_at),
+        "end_timestamp": iso(ended_at),
+        "error": _error(error),
+        "process": None if record is None else record.worker,
+        "peak_kilobytes": None if record is None else record.peak_kilobytes,
+        "init_milliseconds": None if record is None else record.init_milliseconds,
+    }
+
+
+def _time(time: ExecutionTime) -> Document:
+    """Build the document of an execution's time, from which a reader reckons its now."""
+    return {
+        "mode": time.mode,
+        "offset_milliseconds": time.ahead,
+        "stands_at": iso(time.stands_at),
+        "advances_to": iso(time.advances_to),
     }
 
 
@@ -182,27 +272,3 @@ def _error(error: ErrorObject | None) -> Document | None:
 
 def _size(payload: str | None) -> int | None:
     return None if payload is None else len(payload.encode("utf-8", "surrogatepass"))
-
-
-def function_documents(emulator: Emulator) -> list[Document]:
-    """Build the documents of the functions."""
-    documents: list[Document] = []
-    for name in emulator.functions.names:
-        function = emulator.functions.get(name)
-        if function is not None:
-            documents.append(
-                {
-                    "function_name": name,
-                    "function_arn": emulator.functions.arn(name),
-                    "durable": function.durable,
-                    "timeout": function.timeout,
-                    "memory_size": function.memory_mb,
-                    "execution_timeout": function.execution_timeout,
-                    "retention_period_in_days": function.retention_days
-                    if function.durable
-                    else None,
-                    "versions": emulator.functions.versions(name),
-                    "aliases": emulator.functions.aliases(name),
-                }
-            )
-    return documents

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from durable_execution_sdk.dev.feed.changes import Changes
-from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments, function_documents
+from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments
+from durable_execution_sdk.dev.feed.process_documents import function_documents, line_document
+from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.reader import TimelineReader
+from durable_execution_sdk.dev.feed.references import arn_of
+from durable_execution_sdk.dev.functions.records import LogLine
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search
+from durable_execution_sdk.emulator.stores.store import Search
 from durable_execution_sdk.engine.rejections import invalid, not_found
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
@@ -15,6 +21,7 @@ from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.rendering.callback_names import all_references
 from durable_execution_sdk.rendering.documents import callback_document, error_document
 from durable_execution_sdk.rendering.payloads import result_of
+from durable_execution_sdk.rendering.times import iso
 from durable_execution_sdk.rendering.wording import error_of, payloads_of
 from durable_execution_sdk.server.request import Incoming
 
@@ -26,14 +33,17 @@ _KINDS = ("input", "result", "error")
 class Queries:
     """Answers the JSON routes; called in threads."""
 
-    def __init__(self, emulator: Emulator, changes: Changes, documents: FeedDocuments) -> None:
+    def __init__(
+        self, emulator: Emulator, changes: Changes, documents: FeedDocuments, local: ProcessView
+    ) -> None:
         self._emulator = emulator
         self._changes = changes
         self._documents = documents
+        self._local = local
 
     def arn(self, incoming: Incoming) -> str:
         """Return the ARN of the execution that the path names, by its ARN or its name."""
-        return self._record(incoming).arn
+        return arn_of(self._emulator, incoming)
 
     def executions(self, incoming: Incoming) -> Document:
         """List rows of executions, the newest first; ``next`` asks for the following ones."""
@@ -67,9 +77,26 @@ class Queries:
     def execution(self, incoming: Incoming) -> Document:
         """Show one execution, with all its operations and invocations."""
         arn = self.arn(incoming)
-        reader = TimelineReader(self._emulator, arn)
+        reader = TimelineReader(self._emulator, arn, self._local.logs)
         reader.catch_up()
-        return self._documents.execution(arn, reader.timeline, reader.head)
+        # The lines up to here are asked for apart.
+        position = msgspec.structs.replace(reader.position, line=reader.last_line())
+        return self._documents.execution(arn, reader.timeline, position)
+
+    def logs(self, incoming: Incoming) -> Document:
+        """List lines that functions wrote for an execution; ``next`` asks for the following ones."""
+        arn, after = self.arn(incoming), incoming.number("after")
+        limit = min(incoming.number("limit") or MAX_PAGE_ITEMS, MAX_PAGE_ITEMS)
+        lines: list[LogLine] = []
+        if self._local.logs is not None:
+            lines = self._local.logs.lines(
+                arn, incoming.text("operation"), after=after, limit=limit + 1
+            )
+        has_more, lines = len(lines) > limit, lines[:limit]
+        return {
+            "lines": [line_document(line) for line in lines],
+            "next": lines[-1].number if has_more else None,
+        }
 
     def payload(self, incoming: Incoming) -> Document:
         """Show a payload of an execution, or of one of its operations, as the text that was recorded."""
@@ -94,15 +121,13 @@ class Queries:
     def functions(self, incoming: Incoming) -> Document:
         """List the functions of the server."""
         del incoming
-        return {"number": self._changes.number, "functions": function_documents(self._emulator)}
+        number = self._changes.number
+        return {"number": number, "functions": function_documents(self._emulator, self._local)}
 
-    def _record(self, incoming: Incoming) -> ExecutionRecord:
-        reference = incoming.path["Execution"]
-        store = self._emulator.store
-        record = store.find_name(reference) or store.find(reference)
-        if record is None:
-            raise not_found(f"There is no execution {reference!r}.")
-        return record
+    def time(self, incoming: Incoming) -> Document:
+        """Tell the time of the server, and the way in which it passes for executions that are started."""
+        del incoming
+        return {"now": iso(self._emulator.clock.now()), "mode": self._emulator.time_mode}
 
     def _of_execution(self, arn: str, kind: str) -> Document:
         described = self._emulator.describe(arn)

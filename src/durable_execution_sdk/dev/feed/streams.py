@@ -1,4 +1,4 @@
-"""Server-sent events: changed rows of all executions, and the changes of one execution.
+"""Server-sent events: changes of all executions, and those of one execution.
 
 A reader that was cut off sends the id of the last message that it got, and goes on after it. Messages are
 at least ``GAP_SECONDS`` apart from the next look, so that a busy server is not kept busy by its readers.
@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import msgspec
+from msgspec.structs import replace
 
-from durable_execution_sdk.dev.feed.changes import FUNCTIONS, Changes
-from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments, function_documents
+from durable_execution_sdk.dev.feed.changes import CALLBACKS_OF, FUNCTIONS, Changes
+from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments
+from durable_execution_sdk.dev.feed.position import Position
+from durable_execution_sdk.dev.feed.process_documents import function_documents, line_document
+from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.reader import TimelineReader
 from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.rendering.callback_names import references
+from durable_execution_sdk.rendering.documents import callback_document
+from durable_execution_sdk.rendering.family import Waiter, family
 from durable_execution_sdk.server.backend import Backend
 
 __all__ = ["Streams"]
@@ -24,6 +32,9 @@ GAP_SECONDS = 0.1
 SILENCE_SECONDS = 15.0
 """Longest time without a message; a comment is sent then, so that a lost connection is noticed."""
 
+MOST_LINES = 500
+"""Lines of logs in one message."""
+
 _COMMENT = ": still here\n\n"
 
 
@@ -31,12 +42,18 @@ class Streams:
     """Makes the streams of a server."""
 
     def __init__(
-        self, backend: Backend, emulator: Emulator, changes: Changes, documents: FeedDocuments
+        self,
+        backend: Backend,
+        emulator: Emulator,
+        changes: Changes,
+        documents: FeedDocuments,
+        local: ProcessView,
     ) -> None:
         self._backend = backend
         self._emulator = emulator
         self._changes = changes
         self._documents = documents
+        self._local = local
 
     async def all_executions(self, since: int | None) -> AsyncGenerator[str]:
         """Yield the row of each execution that changed after a number, and of each that changes."""
@@ -54,43 +71,73 @@ class Streams:
                 if is_silent and not changed:
                     yield _COMMENT
 
-    async def one_execution(self, arn: str, since: int) -> AsyncGenerator[str]:
-        """Yield what changed of an execution after its event number ``since``, and what changes."""
-        reader = TimelineReader(self._emulator, arn)
-        head = since
+    async def one_execution(self, arn: str, since: Position) -> AsyncGenerator[str]:
+        """Yield what changed of an execution after a position, and what changes, with the lines of logs."""
+        reader = TimelineReader(self._emulator, arn, self._local.logs)
+        position = since
         async with aclosing(self._looks()) as looks:
             async for is_silent in looks:
-                document = await self._backend.run(self._news, reader, arn, head)
-                if document is None:
-                    yield _message("deleted", {"durable_execution_arn": arn}, head)
+                news = await self._backend.run(self._news, reader, arn, position)
+                is_quiet = not news
+                # Several times: there may be more lines than one message has.
+                while news and not self._changes.is_closed():
+                    for message, position in news:  # noqa: B007
+                        yield message
+                    news = await self._backend.run(self._news, reader, arn, position)
+                if news is None:
+                    yield _message("deleted", {"durable_execution_arn": arn}, position)
                     return
-                if head > reader.head:
-                    # An event of another execution, or a number that is made up.
-                    head = reader.head
-                    yield _message("reset", {"head": head}, head)
-                elif reader.head > head:
-                    head = reader.head
-                    yield _message("changes", document, head)
-                elif is_silent:
+                if is_silent and is_quiet:
                     yield _COMMENT
 
     def _change(self, key: str, number: int) -> str:
         if key == FUNCTIONS:
-            functions = function_documents(self._emulator)
+            functions = function_documents(self._emulator, self._local)
             return _message("functions", {"functions": functions}, number)
+        if key.startswith(CALLBACKS_OF):
+            return _message("callbacks", self._callbacks(key.removeprefix(CALLBACKS_OF)), number)
         row = self._documents.row(key)
         if row is None:
             return _message("deleted", {"durable_execution_arn": key}, number)
         return _message("execution", row, number)
 
-    def _news(self, reader: TimelineReader, arn: str, head: int) -> Document | None:
-        """Return the document of an execution's changes, empty if there are none; ``None`` if it is gone."""
+    def _callbacks(self, arn: str) -> Document:
+        """Return the callbacks for which an execution, or one that it invoked, waits."""
+        waiters: dict[str, Waiter] = {}
+        with suppress(ServiceError):  # It may have been deleted.
+            executions = family(self._emulator, arn)
+            if executions.execution.ended_at is None:
+                waiters = references(executions)
+        return {
+            "durable_execution_arn": arn,
+            "callbacks": [callback_document(*entry) for entry in waiters.items()],
+        }
+
+    def _news(
+        self, reader: TimelineReader, arn: str, position: Position
+    ) -> list[tuple[str, Position]] | None:
+        """Return messages, each with the position after it; ``None`` if the execution is gone."""
         if self._emulator.store.find(arn) is None:
             return None
         reader.catch_up()
-        if reader.head <= head:
-            return {}
-        return self._documents.execution(arn, reader.timeline, reader.head, head)
+        head, place = reader.position.head, reader.position.place
+        if position.head > head:
+            # An event of another execution, or a number that is made up.
+            now = Position(head, reader.last_line(), place)
+            return [(_message("reset", {"head": head, "position": str(now)}, now), now)]
+        messages: list[tuple[str, Position]] = []
+        if head > position.head or place > position.place:
+            now = Position(head, position.line, place)
+            changed = self._documents.execution(arn, reader.timeline, now, position)
+            messages.append((_message("changes", changed, now), now))
+            position = now
+        if self._local.logs is not None:
+            lines = self._local.logs.lines(arn, after=position.line, limit=MOST_LINES)
+            if lines:
+                now = replace(position, line=lines[-1].number)
+                document: Document = {"lines": [line_document(line) for line in lines]}
+                messages.append((_message("logs", document, now), now))
+        return messages
 
     async def _looks(self) -> AsyncGenerator[bool]:
         """Yield now and after each change, until the feed is closed; ``True`` if nothing changed for long."""
@@ -119,6 +166,6 @@ class Streams:
             end()
 
 
-def _message(kind: str, document: Document, number: int) -> str:
+def _message(kind: str, document: Document, number: int | Position) -> str:
     # JSON has no line breaks, so one line of data is enough.
     return f"id: {number}\nevent: {kind}\ndata: {msgspec.json.encode(document).decode()}\n\n"

@@ -1,4 +1,6 @@
-"""Send the lines of code that call operations, and the types that callbacks wait for, to the server.
+"""Send the lines of code that call operations to the server, and what the log does not have of these.
+
+That is the types that callbacks wait for, and the number of contexts of a map or parallel.
 
 Loaded in the processes of Python functions that use the SDK, by ``python_client``. Nothing of it exists on
 Lambda: the service has no place for it.
@@ -17,6 +19,8 @@ import msgspec
 from durable_execution_sdk.dev.functions.records import NOTES_PATH, CodeNote
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.operations.callback import CallbackOperation
+from durable_execution_sdk.operations.fan_out.operation import FanOut
+from durable_execution_sdk.operations.fan_out.plan import NestingType
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.replay.source_places import asking_place
@@ -83,6 +87,7 @@ class NotingRun(InvocationRun):
                 file=place.file,
                 line=place.line,
                 function=place.function,
+                branches=_branches(claimant),
             )
             self._notes.add(note)
             if isinstance(claimant, CallbackOperation):
@@ -96,6 +101,13 @@ class NotingRun(InvocationRun):
         if note is not None and awaited_type is not None:
             self._notes.add(msgspec.structs.replace(note, awaited_type=awaited_type))
         super().submit(update)
+
+
+def _branches(claimant: Completion[Any]) -> int | None:
+    """Return the number of contexts that the log will have for the branches of a map or parallel."""
+    if not isinstance(claimant, FanOut) or claimant.plan.nesting is not NestingType.NESTED:
+        return None
+    return claimant.plan.branches
 
 
 def observing(handler: Any, address: str) -> Any:

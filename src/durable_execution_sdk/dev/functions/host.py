@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -40,6 +40,7 @@ class ProcessFunctions:
         place: the server's address and environment.
         recorder: takes lines, invocations and notes; called in the thread of the workers.
         has_deadlines: ``False`` suspends the timeouts, for a debugger.
+        on_workers: called in the thread of the workers when one began or ended, or an invocation of it did.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class ProcessFunctions:
         recorder: Recorder | None = None,
         *,
         has_deadlines: bool = True,
+        on_workers: Callable[[], None] = lambda: None,
     ) -> None:
         self._functions = functions
         self._place = place
         self._recorder = recorder or NoRecorder()
         self._has_deadlines = has_deadlines
+        self._on_workers = on_workers
         self._pools: dict[tuple[str, str], Pool] = {}
         self._running: dict[str, Handover] = {}
         self._lock = threading.Lock()
@@ -81,8 +84,11 @@ class ProcessFunctions:
         self._wait_for(self._put(key, surroundings))
         if version == LATEST:
             self._functions.add_function(function)
+            known = self._functions.aliases(declaration.name)
             for alias, aliased in declaration.aliases.items():
-                self._functions.add_alias(declaration.name, alias, aliased)
+                # One that was moved to a version stays there when the code is loaded again.
+                if alias not in known:
+                    self._functions.add_alias(declaration.name, alias, aliased)
         else:
             self._functions.add_version(version, function)
         return function
@@ -93,21 +99,28 @@ class ProcessFunctions:
         return None if pool is None else pool.surroundings.declaration
 
     def warm(self) -> None:
-        """Start a worker for each function in the background."""
-        for pool in list(self._pools.values()):
-            asyncio.run_coroutine_threadsafe(pool.warm(), self._loop)
+        """Start a worker for each function in the background; published versions start theirs when called."""
+        for (_, version), pool in list(self._pools.items()):
+            if version == LATEST:
+                asyncio.run_coroutine_threadsafe(pool.warm(), self._loop)
 
     def kill(self, arn: str) -> bool:
         """End the process that runs an invocation of an execution; ``False`` if there is none."""
-        return self._wait_for(self._kill(arn))
+        try:
+            return self._wait_for(self._kill(arn))
+        except ClosedError:
+            return False
 
     def is_running(self, header: str | None) -> bool:
         """True if a request with this trace header comes from an invocation that runs here."""
         return trace_parent(header) in self._running
 
     def workers(self) -> list[WorkerView]:
-        """Return all workers."""
-        return self._wait_for(self._views())
+        """Return all workers; none once the processes have been ended."""
+        try:
+            return self._wait_for(self._views())
+        except ClosedError:
+            return []
 
     def close(self) -> None:
         """End all processes; their invocations fail."""
@@ -124,7 +137,12 @@ class ProcessFunctions:
     async def _put(self, key: tuple[str, str], surroundings: Surroundings) -> None:
         pool = self._pools.get(key)
         if pool is None:
-            self._pools[key] = Pool(surroundings, self._recorder, has_deadlines=self._has_deadlines)
+            self._pools[key] = Pool(
+                surroundings,
+                self._recorder,
+                has_deadlines=self._has_deadlines,
+                on_change=self._on_workers,
+            )
         else:
             pool.reload(surroundings)
 

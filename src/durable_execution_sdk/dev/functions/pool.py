@@ -8,7 +8,7 @@ another.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from durable_execution_sdk.dev.functions.environment import Surroundings
 from durable_execution_sdk.dev.functions.exchange import Handover
@@ -33,10 +33,12 @@ class Pool:
         recorder: Recorder,
         *,
         has_deadlines: bool,
+        on_change: Callable[[], None],
     ) -> None:
         self.surroundings = surroundings
         self._recorder = recorder
         self._has_deadlines = has_deadlines
+        self._on_change = on_change
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
         self._ending: set[Worker] = set()
@@ -59,7 +61,7 @@ class Pool:
         while True:
             worker, is_new = await self._take()
             try:
-                return await worker.answer(call, timeout=self.timeout)
+                return await worker.answer(call, timeout=self.timeout, on_taken=self._on_change)
             except WorkerGoneError as error:
                 # One that was started earlier may have failed for a reason that is gone.
                 if is_new:
@@ -73,6 +75,7 @@ class Pool:
             worker = self._make()
             self._idle.append(worker)
             await worker.start()
+            self._on_change()
 
     def reload(self, surroundings: Surroundings) -> None:
         """Run the next invocations in new processes; those in progress end in theirs."""
@@ -132,6 +135,7 @@ class Pool:
             self._discard(worker)
         else:
             self._idle.append(worker)
+        self._on_change()
 
     def _discard(self, worker: Worker) -> None:
         if worker in self._idle:
@@ -143,6 +147,7 @@ class Pool:
 
     def _forget(self, worker: Worker) -> None:
         self._ending.discard(worker)
+        self._on_change()
         if worker in self._idle:
             self._idle.remove(worker)
         if worker.was_ready and not worker.is_retired and not self._idle and not self._is_closed:

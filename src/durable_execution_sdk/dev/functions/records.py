@@ -48,7 +48,10 @@ class InvocationRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CodeNote(msgspec.Struct, frozen=True, kw_only=True):
-    """The line of code that called an operation, and the type that a callback waits for."""
+    """The line of code that called an operation, the type that a callback waits for, and a map's size.
+
+    ``branches`` is the number of contexts of a map or parallel. ``number`` is given by the store; it grows.
+    """
 
     arn: str
     operation_id: str
@@ -56,6 +59,8 @@ class CodeNote(msgspec.Struct, frozen=True, kw_only=True):
     line: int
     function: str | None = None
     awaited_type: str | None = None
+    branches: int | None = None
+    number: int = 0
 
 
 class Recorder(Protocol):

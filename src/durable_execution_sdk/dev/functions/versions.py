@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,10 +21,12 @@ from durable_execution_sdk.dev.functions.declaration import Declaration
 from durable_execution_sdk.dev.functions.host import ProcessFunctions
 from durable_execution_sdk.emulator.functions.registry import LATEST, Functions
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.protocol.limits import MAX_ALIAS_CHARACTERS
 
 MOST_BYTES = 250 << 20
 """Largest size of a function's sources, as on Lambda."""
 
+_ALIAS = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_ALIAS_CHARACTERS}}}")
 _LINKED = "node_modules"
 _LEFT_OUT = frozenset({"__pycache__", "site-packages"})
 
@@ -34,23 +38,30 @@ class _Published(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
 
 
+def versions_path(store: Path) -> Path:
+    """Return the folder of the versions that a server over a store has published."""
+    return store.with_name(f"{store.name}.versions")
+
+
 class Versions:
-    """Publishes versions, and brings back those that were published before."""
+    """Publishes versions, and brings back those that were published before. Thread-safe."""
 
     def __init__(self, folder: Path, host: ProcessFunctions, functions: Functions) -> None:
         self._folder = folder.absolute()
         self._host = host
         self._functions = functions
+        self._lock = threading.Lock()
 
     def restore(self) -> None:
-        """Register all published versions and aliases."""
+        """Register all published versions and aliases.
+
+        Call it before the functions are added: executions of a version must not meet the latest code.
+        """
         for file in sorted(self._folder.glob("*/*/declaration.json")):
             published = _read(file)
             self._host.add(published.declaration, file.parent.name)
         for file in sorted(self._folder.glob("*/aliases.json")):
-            for alias, version in msgspec.json.decode(
-                file.read_bytes(), type=dict[str, str]
-            ).items():
+            for alias, version in _read_aliases(file).items():
                 self._functions.add_alias(file.parent.name, alias, version)
 
     def publish(self, name: str) -> str:
@@ -58,9 +69,11 @@ class Versions:
 
         Raises ``ConfigError`` if there is no such function, or its sources are too large.
         """
-        declaration = self._host.declaration(name)
-        if declaration is None:
-            raise ConfigError(f"there is no function {name}; there are {self._names()}")
+        with self._lock:
+            return self._publish(name)
+
+    def _publish(self, name: str) -> str:
+        declaration = self._declaration(name)
         published = _Published(declaration=declaration, digest=_digest(declaration))
         numbers = self._numbers(name)
         if numbers:
@@ -74,24 +87,40 @@ class Versions:
     def set_alias(self, name: str, alias: str, version: str) -> None:
         """Let an alias stand for a version, also after a restart.
 
-        Raises ``ConfigError`` if there is no such version.
+        Raises ``ConfigError`` if there is no such version, or the alias is not a name for one.
         """
-        if version != LATEST and int(version) not in self._numbers(name):
-            raise ConfigError(f"{name} has no version {version}; publish it first")
-        file = self._folder / name / "aliases.json"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        aliases = self._functions.aliases(name) | {alias: version}
-        file.write_bytes(msgspec.json.encode(aliases))
-        self._functions.add_alias(name, alias, version)
+        if not _ALIAS.fullmatch(alias) or alias.isdecimal():
+            raise ConfigError(
+                f"an alias is 1 to {MAX_ALIAS_CHARACTERS} letters, digits, '-' and '_', and no number, which would be a"
+                f" version: {alias!r}"
+            )
+        with self._lock:
+            self._declaration(name)
+            numbers = list(map(str, self._numbers(name)))
+            if version != LATEST and version not in numbers:
+                raise ConfigError(
+                    f"{name} has no version {version!r}; it has {', '.join((*numbers, LATEST))}"
+                )
+            file = self._folder / name / "aliases.json"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            kept = _read_aliases(file) if file.exists() else {}
+            fresh = file.with_suffix(".new")
+            fresh.write_bytes(msgspec.json.encode(kept | {alias: version}))
+            fresh.replace(file)
+            self._functions.add_alias(name, alias, version)
+
+    def _declaration(self, name: str) -> Declaration:
+        declaration = self._host.declaration(name)
+        if declaration is None:
+            names = ", ".join(self._functions.names) or "none"
+            raise ConfigError(f"there is no function {name!r}; there are {names}")
+        return declaration
 
     def _numbers(self, name: str) -> list[int]:
         folder = self._folder / name
         return sorted(
             int(path.name) for path in folder.glob("*") if path.is_dir() and path.name.isdecimal()
         )
-
-    def _names(self) -> str:
-        return ", ".join(self._functions.names) or "none"
 
     def _keep(self, name: str, version: str, published: _Published) -> Declaration:
         """Copy the sources, all of them or nothing, and return the declaration of the copy."""
@@ -116,6 +145,15 @@ def _read(file: Path) -> _Published:
     except (msgspec.DecodeError, OSError) as error:
         raise ConfigError(
             f"the published version in {file.parent} cannot be read: {error}; delete the folder"
+        ) from error
+
+
+def _read_aliases(file: Path) -> dict[str, str]:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=dict[str, str])
+    except (msgspec.DecodeError, OSError) as error:
+        raise ConfigError(
+            f"the aliases in {file} cannot be read: {error}; delete the file"
         ) from error
 
 

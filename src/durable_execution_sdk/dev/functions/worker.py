@@ -101,10 +101,17 @@ class Worker:
         if self._watching is not None:
             await asyncio.wait([self._watching])
 
-    async def answer(self, call: Handover, *, timeout: float | None) -> Answer:  # noqa: ASYNC109 - the function's
+    async def answer(
+        self,
+        call: Handover,
+        *,
+        timeout: float | None,  # noqa: ASYNC109 - the function's
+        on_taken: Callable[[], None],
+    ) -> Answer:
         """Let the worker answer a call, in the time that its function has.
 
-        Raises ``WorkerGoneError`` if the process ended before it took the call.
+        ``on_taken`` is called when the invocation begins. Raises ``WorkerGoneError`` if the process ended
+        before it took the call.
         """
         exchange = self._exchange
         future = exchange.offer(call)
@@ -116,6 +123,7 @@ class Worker:
         if not exchange.taken.result():
             raise WorkerGoneError(Answer(error=self._init_failure(call), is_timed=True))
         started_at = _wall_milliseconds()
+        on_taken()
         init_milliseconds = self._take_init_time()
         await asyncio.wait([future], timeout=timeout)
         answer = future.result() if future.done() else await self._stop_late(call)

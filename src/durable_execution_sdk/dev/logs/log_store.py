@@ -27,6 +27,7 @@ MOST_BYTES = 256 << 20
 
 _WRITES_BETWEEN_BOUNDS = 200
 _LINE = "number, arn, request_id, operation_id, function, version, at, stream, text"
+_Note = tuple[int, str, str, str, int, "str | None", "str | None", "int | None"]
 _Line = tuple[int, str | None, str | None, str | None, str, str, int, str, str]
 
 _logger = logging.getLogger(__name__)
@@ -79,12 +80,21 @@ class LogStore:
         )
 
     def add_notes(self, notes: list[CodeNote]) -> None:
-        """Keep positions: the last one of each operation, and the type that its callback waits for."""
+        """Keep notes: the last position of each operation, and what was said of it once.
+
+        A note that says something new gets a new number.
+        """
         self._write(
-            "INSERT INTO notes (arn, operation_id, file, line, function, awaited_type)"
-            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (arn, operation_id) DO UPDATE SET"
+            "INSERT INTO notes (arn, operation_id, file, line, function, awaited_type, branches)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (arn, operation_id) DO UPDATE SET"
+            " number = (SELECT max(number) + 1 FROM notes),"
             " file = excluded.file, line = excluded.line, function = excluded.function,"
-            " awaited_type = COALESCE(excluded.awaited_type, awaited_type)",
+            " awaited_type = COALESCE(excluded.awaited_type, awaited_type),"
+            " branches = COALESCE(excluded.branches, branches)"
+            " WHERE file IS NOT excluded.file OR line IS NOT excluded.line"
+            " OR function IS NOT excluded.function"
+            " OR awaited_type IS NOT COALESCE(excluded.awaited_type, awaited_type)"
+            " OR branches IS NOT COALESCE(excluded.branches, branches)",
             [
                 (
                     note.arn,
@@ -93,6 +103,7 @@ class LogStore:
                     note.line,
                     note.function,
                     note.awaited_type,
+                    note.branches,
                 )
                 for note in notes
             ],
@@ -122,6 +133,13 @@ class LogStore:
         )
         return [_log_line(row) for row in rows]
 
+    def last_line(self, arn: str) -> int:
+        """Return the number of the last line of an execution; 0 if it has none."""
+        rows: list[tuple[int | None]] = self._file.read(
+            "SELECT max(number) FROM lines WHERE arn = ?", (arn,)
+        )
+        return rows[0][0] or 0
+
     def invocations(self, arn: str) -> list[InvocationRecord]:
         """Return the invocations of an execution that have ended, in their order."""
         rows: list[tuple[str]] = self._file.read(
@@ -133,24 +151,14 @@ class LogStore:
         """Return ``True`` if the server has made an invocation of an execution that has ended."""
         return bool(self._file.read("SELECT 1 FROM invocations WHERE arn = ? LIMIT 1", (arn,)))
 
-    def notes(self, arn: str) -> list[CodeNote]:
-        """Return the positions of an execution's operations, in the order of their first calls."""
-        rows: list[tuple[str, str, str, int, str | None, str | None]] = self._file.read(
-            "SELECT arn, operation_id, file, line, function, awaited_type FROM notes"
-            " WHERE arn = ? ORDER BY number",
-            (arn,),
+    def notes(self, arn: str, *, after: int = 0) -> list[CodeNote]:
+        """Return the notes about an execution's operations that are numbered above ``after``."""
+        rows: list[_Note] = self._file.read(
+            "SELECT number, arn, operation_id, file, line, function, awaited_type, branches FROM notes"
+            " WHERE arn = ? AND number > ? ORDER BY number",
+            (arn, after),
         )
-        return [
-            CodeNote(
-                arn=owner,
-                operation_id=operation_id,
-                file=file,
-                line=line,
-                function=function,
-                awaited_type=awaited_type,
-            )
-            for owner, operation_id, file, line, function, awaited_type in rows
-        ]
+        return [_code_note(row) for row in rows]
 
     def forget(self, arn: str) -> None:
         """Delete all records of an execution."""
@@ -227,4 +235,18 @@ def _log_line(row: _Line) -> LogLine:
         at=at,
         stream=stream,
         text=text,
+    )
+
+
+def _code_note(row: _Note) -> CodeNote:
+    number, arn, operation_id, file, line, function, awaited_type, branches = row
+    return CodeNote(
+        number=number,
+        arn=arn,
+        operation_id=operation_id,
+        file=file,
+        line=line,
+        function=function,
+        awaited_type=awaited_type,
+        branches=branches,
     )

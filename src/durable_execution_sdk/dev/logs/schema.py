@@ -36,10 +36,16 @@ _TABLES = (
         line INTEGER NOT NULL,
         function TEXT,
         awaited_type TEXT,
+        branches INTEGER,
         UNIQUE (arn, operation_id)
     )
     """,
 )
 
-LOGS = Format(application_id=0x64757262, version=1, tables=_TABLES)
+LOGS = Format(
+    application_id=0x64757262,
+    version=2,
+    tables=_TABLES,
+    migrations={1: ("ALTER TABLE notes ADD COLUMN branches INTEGER",)},
+)
 """The format of the file. Its ``application_id`` is "durb" in ASCII."""

@@ -120,6 +120,10 @@ class MemoryStore:
                 changed[arn] = 0 if record is None else record.head
             return changed
 
+    def others(self) -> tuple[list[str], list[str]]:
+        """Return nothing: there are no other connections."""
+        return [], []
+
     def group_writes(self) -> None:
         """Do nothing: a write is stored when it returns."""
 

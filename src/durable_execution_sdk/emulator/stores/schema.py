@@ -19,6 +19,17 @@ APPLICATION_ID = 0x64757261
 _RETRY_SECONDS = 0.01
 _sleep = time.sleep
 
+# The ARNs of executions that were deleted, for the processes that show them. The last ones are enough.
+_DELETIONS = (
+    "CREATE TABLE deletions (number INTEGER PRIMARY KEY AUTOINCREMENT, arn TEXT NOT NULL)",
+    """
+    CREATE TRIGGER executions_deleted AFTER DELETE ON executions BEGIN
+        INSERT INTO deletions (arn) VALUES (OLD.arn);
+        DELETE FROM deletions WHERE number <= (SELECT max(number) FROM deletions) - 10000;
+    END
+    """,
+)
+
 _TABLES = (
     """
     CREATE TABLE executions (
@@ -44,6 +55,7 @@ _TABLES = (
         UNIQUE (execution, seq)
     )
     """,
+    *_DELETIONS,
 )
 
 
@@ -61,10 +73,10 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
 
 EXECUTIONS = Format(
     application_id=APPLICATION_ID,
-    version=2,
+    version=3,
     tables=_TABLES,
     # Events of times and forks are new in version 2: a release that reads version 1 only cannot read them.
-    migrations={1: ()},
+    migrations={1: (), 2: _DELETIONS},
 )
 
 

@@ -36,3 +36,8 @@ class SingleExecutionStore(SqliteStore):
     def open_heads(self) -> dict[str, int]:
         """Return ARN and number of events of each open execution of the family."""
         return {arn: head for arn, head in super().open_heads().items() if arn in self._family}
+
+    def others(self) -> tuple[list[str], list[str]]:
+        """Return no new executions, and the deleted ones of the family."""
+        _, deleted = super().others()
+        return [], [arn for arn in deleted if arn in self._family]

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from durable_execution_sdk.emulator.stores.leases import FileLeases, Leases
+from durable_execution_sdk.emulator.stores.own_numbers import OwnNumbers
 from durable_execution_sdk.emulator.stores.schema import EXECUTIONS
 from durable_execution_sdk.emulator.stores.sqlite_file import SqliteFile
 from durable_execution_sdk.emulator.stores.store import (
@@ -26,6 +27,7 @@ from durable_execution_sdk.emulator.stores.store import (
 DEFAULT_PATH = Path(".durable/executions.db")
 
 _COLUMNS = "arn, name, function, version, status, is_open, started_at, ended_at, head, number"
+_LAST = "SELECT coalesce(max(number), 0) FROM {table}"
 _Row = tuple[str, str, str, str, str, int, int, "int | None", int, int]
 
 
@@ -41,6 +43,8 @@ class SqliteStore:
         self.path = Path(path)
         self._leases = FileLeases(Path(f"{self.path.absolute()}.leases"))
         self._file = SqliteFile(self.path, EXECUTIONS)
+        self._created = OwnNumbers(self._last("executions"))
+        self._deleted = OwnNumbers(self._last("deletions"))
 
     @property
     def leases(self) -> Leases:
@@ -70,6 +74,7 @@ class SqliteStore:
                 raise NameTakenError(record.name) from None
             assert number is not None
             _insert(db, number, 0, events)
+        self._created.add(number)
 
     def append(self, arn: str, after: int, events: Sequence[bytes], standing: Standing) -> None:
         """Append events, all or none; raise ``ConflictError`` unless exactly ``after`` are stored."""
@@ -155,7 +160,10 @@ class SqliteStore:
     def delete(self, arn: str) -> None:
         """Delete an execution and its events; its name is free again."""
         with self._file.writing() as db:
-            db.execute("DELETE FROM executions WHERE arn = ?", (arn,))
+            deleted = db.execute("DELETE FROM executions WHERE arn = ?", (arn,)).rowcount
+            number = _last(db, "deletions")
+        if deleted:
+            self._deleted.add(number)
 
     def pulse(self) -> int:
         """Return a number that changes when another connection has written."""
@@ -164,6 +172,21 @@ class SqliteStore:
     def changes(self, since: int) -> dict[str, int] | None:
         """Return ``None``: SQLite reports that another connection wrote, but not what."""
         return None
+
+    def others(self) -> tuple[list[str], list[str]]:
+        """Return the ARNs that other connections have created, and those that they have deleted, since last time.
+
+        Of the deleted ones at most the last 10,000 are known.
+        """
+        created = self._file.read(
+            "SELECT number, arn FROM executions WHERE number > ? ORDER BY number",
+            (self._created.last,),
+        )
+        deleted = self._file.read(
+            "SELECT number, arn FROM deletions WHERE number > ? ORDER BY number",
+            (self._deleted.last,),
+        )
+        return self._created.of_others(created), self._deleted.of_others(deleted)
 
     def group_writes(self) -> None:
         """Let the writes from now on wait for ``commit``, in one transaction."""
@@ -181,12 +204,21 @@ class SqliteStore:
         """Close the file. Writes that wait for ``commit`` are lost."""
         self._file.close()
 
+    def _last(self, table: str) -> int:
+        rows: list[tuple[int]] = self._file.read(_LAST.format(table=table))
+        return rows[0][0]
+
     def _find(self, column: str, value: str) -> ExecutionRecord | None:
         rows: list[_Row] = self._file.read(
             f"SELECT {_COLUMNS} FROM executions WHERE {column} = ?",  # noqa: S608 - ours
             (value,),
         )
         return _record(rows[0]) if rows else None
+
+
+def _last(db: sqlite3.Connection, table: str) -> int:
+    number: int = db.execute(_LAST.format(table=table)).fetchone()[0]
+    return number
 
 
 def _insert(db: sqlite3.Connection, execution: int, after: int, events: Sequence[bytes]) -> None:

@@ -123,6 +123,10 @@ class Store(Protocol):
         """
         ...
 
+    def others(self) -> tuple[list[str], list[str]]:
+        """Return the ARNs that other connections have created, and those that they have deleted, since last time."""
+        ...
+
     def group_writes(self) -> None:
         """Let the writes from now on wait for ``commit``."""
         ...

@@ -55,7 +55,7 @@ class Branch(Struct, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """The options of a fan-out."""
+    """The options of a fan-out. ``branches`` is the number of its branches, where it is known."""
 
     branch_type: OperationSubType
     completion: CompletionConfig | None
@@ -64,6 +64,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     serdes_of: Callable[[int], SerDes[Any]]
     serdes: SerDes[Any] | None
     summary_generator: Callable[[BatchResult[Any]], str] | None
+    branches: int | None = None
 
     def raw_results(self, branch: Branch, payload: str | None) -> list[Raw]:
         """Return the result of each item of a branch, as it stands in the branch's payload."""

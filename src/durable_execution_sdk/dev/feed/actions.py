@@ -1,0 +1,161 @@
+"""The routes that change something Lambda's API has no call for: versions, time, forks, faults."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from durable_execution_sdk.dev.feed.changes import FUNCTIONS, Changes
+from durable_execution_sdk.dev.feed.documents import Document
+from durable_execution_sdk.dev.feed.process_view import ProcessView
+from durable_execution_sdk.dev.feed.references import arn_of
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.faults.live import FaultKind, LiveFault
+from durable_execution_sdk.emulator.functions.registry import LATEST
+from durable_execution_sdk.engine.execution_time import TimeMode
+from durable_execution_sdk.engine.rejections import invalid
+from durable_execution_sdk.errors import ConfigError, ServiceError
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.rendering.documents import time_document
+from durable_execution_sdk.server.request import Incoming
+
+__all__ = ["Actions"]
+
+_T = TypeVar("_T")
+
+
+class _Body(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request. A member that is not known is refused, not ignored."""
+
+
+class _Publish(_Body, frozen=True, kw_only=True):
+    alias: str | None = None
+    version: str | None = None
+
+
+class _Fork(_Body, frozen=True, kw_only=True):
+    before: str | None = None
+    input: str | None = None
+    results: dict[str, str] = {}
+    name: str | None = None
+
+
+class _Rerun(_Body, frozen=True, kw_only=True):
+    input: str | None = None
+    name: str | None = None
+
+
+class _Time(_Body, frozen=True, kw_only=True):
+    mode: TimeMode | None = None
+    advance_milliseconds: int | None = None
+    advance_to_next: bool = False
+
+
+class _Crash(_Body, frozen=True, kw_only=True):
+    kind: FaultKind | None = None
+    checkpoint: int = 1
+    operation: str | None = None
+    times: int = 1
+
+
+class Actions:
+    """Performs the actions; called in threads."""
+
+    def __init__(self, emulator: Emulator, changes: Changes, processes: ProcessView) -> None:
+        self._emulator = emulator
+        self._changes = changes
+        self._processes = processes
+
+    def publish(self, incoming: Incoming) -> Document:
+        """Publish a version of a function, or take an earlier one, and let an alias stand for it."""
+        name, body = incoming.path["Function"], _read(incoming, _Publish)
+        if body.version is not None and body.alias is None:
+            raise invalid("version is for alias: without an alias, a new version is published.")
+        try:
+            version = body.version or self._processes.publish(name)
+            if body.alias is not None:
+                self._processes.set_alias(name, body.alias, version)
+        except ConfigError as error:
+            raise invalid(f"{error}.") from error
+        self._changes.note(FUNCTIONS)
+        arn = self._emulator.functions.arn(name, None if version == LATEST else version)
+        return {
+            "function_name": name,
+            "function_arn": arn,
+            "version": version,
+            "alias": body.alias,
+        }
+
+    def fork(self, incoming: Incoming) -> Document:
+        """Fork an execution before an operation, by its id, or where it stands."""
+        arn, body = arn_of(self._emulator, incoming), _read(incoming, _Fork)
+        forked = self._emulator.fork(
+            arn, before=body.before, payload=body.input, results=body.results, name=body.name
+        )
+        return _new_execution(forked, arn)
+
+    def rerun(self, incoming: Incoming) -> Document:
+        """Start an execution like another."""
+        arn, body = arn_of(self._emulator, incoming), _read(incoming, _Rerun)
+        return _new_execution(self._emulator.rerun(arn, payload=body.input, name=body.name), arn)
+
+    def set_time(self, incoming: Incoming) -> Document:
+        """Change the way in which time passes for an execution, or advance it."""
+        arn, body = arn_of(self._emulator, incoming), _read(incoming, _Time)
+        given = (body.mode is not None, body.advance_milliseconds is not None, body.advance_to_next)
+        if sum(given) != 1:
+            raise invalid("Give one of mode, advance_milliseconds and advance_to_next.")
+        if body.mode is None:
+            self._emulator.advance(arn, body.advance_milliseconds)
+        else:
+            self._emulator.set_time_mode(arn, body.mode)
+        return self.time(incoming)
+
+    def time(self, incoming: Incoming) -> Document:
+        """Tell the time of an execution."""
+        arn = arn_of(self._emulator, incoming)
+        return time_document(self._emulator.time(arn), self._emulator.progress(arn))
+
+    def crash(self, incoming: Incoming) -> Document:
+        """Kill the worker of an execution now, or plan a fault of a checkpoint to come."""
+        arn, body = arn_of(self._emulator, incoming), _read(incoming, _Crash)
+        if body.kind is None:
+            if body != _Crash():
+                raise invalid("checkpoint, operation and times are for a fault of some kind.")
+            self._emulator.faults.crash(arn)
+        else:
+            self._emulator.faults.plan(
+                arn,
+                LiveFault(
+                    kind=body.kind,
+                    checkpoint=body.checkpoint,
+                    operation=body.operation,
+                    times=body.times,
+                ),
+            )
+        planned = self._emulator.faults.planned(arn)
+        return {"planned": [msgspec.to_builtins(fault) for fault in planned]}
+
+
+def _read(incoming: Incoming, kind: type[_T]) -> _T:
+    """Decode the body, an object of JSON. An empty one has no members.
+
+    A page of another site can send any type but this one without asking the server first.
+    """
+    given = incoming.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given != "application/json":
+        raise ServiceError(
+            f"The content type has to be application/json, not {given!r}.",
+            code="UnsupportedMediaTypeException",
+            status=415,
+        )
+    return incoming.read(lambda body: msgspec.json.decode(body or b"{}", type=kind))
+
+
+def _new_execution(arn: str, origin: str) -> Document:
+    return {
+        "durable_execution_name": ExecutionArn.parse(arn).execution_name,
+        "durable_execution_arn": arn,
+        "origin_arn": origin,
+    }

@@ -1,0 +1,72 @@
+"""The JSON documents of processes: functions with their workers, lines of logs, code positions."""
+
+from __future__ import annotations
+
+from durable_execution_sdk.dev.feed.process_view import ProcessView
+from durable_execution_sdk.dev.functions.records import CodeNote, LogLine
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.rendering.times import iso
+
+__all__ = ["function_documents", "line_document", "place_document"]
+
+_Document = dict[str, object]
+
+
+def function_documents(emulator: Emulator, local: ProcessView) -> list[_Document]:
+    """Build the documents of the functions, by name."""
+    workers: dict[str, list[_Document]] = {}
+    for worker in local.workers():
+        workers.setdefault(worker.function, []).append(
+            {
+                "process": worker.pid,
+                "version": worker.version,
+                "request_id": worker.request_id,
+                "durable_execution_arn": worker.arn,
+            }
+        )
+    documents: list[_Document] = []
+    for name in emulator.functions.names:
+        function = emulator.functions.get(name)
+        if function is not None:
+            documents.append(
+                {
+                    "function_name": name,
+                    "function_arn": emulator.functions.arn(name),
+                    "durable": function.durable,
+                    "timeout": function.timeout,
+                    "memory_size": function.memory_mb,
+                    "execution_timeout": function.execution_timeout,
+                    "retention_period_in_days": function.retention_days
+                    if function.durable
+                    else None,
+                    "versions": emulator.functions.versions(name),
+                    "aliases": emulator.functions.aliases(name),
+                    "workers": workers.get(name, []),
+                }
+            )
+    return documents
+
+
+def line_document(line: LogLine) -> _Document:
+    """Build the document of a line that a function wrote."""
+    return {
+        "number": line.number,
+        "at": iso(line.at),
+        "stream": line.stream,
+        "text": line.text,
+        "request_id": line.request_id,
+        "operation_id": line.operation_id,
+        "function_name": line.function,
+        "version": line.version,
+    }
+
+
+def place_document(note: CodeNote) -> _Document:
+    """Build the document of an operation's position in the code."""
+    return {
+        "operation_id": note.operation_id,
+        "file": note.file,
+        "line": note.line,
+        "function": note.function,
+        "awaited_type": note.awaited_type,
+    }

@@ -1,0 +1,24 @@
+"""Executions as the routes name them: by name or by ARN."""
+
+from __future__ import annotations
+
+from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.stores.store import ExecutionRecord
+from durable_execution_sdk.engine.rejections import not_found
+from durable_execution_sdk.server.request import Incoming
+
+__all__ = ["arn_of", "record_of"]
+
+
+def record_of(emulator: Emulator, incoming: Incoming) -> ExecutionRecord:
+    """Return the record of the execution in the path; raise ``ServiceError`` if there is none."""
+    reference = incoming.path["Execution"]
+    record = emulator.store.find_name(reference) or emulator.store.find(reference)
+    if record is None:
+        raise not_found(f"There is no execution {reference!r}.")
+    return record
+
+
+def arn_of(emulator: Emulator, incoming: Incoming) -> str:
+    """Return the ARN of the execution in the path; raise ``ServiceError`` if there is none."""
+    return record_of(emulator, incoming).arn

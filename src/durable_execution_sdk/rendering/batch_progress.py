@@ -1,0 +1,80 @@
+"""The progress of maps and parallels: how many of their branches have ended, and when all will have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import msgspec
+
+from durable_execution_sdk.engine.views.progress import OperationProgress
+from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationSubType
+
+__all__ = ["BatchProgress", "batch_progress"]
+
+_BRANCH_OF = {
+    OperationSubType.MAP: OperationSubType.MAP_ITERATION,
+    OperationSubType.PARALLEL: OperationSubType.PARALLEL_BRANCH,
+}
+_NOTHING: Mapping[str, int] = MappingProxyType({})
+
+
+class BatchProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of the branches of a map or parallel.
+
+    ``total`` is ``None`` where it is not known: it is not in the log. ``ends_at`` is the time, in
+    milliseconds since the epoch, at which all will have ended if they go on as fast as they did.
+    """
+
+    total: int | None
+    started: int
+    succeeded: int
+    failed: int
+    ends_at: float | None
+
+    @property
+    def ended(self) -> int:
+        """The number of branches that have ended."""
+        return self.succeeded + self.failed
+
+
+def batch_progress(
+    operations: Iterable[OperationProgress], totals: Mapping[str, int] = _NOTHING
+) -> dict[str, BatchProgress]:
+    """Return the progress of each map and parallel by its id; ``totals`` are numbers of branches by id.
+
+    One whose branches have no operations of their own (``NestingType.FLAT``) is left out.
+    """
+    batches: dict[str, Operation] = {}
+    branches: dict[str, list[Operation]] = {}
+    for progress in operations:
+        operation = progress.operation
+        if operation.sub_type in _BRANCH_OF:
+            batches[operation.id] = operation
+        batch = batches.get(operation.parent_id or "")
+        if batch is not None and operation.sub_type == _branch_type(batch):
+            branches.setdefault(batch.id, []).append(operation)
+    return {
+        key: _counted(batches[key], operations_of, totals.get(key))
+        for key, operations_of in branches.items()
+    }
+
+
+def _branch_type(batch: Operation) -> OperationSubType | None:
+    return _BRANCH_OF.get(OperationSubType(batch.sub_type)) if batch.sub_type else None
+
+
+def _counted(batch: Operation, branches: list[Operation], total: int | None) -> BatchProgress:
+    ends = [branch.end_timestamp for branch in branches if branch.end_timestamp is not None]
+    succeeded = sum(branch.status == OperationStatus.SUCCEEDED for branch in branches)
+    estimate = None
+    if total is not None and ends and batch.end_timestamp is None:
+        began = batch.start_timestamp or 0
+        estimate = began + (max(ends) - began) * max(total, len(ends)) / len(ends)
+    return BatchProgress(
+        total=total,
+        started=len(branches),
+        succeeded=succeeded,
+        failed=len(ends) - succeeded,
+        ends_at=estimate,
+    )
