@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.errors.facts import facts, shown
 from tests.errors.play import handler_of, run
 from tests.memory_service import MemoryService
+from tests.sampling import whole_or_sample
 
 from durable_execution_sdk import OperationError, StepError
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -406,9 +407,14 @@ def exceptions(draw: Any, depth: int = 2) -> BaseException:
     return error
 
 
-@settings(max_examples=150, deadline=None)
-@given(exceptions())
-def test_any_exception_comes_back_as_what_it_was(error: BaseException) -> None:
+@whole_or_sample
+def test_any_exception_comes_back_as_what_it_was(*, whole: bool) -> None:
+    settings(max_examples=150 if whole else 50, deadline=None)(
+        given(exceptions())(check_exception)
+    )()
+
+
+def check_exception(error: BaseException) -> None:
     recorded = capture(error)
     assert size_on_the_wire(recorded) <= LARGEST
     written = msgspec.json.encode(recorded)

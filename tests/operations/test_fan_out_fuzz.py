@@ -14,6 +14,7 @@ from tests.replay.play import Play, extends, replay
 from tests.replay.test_crash_everywhere import WAYS, crashed
 from tests.replay.test_schedules import Schedule, fuzzed, schedules
 from tests.rig import Ran
+from tests.sampling import whole_or_sample
 
 from durable_execution_sdk import (
     BatchResult,
@@ -246,13 +247,15 @@ def check(shape: Shape, play: Play, ran: Ran, *, cuts: int) -> None:
         assert extends(observations[-1], again.observed)
 
 
-@settings(fuzzed, max_examples=150)
-@given(program=programs, schedule=schedules)
-def test_a_random_tree_observes_the_same_under_any_schedule(
-    program: list[Node], schedule: Schedule
-) -> None:
-    shape = shape_of(program)
-    check(shape, *schedule.play(shape), cuts=6)
+@whole_or_sample
+def test_a_random_tree_observes_the_same_under_any_schedule(*, whole: bool) -> None:
+    @settings(fuzzed, max_examples=150 if whole else 40)
+    @given(program=programs, schedule=schedules)
+    def observes_the_same(program: list[Node], schedule: Schedule) -> None:
+        shape = shape_of(program)
+        check(shape, *schedule.play(shape), cuts=6)
+
+    observes_the_same()
 
 
 @settings(fuzzed, max_examples=40)

@@ -21,6 +21,7 @@ from tests.replay.play import Play, Watched
 from tests.replay.test_crash_everywhere import WAYS
 from tests.replay.test_schedules import TINY_PAGES, fuzzed
 from tests.rig import Ran
+from tests.sampling import whole_or_sample
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -272,17 +273,21 @@ courses = st.builds(
 )
 
 
-@settings(fuzzed, max_examples=100)
-@given(program=programs, course=courses)
-def test_a_random_tree_observes_the_same_under_any_course(
-    program: list[Node], course: Course
-) -> None:
-    def build(probe: Probe) -> Workflow:
-        async def run(event: Any, ctx: DurableContext) -> Any:
-            await Everything(probe).run(program, ctx, "")
-            return "done"
+@whole_or_sample
+def test_a_random_tree_observes_the_same_under_any_course(*, whole: bool) -> None:
+    @settings(fuzzed, max_examples=100 if whole else 40)
+    @given(program=programs, course=courses)
+    def observes_the_same(program: list[Node], course: Course) -> None:
+        def build(probe: Probe) -> Workflow:
+            async def run(event: Any, ctx: DurableContext) -> Any:
+                await Everything(probe).run(program, ctx, "")
+                return "done"
 
-        return run
+            return run
 
-    shape = Shape("everything", build, strict=False, at_most_once=False, fails=False, tasks=True)
-    check(shape, *course.play(shape), cuts=3)
+        shape = Shape(
+            "everything", build, strict=False, at_most_once=False, fails=False, tasks=True
+        )
+        check(shape, *course.play(shape), cuts=3)
+
+    observes_the_same()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import Any
 
 import pytest
 from tests.replay.play import Unwilling
 from tests.rig import Rig, rig_of
-from tests.virtual_time import virtual_time
+from tests.virtual_time import Gate, virtual_time
 
 from durable_execution_sdk import DurableContext, Duration, InvocationError, durable_execution
 from durable_execution_sdk.emulator.data_plane import EmulatorDataPlane
@@ -59,7 +58,10 @@ def test_a_body_that_still_runs_is_cut_off_and_named() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         await ctx.step(endless, name="long")
 
-    with pytest.raises(InvocationError, match=r"step 'long' still runs.*raise the function's"):
+    with (
+        virtual_time(),
+        pytest.raises(InvocationError, match=r"step 'long' still runs.*raise the function's"),
+    ):
         invoke(workflow)
 
 
@@ -67,7 +69,7 @@ def test_a_body_that_still_runs_is_never_left_behind_by_something_pending() -> N
     async def workflow(event: Any, ctx: DurableContext) -> None:
         await asyncio.gather(ctx.wait(LONG), ctx.step(endless, name="long"))
 
-    with pytest.raises(InvocationError, match="'long'"):
+    with virtual_time(), pytest.raises(InvocationError, match="'long'"):
         invoke(workflow)
 
 
@@ -82,8 +84,11 @@ def test_code_that_still_runs_is_never_left_behind_by_something_pending() -> Non
         finally:
             over.set()
 
-    over = threading.Event()
-    with pytest.raises(InvocationError, match="the workflow's own code"):
+    over = Gate()
+    with (
+        virtual_time() as over.clock,
+        pytest.raises(InvocationError, match="the workflow's own code"),
+    ):
         invoke(workflow)
 
 
@@ -122,7 +127,7 @@ def test_an_answer_that_is_awaited_is_never_left_behind_by_something_pending() -
 
         await asyncio.gather(ctx.wait(LONG), side())
 
-    with pytest.raises(InvocationError, match="nearly up"):
+    with virtual_time(), pytest.raises(InvocationError, match="nearly up"):
         invoke(workflow, plane=Slow)
 
 

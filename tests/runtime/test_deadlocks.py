@@ -305,7 +305,8 @@ def test_the_end_of_the_invocations_time_ends_the_waiting_too() -> None:
         await asyncio.Event().wait()
 
     rig = rig_of(workflow, options={"deadline_margin": 0.1}, timeout=0.5)
-    ran = rig.run()
+    with virtual_time():
+        ran = rig.run()
     assert (ran.error.error_type, ran.invocations) == ("DeadlockError", 1)
 
 

