@@ -59,7 +59,7 @@ runtime/log/state_pages.py _MOST_EMPTY
 runtime/run.py _TURNED_DOWN_AT_MOST
 runtime/settings.py DEFAULT_MAX_THREADS
 runtime/tasks/identity.py _MOST_ROWS
-runtime/tasks/workflow_task.py UNCHECKED_MOVES
+runtime/tasks/__init__.py UNCHECKED_MOVES
 serdes/annotations.py _function_of()
 server/backend.py _LONG
 server/backend.py _NESTED

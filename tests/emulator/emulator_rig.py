@@ -19,7 +19,7 @@ from durable_execution_sdk.emulator.functions.invokers import Handler
 from durable_execution_sdk.emulator.functions.registry import Bind, Functions
 from durable_execution_sdk.emulator.stores.store import Store
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.protocol.control_plane import (
     HistoryRequest,

@@ -18,7 +18,7 @@ from types import FrameType
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Invoker
-from durable_execution_sdk.ports.data_plane import DataPlane, ForwardingDataPlane
+from durable_execution_sdk.ports import DataPlane, ForwardingDataPlane
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,

@@ -17,6 +17,7 @@ from durable_execution_sdk.errors import (
     SerDesError,
 )
 from durable_execution_sdk.first_use import Options
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_config,
     check_result_type,
@@ -24,8 +25,7 @@ from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_timeouts,
     timeout_seconds,
 )
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
-from durable_execution_sdk.ports.data_plane import EXPECTED_ANSWERS
+from durable_execution_sdk.ports import EXPECTED_ANSWERS
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import (
     Operation,

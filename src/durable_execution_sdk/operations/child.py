@@ -23,8 +23,8 @@ from durable_execution_sdk.errors import (
     SerDesError,
 )
 from durable_execution_sdk.first_use import Options
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_config, check_serdes
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
 from durable_execution_sdk.operations.virtual_child import (
     Body,
     ErrorMapper,
@@ -46,8 +46,8 @@ from durable_execution_sdk.protocol.operations import (
 )
 from durable_execution_sdk.protocol.updates import ContextOptions, OperationAction, text_bytes
 from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.verdicts import Abort
 from durable_execution_sdk.serdes import SerDes, checked_text

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from durable_execution_sdk.errors import ConfigError, InvokeError, OperationError
 from durable_execution_sdk.first_use import Options
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_config,
     check_result_type,
     check_serdes,
     exact_text,
 )
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import MAX_NAME_CHARACTERS
 from durable_execution_sdk.protocol.operations import (

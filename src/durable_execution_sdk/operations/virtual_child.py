@@ -18,8 +18,8 @@ from durable_execution_sdk.errors import (
     OperationError,
 )
 from durable_execution_sdk.runtime.completions.completion import Completion
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.current import task_on
 from durable_execution_sdk.runtime.error_objects import capture, rebuild, shown
 from durable_execution_sdk.runtime.verdicts import Abort

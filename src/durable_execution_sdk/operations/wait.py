@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.protocol.operations import (

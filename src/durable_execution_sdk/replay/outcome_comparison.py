@@ -18,7 +18,7 @@ from durable_execution_sdk.replay.log import Ending
 from durable_execution_sdk.replay.payloads import canonical, short
 from durable_execution_sdk.replay.rehearsal_log import RehearsalLog
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
-from durable_execution_sdk.runtime.log.journal import LATE_NEWS_NAME
+from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
 from durable_execution_sdk.serdes import ValueContext
 
 __all__ = ["OutcomeComparison"]

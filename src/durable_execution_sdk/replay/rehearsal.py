@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 from durable_execution_sdk.errors import InternalError
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from durable_execution_sdk.ports.data_plane import DataPlane, ForwardingDataPlane
+from durable_execution_sdk.ports import DataPlane, ForwardingDataPlane
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -23,7 +23,7 @@ from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import Operation, OperationStatus
 from durable_execution_sdk.runtime.bodies import BodyWatcher, Observable
 from durable_execution_sdk.runtime.error_objects import capture
-from durable_execution_sdk.runtime.log.journal import Journal
+from durable_execution_sdk.runtime.log import Journal
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.settings import Invoked, Observers, Reporter
 

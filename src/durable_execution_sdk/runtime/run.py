@@ -10,24 +10,24 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.limits import MAX_BATCH_UPDATES
 from durable_execution_sdk.protocol.operations import Operation, OperationType
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.runtime.bodies import Bodies, BodyWatcher
+from durable_execution_sdk.runtime.completions import Claim, Completions
 from durable_execution_sdk.runtime.completions.completion import Completion
-from durable_execution_sdk.runtime.completions.queue import Claim, Completions
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.runtime.event_loop.observer import ObservedRun
 from durable_execution_sdk.runtime.external_wakeups import Outside
+from durable_execution_sdk.runtime.log import Journal, LateNews
 from durable_execution_sdk.runtime.log.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.log.gate import Gate
-from durable_execution_sdk.runtime.log.journal import Journal, LateNews
 from durable_execution_sdk.runtime.log.position import Position
 from durable_execution_sdk.runtime.log.unsettled import Polling, Unsettled
 from durable_execution_sdk.runtime.settings import CheckpointingMode, Invoked, Reporter, Settings
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTasks
+from durable_execution_sdk.runtime.tasks import WorkflowTasks
 from durable_execution_sdk.runtime.verdicts import Abort, Suspend, Verdict
 
 __all__ = ["InvocationRun", "MakeRun", "Reader", "Seam", "Timer"]

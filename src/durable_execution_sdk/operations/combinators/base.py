@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from durable_execution_sdk.errors import DeterminismError, OperationError
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,

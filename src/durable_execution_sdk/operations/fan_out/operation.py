@@ -11,8 +11,8 @@ from durable_execution_sdk.operations.fan_out.execution import FanOutRun
 from durable_execution_sdk.operations.fan_out.items import Supply
 from durable_execution_sdk.operations.fan_out.plan import Branch, Plan
 from durable_execution_sdk.protocol.operations import OperationSubType, is_built_again
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.serdes import checked_text
 
 __all__ = ["FanOut"]

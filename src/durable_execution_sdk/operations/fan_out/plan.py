@@ -15,7 +15,7 @@ from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.batch_serdes import NO_RESULT, embedded, split
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_serdes
 from durable_execution_sdk.protocol.operations import OperationSubType
-from durable_execution_sdk.runtime.contexts.state import ContextState
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["Branch", "NestingType", "Plan", "check_options", "one_for_each"]

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from durable_execution_sdk import retry
 from durable_execution_sdk.errors import ConfigError, InvocationError, OperationError, StepError
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.protocol.operations import (

@@ -18,15 +18,15 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from durable_execution_sdk.errors import OperationCancelledError
 from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.runtime.completions import Claim, Completions
 from durable_execution_sdk.runtime.completions.handle import (
     Handle,
     Waiter,
     Watcher,
     asyncio_function,
 )
-from durable_execution_sdk.runtime.completions.queue import Claim, Completions
 from durable_execution_sdk.runtime.current import CURRENT, StepContext
-from durable_execution_sdk.runtime.log.journal import LateNews
+from durable_execution_sdk.runtime.log import LateNews
 from durable_execution_sdk.runtime.tasks.numbered_task import refused_in_step
 
 __all__ = ["Completion", "Dropped", "operation_of"]

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar
 
 from durable_execution_sdk.errors import ContextMisuseError
-from durable_execution_sdk.runtime.completions.queue import Claim
+from durable_execution_sdk.runtime.completions import Claim
 from durable_execution_sdk.runtime.current import CURRENT, StepContext
 from durable_execution_sdk.runtime.tasks.numbered_task import refused_in_step
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.runtime.current import CURRENT, sdk_context
-from durable_execution_sdk.runtime.tasks.identity import calling_row, futures_without_order
-from durable_execution_sdk.runtime.tasks.workflow_task import (
+from durable_execution_sdk.runtime.tasks import (
     TaskScope,
     WorkflowTask,
     WorkflowTasks,
 )
+from durable_execution_sdk.runtime.tasks.identity import calling_row, futures_without_order
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike

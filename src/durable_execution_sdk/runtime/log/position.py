@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from durable_execution_sdk.protocol.operations import OperationStatus
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.log import Journal
 from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS
-from durable_execution_sdk.runtime.log.journal import Journal
 
 __all__ = ["Position"]
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.protocol.operations import TERMINAL_STATUSES, Operation
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.log.journal import Journal
+from durable_execution_sdk.runtime.log import Journal
 from durable_execution_sdk.runtime.settings import Reporter
 
 __all__ = ["Polling", "Registered", "Unsettled"]
