@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import msgspec
 
@@ -35,12 +35,8 @@ from durable_execution_sdk.runtime.external_wakeups import standing_by
 from durable_execution_sdk.runtime.run import InvocationRun, MakeRun
 from durable_execution_sdk.runtime.settings import (
     DEFAULT_MAX_THREADS,
-    Chain,
     CheckpointingMode,
-    Interceptor,
     Invoked,
-    Observers,
-    Plugin,
     ReplayLogging,
     Settings,
     check_settings,
@@ -54,6 +50,14 @@ from durable_execution_sdk.serdes import (
     serdes_for_parameter,
     serdes_for_return,
 )
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.runtime.extension_points import (
+        Chain,
+        Interceptor,
+        Observers,
+        Plugin,
+    )
 
 __all__ = ["DurableHandler", "durable_execution"]
 

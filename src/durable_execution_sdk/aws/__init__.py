@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,7 +14,6 @@ from durable_execution_sdk.aws.channel import Trust
 from durable_execution_sdk.aws.connection import Asked
 from durable_execution_sdk.aws.credentials import (
     CredentialsAtHand,
-    CredentialSource,
     Variables,
     credential_source,
 )
@@ -31,6 +31,9 @@ from durable_execution_sdk.aws.transport import HttpTransport, NoAnswerError
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.ports.backoff import Backoff, Patience, Timing
 from durable_execution_sdk.version import __version__
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.aws.credentials import CredentialSource
 
 __all__ = ["Call", "LambdaClient", "user_agent"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
@@ -18,8 +18,6 @@ __all__ = [
     "DataPlane",
     "ExpectedAnswers",
     "ForwardingDataPlane",
-    "SendCheckpoint",
-    "SentCheckpoint",
 ]
 
 
@@ -42,31 +40,32 @@ class DataPlane(Protocol):
         ...
 
 
-class SentCheckpoint(Protocol):
-    """A checkpoint that was sent, and has to be finished or closed."""
+if TYPE_CHECKING:
 
-    def answer(self) -> CheckpointResponse | None:
-        """Return the answer if it is a success, and all that there is to the call; ``None`` if ``finish`` has to follow."""
-        ...
+    class SentCheckpoint(Protocol):
+        """A checkpoint that was sent, and has to be finished or closed."""
 
-    async def finish(self) -> CheckpointResponse:
-        """Wait for the answer, and do what ``checkpoint`` does if there is none, or one that is no success."""
-        ...
+        def answer(self) -> CheckpointResponse | None:
+            """Return the answer if it is a success, and all that there is to the call; ``None`` if ``finish`` has to follow."""
+            ...
 
-    def close(self) -> None:
-        """Wait for no answer."""
-        ...
+        async def finish(self) -> CheckpointResponse:
+            """Wait for the answer, and do what ``checkpoint`` does if there is none, or one that is no success."""
+            ...
 
+        def close(self) -> None:
+            """Wait for no answer."""
+            ...
 
-SendCheckpoint = Callable[
-    [CheckpointRequest, asyncio.Task[None], Callable[[], object]], SentCheckpoint | None
-]
-"""Sends a checkpoint without a turn of the event loop: the method ``send_checkpoint``, which a data plane may have.
+    SendCheckpoint = Callable[
+        [CheckpointRequest, asyncio.Task[None], Callable[[], object]], SentCheckpoint | None
+    ]
+    """Sends a checkpoint without a turn of the event loop: the method ``send_checkpoint``, which a data plane may have.
 
-The task is that which makes a series of checkpoints. The callback is called as soon as the answer is there, or an
-error. The function returns ``None``, and has done nothing, if it takes more than to send: a new connection for
-instance.
-"""
+    The task is that which makes a series of checkpoints. The callback is called as soon as the answer is there, or an
+    error. The function returns ``None``, and has done nothing, if it takes more than to send: a new connection for
+    instance.
+    """
 
 
 class ForwardingDataPlane:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.limits import MAX_BATCH_UPDATES
@@ -26,9 +26,12 @@ from durable_execution_sdk.runtime.log.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.log.gate import Gate
 from durable_execution_sdk.runtime.log.position import Position
 from durable_execution_sdk.runtime.log.unsettled import Polling, Unsettled
-from durable_execution_sdk.runtime.settings import CheckpointingMode, Invoked, Reporter, Settings
+from durable_execution_sdk.runtime.settings import CheckpointingMode, Invoked, Settings
 from durable_execution_sdk.runtime.tasks import WorkflowTasks
 from durable_execution_sdk.runtime.verdicts import Abort, Suspend, Verdict
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.runtime.extension_points import Reporter
 
 __all__ = ["InvocationRun", "MakeRun", "Reader", "Seam", "Timer"]
 

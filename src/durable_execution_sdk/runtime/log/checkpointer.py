@@ -57,9 +57,10 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence, Sized
+from typing import TYPE_CHECKING
 
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.ports import DataPlane, SendCheckpoint, SentCheckpoint
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -73,6 +74,9 @@ from durable_execution_sdk.protocol.updates import (
 )
 from durable_execution_sdk.runtime.current import CURRENT, StepContext, sdk_context
 from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.ports import SendCheckpoint, SentCheckpoint
 
 __all__ = ["Checkpointer"]
 

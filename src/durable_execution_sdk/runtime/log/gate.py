@@ -32,7 +32,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from types import FrameType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
@@ -53,13 +53,15 @@ _DRIVER = f"{_PACKAGE}runtime{os.sep}tasks{os.sep}__init__.py"
 SELF_NUMBERED = frozenset({"asyncio timer", THREAD_NAME})
 
 
-class Asking(Protocol):
-    """An operation that the code has asked for."""
+if TYPE_CHECKING:
 
-    @property
-    def label(self) -> str:
-        """The name of the operation in messages."""
-        ...
+    class Asking(Protocol):
+        """An operation that the code has asked for."""
+
+        @property
+        def label(self) -> str:
+            """The name of the operation in messages."""
+            ...
 
 
 class SourceLine(Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sized
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from durable_execution_sdk.protocol.operations import OperationStatus
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
@@ -13,13 +13,15 @@ from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS
 __all__ = ["Position"]
 
 
-class Attempt(Protocol):
-    """A step whose attempt the log holds as under way or due."""
+if TYPE_CHECKING:
 
-    # The state (``ContextState``) of its context.
-    context_state: Any
-    # True once it has ended, or its context has.
-    is_done: bool
+    class Attempt(Protocol):
+        """A step whose attempt the log holds as under way or due."""
+
+        # The state (``ContextState``) of its context.
+        context_state: Any
+        # True once it has ended, or its context has.
+        is_done: bool
 
 
 class Position:
