@@ -32,11 +32,12 @@ from durable_execution_sdk.protocol.data_plane import (
     OutcomeStatus,
     StateRequest,
 )
-from durable_execution_sdk.protocol.operations import Operation, OperationType
+from durable_execution_sdk.protocol.operations import Operation, OperationType, OperationTypeName
 from durable_execution_sdk.protocol.updates import (
     CallbackOptions,
     ChainedInvokeOptions,
     OperationAction,
+    OperationActionName,
     OperationUpdate,
     WaitOptions,
 )
@@ -161,7 +162,7 @@ class Invoked:
 
 
 def update(
-    operation_id: str, type_: OperationType, action: OperationAction, **members: Any
+    operation_id: str, type_: OperationTypeName, action: OperationActionName, **members: Any
 ) -> OperationUpdate:
     return OperationUpdate(id=operation_id, type=type_, action=action, **members)
 

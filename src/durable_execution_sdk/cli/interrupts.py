@@ -145,7 +145,7 @@ class _Interruptible(ForwardingDataPlane):
         """
         is_stopping = self._asked.is_set()
         if is_stopping and all(
-            update.action is OperationAction.START for update in request.updates
+            update.action == OperationAction.START for update in request.updates
         ):
             raise KeyboardInterrupt
         response = await self._plane.checkpoint(request)

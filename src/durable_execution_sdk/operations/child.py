@@ -41,7 +41,9 @@ from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,
     OperationSubType,
+    OperationSubTypeName,
     OperationType,
+    OperationTypeName,
     is_built_again,
 )
 from durable_execution_sdk.protocol.updates import ContextOptions, OperationAction, text_bytes
@@ -107,7 +109,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         "_task",
     )
 
-    kind: ClassVar[OperationType] = OperationType.CONTEXT
+    kind: ClassVar[OperationTypeName] = OperationType.CONTEXT
 
     def __init__(
         self,
@@ -116,7 +118,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         name: str | None,
         config: ChildConfig,
         serdes: SerDes[Any],
-        sub_type: OperationSubType = OperationSubType.RUN_IN_CHILD_CONTEXT,
+        sub_type: OperationSubTypeName = OperationSubType.RUN_IN_CHILD_CONTEXT,
         error_class: type[OperationError] = ChildContextError,
     ) -> None:
         super().__init__(scope, name, sub_type)
@@ -159,7 +161,7 @@ class Child(DurableOperation[_T], Generic[_T]):
 
     def unreadable(self, error: SerDesError, *, tells_cure: bool = True) -> Exception:
         """Make the exception for a result that cannot be read; that of ``wait_for_callback`` is a sender's."""
-        if self.sub_type is OperationSubType.WAIT_FOR_CALLBACK:
+        if self.sub_type == OperationSubType.WAIT_FOR_CALLBACK:
             return self.misread(error, self._kind, tells_cure=tells_cure)
         return super().unreadable(error, tells_cure=tells_cure)
 

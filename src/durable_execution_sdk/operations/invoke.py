@@ -23,6 +23,7 @@ from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationSubType,
     OperationType,
+    OperationTypeName,
 )
 from durable_execution_sdk.protocol.updates import ChainedInvokeOptions, OperationAction
 from durable_execution_sdk.runtime.completions.handle import Handle
@@ -69,7 +70,7 @@ class Invoke(DurableOperation[_T], Generic[_T]):
 
     __slots__ = ("_serdes",)
 
-    kind: ClassVar[OperationType] = OperationType.CHAINED_INVOKE
+    kind: ClassVar[OperationTypeName] = OperationType.CHAINED_INVOKE
     error_class: ClassVar[type[OperationError]] = InvokeError
     is_from_outside: ClassVar[bool] = True
 

@@ -19,6 +19,7 @@ from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationSubType,
     OperationType,
+    OperationTypeName,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, WaitOptions
 from durable_execution_sdk.runtime.completions.handle import Handle
@@ -32,7 +33,7 @@ class Wait(DurableOperation[None]):
 
     __slots__ = ("_is_cancelling",)
 
-    kind: ClassVar[OperationType] = OperationType.WAIT
+    kind: ClassVar[OperationTypeName] = OperationType.WAIT
 
     def __init__(self, scope: IdScope, seconds: int, name: str | None) -> None:
         super().__init__(scope, name, OperationSubType.WAIT)

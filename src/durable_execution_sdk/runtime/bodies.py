@@ -10,7 +10,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
-from durable_execution_sdk.protocol.operations import OperationSubType, OperationType
+from durable_execution_sdk.protocol.operations import (
+    OperationSubTypeName,
+    OperationTypeName,
+)
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.log.gate import Gate
@@ -102,13 +105,13 @@ if TYPE_CHECKING:
     class Observable(Protocol):
         """An operation that runs a function of the user's."""
 
-        kind: ClassVar[OperationType]
+        kind: ClassVar[OperationTypeName]
         operation_id: str
         name: str | None
         is_cancelled: bool
 
         @property
-        def sub_type(self) -> OperationSubType:
+        def sub_type(self) -> OperationSubTypeName:
             """Its subtype."""
             ...
 

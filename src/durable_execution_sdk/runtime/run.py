@@ -278,7 +278,7 @@ class InvocationRun(Seam, ObservedRun):
             return
         # An update is recorded once it is acknowledged, whether or not the answer contains its operation.
         for update in batch:
-            if update.id not in told and update.type is not OperationType.EXECUTION:
+            if update.id not in told and update.type != OperationType.EXECUTION:
                 at = self.completions.time_after()
                 self.unsettled.learn([self.journal.acknowledged(update, at)])
 

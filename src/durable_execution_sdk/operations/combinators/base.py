@@ -22,6 +22,7 @@ from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationSubType,
     OperationType,
+    OperationTypeName,
 )
 from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.runtime.completions.completion import operation_of
@@ -50,7 +51,7 @@ class Combination(DurableOperation[_T], Generic[_T]):
 
     __slots__ = ("_is_decided", "_left", "cancels_losers", "operands")
 
-    kind: ClassVar[OperationType] = OperationType.STEP
+    kind: ClassVar[OperationTypeName] = OperationType.STEP
 
     def __init__(
         self, scope: IdScope, operands: Sequence[Operand], name: str, *, cancel_losers: bool

@@ -14,11 +14,14 @@ from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,
     OperationStatus,
-    OperationSubType,
+    OperationSubTypeName,
     label_of,
     was_given_up,
 )
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.updates import (
+    OperationActionName,
+    OperationUpdate,
+)
 from durable_execution_sdk.runtime.completions.completion import Completion, Dropped
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.verdicts import Abort
@@ -46,12 +49,12 @@ class DurableOperation(PayloadOperation[_T], Generic[_T]):
         "was_over",
     )
 
-    def __init__(self, scope: IdScope, name: str | None, sub_type: OperationSubType) -> None:
+    def __init__(self, scope: IdScope, name: str | None, sub_type: OperationSubTypeName) -> None:
         self.context_state = context_state = scope.context_state
         self.run = run = context_state.run
         self.operation_id = operation_id = scope.next_id()
         self.name = name
-        self.sub_type = sub_type
+        self.sub_type: OperationSubTypeName = sub_type
         self.record: Operation | None = None
         self.is_pending = False
         self.due_at: float | None = None
@@ -215,7 +218,7 @@ class DurableOperation(PayloadOperation[_T], Generic[_T]):
 
     def update(
         self,
-        action: OperationAction,
+        action: OperationActionName,
         payload: str | None = None,
         error: ErrorObject | None = None,
     ) -> OperationUpdate:

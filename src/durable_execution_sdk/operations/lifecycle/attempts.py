@@ -20,6 +20,7 @@ from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationStatus,
     OperationType,
+    OperationTypeName,
     StepDetails,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, StepOptions
@@ -50,7 +51,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
         "waits_for_start",
     )
 
-    kind: ClassVar[OperationType] = OperationType.STEP
+    kind: ClassVar[OperationTypeName] = OperationType.STEP
     error_class: ClassVar[type[OperationError]] = StepError
 
     # True if a body that was cut off is not run again in the same attempt.

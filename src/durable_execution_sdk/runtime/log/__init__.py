@@ -158,7 +158,7 @@ class Journal:
         known = self._operations.get(update.id)
         status = _STATUS_AFTER[update.action]
         attempts = (known.step_details.attempt or 0) if known and known.step_details else 0
-        ended = update.action is not OperationAction.START
+        ended = update.action != OperationAction.START
         context = update.context_options
         replay_children = context.replay_children if context is not None else None
         return Operation(
@@ -173,16 +173,16 @@ class Journal:
             context_details=ContextDetails(
                 result=update.payload, error=update.error, replay_children=replay_children
             )
-            if update.type is OperationType.CONTEXT
+            if update.type == OperationType.CONTEXT
             else None,
             step_details=StepDetails(
                 attempt=attempts + int(ended), result=update.payload, error=update.error
             )
-            if update.type is OperationType.STEP
+            if update.type == OperationType.STEP
             else None,
-            callback_details=CallbackDetails() if update.type is OperationType.CALLBACK else None,
+            callback_details=CallbackDetails() if update.type == OperationType.CALLBACK else None,
             chained_invoke_details=ChainedInvokeDetails()
-            if update.type is OperationType.CHAINED_INVOKE
+            if update.type == OperationType.CHAINED_INVOKE
             else None,
         )
 

@@ -87,7 +87,7 @@ class Position:
 
     def look_for_cut(self, update: OperationUpdate) -> None:
         """Take note of an update that an earlier invocation would have made, unless it was cut."""
-        if update.action is OperationAction.CANCEL:
+        if update.action == OperationAction.CANCEL:
             return  # a service may refuse them, and then they are not sent
         record = self.journal.get(update.id)
         if record is None or record.status != OperationStatus.READY:
