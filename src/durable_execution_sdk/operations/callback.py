@@ -67,7 +67,7 @@ class CallbackConfig(Options, Generic[_T], frozen=True, kw_only=True):
         check_result_type("CallbackConfig", self.result_type, self.serdes)
 
 
-class Callback(Handle[_T], Generic[_T]):
+class Callback(Handle[_T]):
     """A callback that exists: pass ``callback_id`` on, then await the callback for its result."""
 
     __slots__ = ()
@@ -99,7 +99,7 @@ class Creation(Handle[Callback[_T]], Generic[_T]):
             raise AttributeError(message, name=name, obj=self)
 
 
-class CallbackOperation(DurableOperation[_T], Generic[_T]):
+class CallbackOperation(DurableOperation[_T]):
     """A callback, and the wait for its answer."""
 
     __slots__ = ("_is_typed", "_serdes", "creation")

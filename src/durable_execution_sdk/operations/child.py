@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from msgspec.structs import replace
 
@@ -95,7 +95,7 @@ class ChildConfig(Options, frozen=True, kw_only=True):
 _DEFAULT = ChildConfig()
 
 
-class Child(DurableOperation[_T], Generic[_T]):
+class Child(DurableOperation[_T]):
     """The operation of a child context."""
 
     __slots__ = (

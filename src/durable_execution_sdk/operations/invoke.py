@@ -65,7 +65,7 @@ class InvokeConfig(Options, Generic[_T], frozen=True, kw_only=True):
             )
 
 
-class Invoke(DurableOperation[_T], Generic[_T]):
+class Invoke(DurableOperation[_T]):
     """The operation of an invoke."""
 
     __slots__ = ("_serdes",)

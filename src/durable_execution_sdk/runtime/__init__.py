@@ -7,6 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from durable_execution_sdk.errors import (
     ExecutionError,
@@ -33,7 +34,6 @@ from durable_execution_sdk.runtime.logging import install_filter
 from durable_execution_sdk.runtime.run import InvocationRun, MakeRun
 from durable_execution_sdk.runtime.scheduler import Scheduler
 from durable_execution_sdk.runtime.settings import Invoked, Settings
-from durable_execution_sdk.runtime.timers import start_timer
 from durable_execution_sdk.runtime.unwinding import leave_nothing_behind
 from durable_execution_sdk.runtime.verdicts import Abort, Complete, Suspend, Verdict
 
@@ -100,7 +100,7 @@ async def run_invocation(
 async def _run_and_leave(run: InvocationRun, main: Main, payload: str | None) -> Outcome:
     environment = run.environment
     install_filter(run.settings.logger)
-    scheduler = Scheduler(run, start_timer)
+    scheduler = Scheduler(run, _start_timer)
     deadline = Deadline(run, scheduler)
     environment.observe(scheduler)
     environment.loop.max_threads = run.settings.max_threads
@@ -117,6 +117,13 @@ async def _run_and_leave(run: InvocationRun, main: Main, payload: str | None) ->
         await leave_nothing_behind(run, deadline)
         await environment.leave_callbacks()
         environment.observe(None)
+
+
+def _start_timer(*arguments: Any) -> asyncio.TimerHandle | None:
+    """Start a timer of asyncio in workflow code; the module is loaded with the first one, which few workflows have."""
+    from durable_execution_sdk.runtime.timers import start_timer  # noqa: PLC0415
+
+    return start_timer(*arguments)
 
 
 async def _all_operations(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from durable_execution_sdk.protocol.operations import (
     OperationSubTypeName,
@@ -24,7 +24,7 @@ __all__ = ["Attempting", "Bodies", "BodyWatcher"]
 _T = TypeVar("_T")
 
 
-class Attempting(Completion[_T], Generic[_T]):
+class Attempting(Completion[_T]):
     """An operation whose body runs."""
 
     __slots__ = ()

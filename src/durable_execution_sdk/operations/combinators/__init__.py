@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from durable_execution_sdk.operations.combinators.base import Combination
     from durable_execution_sdk.operations.combinators.settled import Settled
 
-__all__ = ["Combinators"]
+    _A = TypeVar("_A")
+    _B = TypeVar("_B")
+    _C = TypeVar("_C")
+    _D = TypeVar("_D")
+    _E = TypeVar("_E")
+    _F = TypeVar("_F")
+    _T = TypeVar("_T")
 
-_A = TypeVar("_A")
-_B = TypeVar("_B")
-_C = TypeVar("_C")
-_D = TypeVar("_D")
-_E = TypeVar("_E")
-_F = TypeVar("_F")
-_T = TypeVar("_T")
+__all__ = ["Combinators"]
 
 
 class Combinators:

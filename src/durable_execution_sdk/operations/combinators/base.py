@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -46,7 +46,7 @@ class Decision(Struct, frozen=True, omit_defaults=True):
     failed: list[int] = []
 
 
-class Combination(DurableOperation[_T], Generic[_T]):
+class Combination(DurableOperation[_T]):
     """The operation of a combinator."""
 
     __slots__ = ("_is_decided", "_left", "cancels_losers", "operands")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from durable_execution_sdk.errors import DeterminismError, InvocationError
 from durable_execution_sdk.operations.lifecycle.payloads import PayloadOperation
@@ -37,7 +37,7 @@ _set_result = asyncio.Future[Any].set_result
 _FAILED = OperationStatus.FAILED
 
 
-class DurableOperation(PayloadOperation[_T], Generic[_T]):
+class DurableOperation(PayloadOperation[_T]):
     """One operation of a workflow: its record in the log, and the handle that workflow code awaits."""
 
     __slots__ = (

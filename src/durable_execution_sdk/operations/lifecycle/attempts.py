@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from msgspec.structs import replace
 
@@ -39,7 +39,7 @@ __all__ = ["AttemptOperation", "retry_or_fail"]
 _T = TypeVar("_T")
 
 
-class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
+class AttemptOperation(DurableOperation[_T], Attempting[_T]):
     """A STEP, which runs its body until an attempt succeeds or the strategy ends it."""
 
     __slots__ = (

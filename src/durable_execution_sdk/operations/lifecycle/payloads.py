@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from durable_execution_sdk.errors import (
     ConfigError,
@@ -40,7 +40,7 @@ _T = TypeVar("_T")
 _SURELY_FITS = MAX_PAYLOAD_BYTES // 4
 
 
-class PayloadOperation(Completion[_T], Generic[_T]):
+class PayloadOperation(Completion[_T]):
     """An operation that writes values as payloads into the log, and reads values and errors from it."""
 
     __slots__ = ("name", "operation_id", "run", "sub_type")

@@ -14,7 +14,7 @@ import asyncio
 import math
 from heapq import heappush
 from types import FrameType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from durable_execution_sdk.errors import OperationCancelledError
 from durable_execution_sdk.protocol.operations import Operation
@@ -45,7 +45,7 @@ def operation_of(handle: Handle[_T]) -> Completion[_T]:
     return operation  # type: ignore[no-any-return]  # only completions make handles
 
 
-class Completion(Claim[_T], Generic[_T]):
+class Completion(Claim[_T]):
     """The operation, or the timer, behind a handle: it gives the handle its outcome.
 
     It refers to its handle until that is done and the waiters are told; then only the handle refers to it.

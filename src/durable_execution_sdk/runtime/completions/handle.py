@@ -80,7 +80,7 @@ class Watcher(Generic[_S]):
         raise NotImplementedError
 
 
-class Handle(asyncio.Future[_T], Generic[_T]):
+class Handle(asyncio.Future[_T]):
     """A durable operation that runs or has ended. It can be awaited, gathered and raced.
 
     It is a future, so everything in asyncio that takes one takes it. The outcome comes from the log
