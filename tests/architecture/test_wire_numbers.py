@@ -27,9 +27,6 @@ OURS = """
 aws/control_plane.py _iso_8601()
 aws/framing.py _read_head()
 aws/signer.py _BLOCK_BYTES
-aws/signer.py _INNER
-aws/signer.py _OUTER
-aws/signer.py _TABLE
 cli/arguments/durations.py _MILLISECONDS
 cli/main.py context_settings
 rendering/time_and_origin.py _SMALLEST_OFFSET

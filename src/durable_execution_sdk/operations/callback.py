@@ -32,7 +32,6 @@ from durable_execution_sdk.protocol.operations import (
     OperationStatus,
     OperationSubType,
     OperationType,
-    OperationTypeName,
 )
 from durable_execution_sdk.protocol.updates import CallbackOptions, OperationAction
 from durable_execution_sdk.runtime.completions.completion import Completion, operation_of
@@ -104,7 +103,7 @@ class CallbackOperation(DurableOperation[_T]):
 
     __slots__ = ("_is_typed", "_serdes", "creation")
 
-    kind: ClassVar[OperationTypeName] = OperationType.CALLBACK
+    kind = OperationType.CALLBACK
     error_class: ClassVar[type[OperationError]] = CallbackError
     is_from_outside: ClassVar[bool] = True
     handle_class = Callback

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -43,7 +43,6 @@ from durable_execution_sdk.protocol.operations import (
     OperationSubType,
     OperationSubTypeName,
     OperationType,
-    OperationTypeName,
     is_built_again,
 )
 from durable_execution_sdk.protocol.updates import ContextOptions, OperationAction, text_bytes
@@ -109,7 +108,7 @@ class Child(DurableOperation[_T]):
         "_task",
     )
 
-    kind: ClassVar[OperationTypeName] = OperationType.CONTEXT
+    kind = OperationType.CONTEXT
 
     def __init__(
         self,

@@ -23,7 +23,6 @@ from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationSubType,
     OperationType,
-    OperationTypeName,
 )
 from durable_execution_sdk.protocol.updates import ChainedInvokeOptions, OperationAction
 from durable_execution_sdk.runtime.completions.handle import Handle
@@ -70,7 +69,7 @@ class Invoke(DurableOperation[_T]):
 
     __slots__ = ("_serdes",)
 
-    kind: ClassVar[OperationTypeName] = OperationType.CHAINED_INVOKE
+    kind = OperationType.CHAINED_INVOKE
     error_class: ClassVar[type[OperationError]] = InvokeError
     is_from_outside: ClassVar[bool] = True
 

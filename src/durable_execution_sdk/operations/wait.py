@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from datetime import datetime
 from types import FrameType
-from typing import ClassVar
 
 from msgspec.structs import replace
 
@@ -19,7 +18,6 @@ from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationSubType,
     OperationType,
-    OperationTypeName,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, WaitOptions
 from durable_execution_sdk.runtime.completions.handle import Handle
@@ -33,7 +31,7 @@ class Wait(DurableOperation[None]):
 
     __slots__ = ("_is_cancelling",)
 
-    kind: ClassVar[OperationTypeName] = OperationType.WAIT
+    kind = OperationType.WAIT
 
     def __init__(self, scope: IdScope, seconds: int, name: str | None) -> None:
         super().__init__(scope, name, OperationSubType.WAIT)

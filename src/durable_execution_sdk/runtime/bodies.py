@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from durable_execution_sdk.protocol.operations import (
     OperationSubTypeName,
-    OperationTypeName,
 )
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.current import sdk_context
@@ -105,10 +104,14 @@ if TYPE_CHECKING:
     class Observable(Protocol):
         """An operation that runs a function of the user's."""
 
-        kind: ClassVar[OperationTypeName]
         operation_id: str
         name: str | None
         is_cancelled: bool
+
+        @property
+        def kind(self) -> str:
+            """Its type."""
+            ...
 
         @property
         def sub_type(self) -> OperationSubTypeName:

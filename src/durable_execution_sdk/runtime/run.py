@@ -42,16 +42,12 @@ Reader = Callable[[str], object]  # decodes a payload to the value that user cod
 
 
 class Timer(Completion[None]):
-    """A timer of workflow code.
-
-    ``is_ticking``: it is shorter than a second and fires in this process. ``is_loose``: it is longer, and not
-    yet recorded as a WAIT.
-    """
+    """A timer of workflow code."""
 
     __slots__ = ("is_loose", "is_ticking")
 
-    is_loose: bool
-    is_ticking: bool
+    is_loose: bool  # it is a second or longer, and not yet recorded as a WAIT
+    is_ticking: bool  # it is shorter, and fires in this process
 
     def hand_over(self) -> None:
         """Record it as a WAIT, so that the service keeps it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -22,7 +22,6 @@ from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationSubType,
     OperationType,
-    OperationTypeName,
 )
 from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.runtime.completions.completion import operation_of
@@ -51,7 +50,7 @@ class Combination(DurableOperation[_T]):
 
     __slots__ = ("_is_decided", "_left", "cancels_losers", "operands")
 
-    kind: ClassVar[OperationTypeName] = OperationType.STEP
+    kind = OperationType.STEP
 
     def __init__(
         self, scope: IdScope, operands: Sequence[Operand], name: str, *, cancel_losers: bool

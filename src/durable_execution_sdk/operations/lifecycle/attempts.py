@@ -20,7 +20,6 @@ from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationStatus,
     OperationType,
-    OperationTypeName,
     StepDetails,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, StepOptions
@@ -51,7 +50,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
         "waits_for_start",
     )
 
-    kind: ClassVar[OperationTypeName] = OperationType.STEP
+    kind = OperationType.STEP
     error_class: ClassVar[type[OperationError]] = StepError
 
     # True if a body that was cut off is not run again in the same attempt.
