@@ -99,7 +99,7 @@ class MemoryService:
 
     def _recorded(self, update: OperationUpdate) -> Operation:
         status = STATUS[update.action]
-        started = update.action is OperationAction.START
+        started = update.action == OperationAction.START
         return Operation(
             id=update.id,
             type=update.type,

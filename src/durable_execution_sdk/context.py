@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, overload
 from durable_execution_sdk import operations
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError, ExecutionError
-from durable_execution_sdk.operations.combinators.methods import Combinators
+from durable_execution_sdk.operations.combinators import Combinators
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_arguments,
     check_context_function,
@@ -25,8 +25,8 @@ from durable_execution_sdk.operations.lifecycle.argument_checks import (
 )
 from durable_execution_sdk.operations.step import StepConfig, step
 from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import current_scope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.logging import ContextLogger
 
 if TYPE_CHECKING:

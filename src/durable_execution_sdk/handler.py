@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import msgspec
 
@@ -22,25 +22,21 @@ from durable_execution_sdk.aws.data_plane import default_data_plane
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError, InvocationError, SerDesError
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_serdes, check_strategy
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.codec import decode_invocation, encode_outcome
 from durable_execution_sdk.protocol.data_plane import Invocation, Outcome
 from durable_execution_sdk.protocol.error_object import READS_FROM_OUTSIDE
 from durable_execution_sdk.protocol.ids import execution_operation_id
 from durable_execution_sdk.protocol.operations import OperationType
-from durable_execution_sdk.runtime.contexts.state import ContextState
+from durable_execution_sdk.runtime import run_invocation
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.event_loop.environment import environment
 from durable_execution_sdk.runtime.external_wakeups import standing_by
-from durable_execution_sdk.runtime.invocation import run_invocation
 from durable_execution_sdk.runtime.run import InvocationRun, MakeRun
 from durable_execution_sdk.runtime.settings import (
     DEFAULT_MAX_THREADS,
-    Chain,
     CheckpointingMode,
-    Interceptor,
     Invoked,
-    Observers,
-    Plugin,
     ReplayLogging,
     Settings,
     check_settings,
@@ -54,6 +50,14 @@ from durable_execution_sdk.serdes import (
     serdes_for_parameter,
     serdes_for_return,
 )
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.runtime.extension_points import (
+        Chain,
+        Interceptor,
+        Observers,
+        Plugin,
+    )
 
 __all__ = ["DurableHandler", "durable_execution"]
 

@@ -18,10 +18,10 @@ from msgspec import Struct
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.operations import OperationType
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.current import CURRENT, StepContext
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
+from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.serdes import SerDes, SerDesContext
 
 __all__ = ["ContextInfo", "Middleware", "PayloadInfo"]

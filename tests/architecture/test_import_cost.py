@@ -24,6 +24,7 @@ ALLOWED_PACKAGES = {
 # Modules for steps. Those of other operations are loaded on first use.
 ALLOWED_OPERATIONS = {"combinators", "lifecycle", "step"}
 NEVER_LOADED = {
+    "aws.botocore_credentials",
     "operations.lifecycle.call_errors",
     "operations.lifecycle.strategy_calls",
     "protocol.control_plane",
@@ -34,7 +35,9 @@ NEVER_LOADED = {
     "retry.polling",
     "retry.presets",
     "retry.strategies",
+    "runtime.extension_points",
     "runtime.log.unclaimed",
+    "runtime.timers",
     "serdes.callback",
     "serdes.paths",
     "serdes.types.fields",

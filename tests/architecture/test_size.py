@@ -18,9 +18,9 @@ LONG_MODULES: dict[str, str] = {
     "errors.py": "every exception in one tree, with the documentation that users read",
     "handler.py": "the decorator with its overload and its documentation for users, the handler that it makes, and its thread",
     "middleware.py": "four kinds of interceptors with their documentation for users",
-    "operations/combinators/methods.py": "overloads for operations of different types, which type checkers need",
+    "operations/combinators/__init__.py": "overloads for operations of different types, which type checkers need",
     "runtime/log/checkpointer.py": "the essay on group commit, and the one writer, which is a single class",
-    "runtime/tasks/workflow_task.py": "the task that drives a coroutine and the set of all tasks, which call one another in each move",
+    "runtime/tasks/__init__.py": "the task that drives a coroutine and the set of all tasks, which call one another in each move",
     "serdes/types/shapes.py": "one builder method for each kind of type: a table that is read whole",
 }
 LARGE_PACKAGES: dict[str, str] = {

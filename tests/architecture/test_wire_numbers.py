@@ -27,9 +27,6 @@ OURS = """
 aws/control_plane.py _iso_8601()
 aws/framing.py _read_head()
 aws/signer.py _BLOCK_BYTES
-aws/signer.py _INNER
-aws/signer.py _OUTER
-aws/signer.py _TABLE
 cli/arguments/durations.py _MILLISECONDS
 cli/main.py context_settings
 rendering/time_and_origin.py _SMALLEST_OFFSET
@@ -59,7 +56,7 @@ runtime/log/state_pages.py _MOST_EMPTY
 runtime/run.py _TURNED_DOWN_AT_MOST
 runtime/settings.py DEFAULT_MAX_THREADS
 runtime/tasks/identity.py _MOST_ROWS
-runtime/tasks/workflow_task.py UNCHECKED_MOVES
+runtime/tasks/__init__.py UNCHECKED_MOVES
 serdes/annotations.py _function_of()
 server/backend.py _LONG
 server/backend.py _NESTED

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.ports.backoff import Backoff, Patience, Timing
 
 CERTIFICATE = Path(__file__).parent / "data" / "loopback.cert.pem"

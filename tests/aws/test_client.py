@@ -11,7 +11,7 @@ import urllib.parse
 import pytest
 from tests.aws.conftest import Answer, Clients, Loopback, Waits
 
-from durable_execution_sdk.aws.client import Call, LambdaClient
+from durable_execution_sdk.aws import Call, LambdaClient
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports.backoff import Backoff, Patience
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from durable_execution_sdk.aws.botocore_credentials import BotocoreCredentials
 from durable_execution_sdk.aws.credentials import (
-    BotocoreCredentials,
     EnvironmentCredentials,
     FixedCredentials,
     credential_source,

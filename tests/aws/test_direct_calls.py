@@ -32,7 +32,7 @@ from durable_execution_sdk import (
     StepConfig,
     durable_execution,
 )
-from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.credentials import CredentialsAtHand
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.aws.signer import Credentials

@@ -14,8 +14,7 @@ from tests.aws.conftest import Answer, Clients, Loopback, Received
 from tests.aws.test_outcomes import OK, LambdaContext, add, event
 
 from durable_execution_sdk import DurableContext, durable_execution
-from durable_execution_sdk.aws import channel, connection
-from durable_execution_sdk.aws.client import Call, LambdaClient
+from durable_execution_sdk.aws import Call, LambdaClient, channel, connection
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.protocol.data_plane import StatePage, StateRequest
 

@@ -19,8 +19,7 @@ from durable_execution_sdk import (
     ServiceError,
     durable_execution,
 )
-from durable_execution_sdk.aws import framing
-from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws import LambdaClient, framing
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.ports.backoff import Patience
 

@@ -8,7 +8,7 @@ import json
 import pytest
 from tests.aws.conftest import Answer, Loopback
 
-from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.protocol.data_plane import StateRequest

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.aws.conftest import Answer, Loopback
 from tests.aws.shapes import OPERATIONS, inputs, operation, parameters, to_milliseconds, violations
 
-from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.errors import ConfigError

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.aws.conftest import Answer, Loopback
 from tests.aws.shapes import body_of, operation, outputs, to_milliseconds
 
-from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.errors import ServiceError

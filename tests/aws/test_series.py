@@ -11,7 +11,7 @@ from tests.aws.conftest import Answer, Clients, Loopback
 from tests.aws.test_outcomes import OK, LambdaContext, event
 
 from durable_execution_sdk import DurableContext, durable_execution
-from durable_execution_sdk.aws.client import Call, LambdaClient
+from durable_execution_sdk.aws import Call, LambdaClient
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.errors import InvocationError, ServiceError
 from durable_execution_sdk.ports.backoff import Backoff, Patience

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from tests.aws.conftest import Answer, Clients, Loopback
 
+from durable_execution_sdk.aws import Call
 from durable_execution_sdk.aws.channel import Trust, hashed_directory
-from durable_execution_sdk.aws.client import Call
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports.backoff import Backoff, Patience
 

@@ -20,7 +20,7 @@ from urllib.parse import quote
 import msgspec
 
 from durable_execution_sdk import DurableHandler
-from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.aws.endpoint import Endpoint
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, InProcess

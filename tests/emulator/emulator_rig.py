@@ -19,7 +19,7 @@ from durable_execution_sdk.emulator.functions.invokers import Handler
 from durable_execution_sdk.emulator.functions.registry import Bind, Functions
 from durable_execution_sdk.emulator.stores.store import Store
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.protocol.control_plane import (
     HistoryRequest,
@@ -32,11 +32,12 @@ from durable_execution_sdk.protocol.data_plane import (
     OutcomeStatus,
     StateRequest,
 )
-from durable_execution_sdk.protocol.operations import Operation, OperationType
+from durable_execution_sdk.protocol.operations import Operation, OperationType, OperationTypeName
 from durable_execution_sdk.protocol.updates import (
     CallbackOptions,
     ChainedInvokeOptions,
     OperationAction,
+    OperationActionName,
     OperationUpdate,
     WaitOptions,
 )
@@ -161,7 +162,7 @@ class Invoked:
 
 
 def update(
-    operation_id: str, type_: OperationType, action: OperationAction, **members: Any
+    operation_id: str, type_: OperationTypeName, action: OperationActionName, **members: Any
 ) -> OperationUpdate:
     return OperationUpdate(id=operation_id, type=type_, action=action, **members)
 

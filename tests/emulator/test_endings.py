@@ -19,7 +19,7 @@ from tests.emulator.emulator_rig import (
 from durable_execution_sdk.emulator.driver import Ending
 from durable_execution_sdk.emulator.functions.invokers import Handler
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.control_plane import HistoryRequest, PauseRequest, ResumeRequest
 from durable_execution_sdk.protocol.data_plane import Outcome
 from durable_execution_sdk.protocol.error_object import ErrorObject

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from durable_execution_sdk.engine.commands import (
     Checkpoint,
@@ -28,12 +28,12 @@ from durable_execution_sdk.protocol.data_plane import (
 )
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.history import HistoryEvent
-from durable_execution_sdk.protocol.operations import Operation, OperationType
+from durable_execution_sdk.protocol.operations import Operation, OperationTypeName
 from durable_execution_sdk.protocol.updates import (
     CallbackOptions,
     ChainedInvokeOptions,
     ContextOptions,
-    OperationAction,
+    OperationActionName,
     OperationUpdate,
     StepOptions,
     WaitOptions,
@@ -184,7 +184,10 @@ def is_about_operation(entry: HistoryEvent) -> bool:
 
 def update(kind: str, action: str, operation_id: str, **fields: Any) -> OperationUpdate:
     return OperationUpdate(
-        id=operation_id, type=OperationType(kind), action=OperationAction(action), **fields
+        id=operation_id,
+        type=cast("OperationTypeName", kind),
+        action=cast("OperationActionName", action),
+        **fields,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -41,7 +41,7 @@ from durable_execution_sdk.protocol.data_plane import Outcome, OutcomeStatus
 from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,
-    OperationStatus,
+    OperationStatusName,
 )
 from durable_execution_sdk.protocol.updates import OperationUpdate, StepOptions
 
@@ -301,7 +301,9 @@ class Life(RuleBasedStateMachine):
     @rule(place=places, status=st.sampled_from(["SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED"]))
     def hear_of_an_invoke(self, place: int, status: str) -> None:
         operation_id = self.one_of("I", place)
-        command = FinishChainedInvoke(operation_id=operation_id, status=OperationStatus(status))
+        command = FinishChainedInvoke(
+            operation_id=operation_id, status=cast("OperationStatusName", status)
+        )
         if operation_id not in self.model.statuses:
             with pytest.raises(Rejected):
                 self.execution.send(command)

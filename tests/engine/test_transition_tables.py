@@ -19,10 +19,16 @@ from durable_execution_sdk.engine.evolution import CHANGES
 from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.transitions import execution as execution_transitions
 from durable_execution_sdk.engine.transitions.rulebook import APPLIES, MOVES, TIMERS, UPDATES
-from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationType
+from durable_execution_sdk.protocol.operations import (
+    Operation,
+    OperationStatus,
+    OperationStatusName,
+    OperationType,
+    OperationTypeName,
+)
 from durable_execution_sdk.protocol.updates import (
     ChainedInvokeOptions,
-    OperationAction,
+    OperationActionName,
     StepOptions,
     WaitOptions,
 )
@@ -53,14 +59,15 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ("CALLBACK", "START", "ABSENT"): "STARTED",
     ("CHAINED_INVOKE", "START", "ABSENT"): "STARTED",
 }
-OPERATION_TYPES = [kind for kind in OperationType if kind != OperationType.EXECUTION]
-STATUSES = [ABSENT, *OperationStatus]
+OPERATION_TYPES = [kind for kind in get_args(OperationTypeName) if kind != OperationType.EXECUTION]
+ACTIONS = get_args(OperationActionName)
+STATUSES = [ABSENT, *get_args(OperationStatusName)]
 OPTIONS: dict[str, dict[str, Any]] = {
     "STEP": {"step_options": StepOptions(next_attempt_delay_seconds=5)},
     "WAIT": {"wait_options": WaitOptions(wait_seconds=5)},
     "CHAINED_INVOKE": {"chained_invoke_options": ChainedInvokeOptions(function_name="child:3")},
 }
-CELLS = list(itertools.product(OPERATION_TYPES, OperationAction, STATUSES))
+CELLS = list(itertools.product(OPERATION_TYPES, ACTIONS, STATUSES))
 
 
 def put(execution: Execution, kind: str, status: str) -> None:
@@ -97,7 +104,7 @@ def test_the_tables_hold_these_cells_and_no_others() -> None:
     assert cells == ALLOWED
 
 
-@pytest.mark.parametrize("action", OperationAction)
+@pytest.mark.parametrize("action", ACTIONS)
 def test_an_execution_can_be_ended_by_its_handler_and_by_nothing_else(
     running: Execution, action: str
 ) -> None:
@@ -137,7 +144,9 @@ def test_the_service_moves_operations_only_like_this() -> None:
     assert {event.__name__: tuple(move) for event, move in MOVES.items()} == SERVICE_MOVES
 
 
-@pytest.mark.parametrize("status", [status for status in OperationStatus if status != "STARTED"])
+@pytest.mark.parametrize(
+    "status", [status for status in get_args(OperationStatusName) if status != "STARTED"]
+)
 @pytest.mark.parametrize("command", [CompleteCallback, FailCallback, HeartbeatCallback])
 def test_only_a_started_callback_can_be_answered(
     running: Execution, command: type[CompleteCallback], status: str
@@ -148,7 +157,9 @@ def test_only_a_started_callback_can_be_answered(
     assert (refused.value.code, refused.value.status) == ("CallbackTimeoutException", 400)
 
 
-@pytest.mark.parametrize("status", [status for status in OperationStatus if status != "STARTED"])
+@pytest.mark.parametrize(
+    "status", [status for status in get_args(OperationStatusName) if status != "STARTED"]
+)
 def test_an_invoke_that_is_over_stays_as_it_is(running: Execution, status: str) -> None:
     put(running, "CHAINED_INVOKE", status)
     command = FinishChainedInvoke(operation_id="op", status=OperationStatus.FAILED, error=BOOM)

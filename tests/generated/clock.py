@@ -22,9 +22,8 @@ from typing import Any
 from unittest import mock
 
 from durable_execution_sdk.runtime.current import CURRENT, StepContext
+from durable_execution_sdk.runtime.event_loop import WorkflowLoop, threads
 from durable_execution_sdk.runtime.event_loop import environment as sdk_environment
-from durable_execution_sdk.runtime.event_loop import loop as sdk_loop
-from durable_execution_sdk.runtime.event_loop import threads
 from durable_execution_sdk.runtime.event_loop.idle_selector import IdleSelector
 from durable_execution_sdk.runtime.log import checkpointer
 
@@ -201,7 +200,7 @@ class VirtualClock:
     def _counting(self) -> Iterator[None]:
         """Take note of the calls of threads: the SDK's, anyio's, and of ``run_in_executor``."""
         submit, run = threads.InvocationThreads.submit, threads._run
-        call_soon = sdk_loop.WorkflowLoop.call_soon_threadsafe
+        call_soon = WorkflowLoop.call_soon_threadsafe
 
         def counted(pool: Any, function: Any, *args: Any) -> Any:
             entered = self.entered
@@ -230,7 +229,7 @@ class VirtualClock:
             return handle
 
         with (
-            mock.patch.object(sdk_loop.WorkflowLoop, "call_soon_threadsafe", heard),
+            mock.patch.object(WorkflowLoop, "call_soon_threadsafe", heard),
             mock.patch.object(threads.InvocationThreads, "submit", counted),
             mock.patch.object(threads, "_run", told),
         ):

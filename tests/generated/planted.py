@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
+from durable_execution_sdk.runtime.completions import Completions
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.completions.handle import Handle
-from durable_execution_sdk.runtime.completions.queue import Completions
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.log.gate import Gate
 

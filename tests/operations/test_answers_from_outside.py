@@ -25,7 +25,7 @@ from durable_execution_sdk import (
     durable_execution,
 )
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
-from durable_execution_sdk.ports.data_plane import EXPECTED_ANSWERS, ExpectedAnswers
+from durable_execution_sdk.ports import EXPECTED_ANSWERS, ExpectedAnswers
 from durable_execution_sdk.testing import LocalDurableTestRunner
 
 SECOND = Duration.from_seconds(1)

@@ -11,7 +11,7 @@ from tests.rig import rig_of, run_workflow
 
 from durable_execution_sdk import ConfigError, DurableContext, Duration
 from durable_execution_sdk.emulator.function_caller import Wrappers
-from durable_execution_sdk.ports.data_plane import ForwardingDataPlane
+from durable_execution_sdk.ports import ForwardingDataPlane
 
 
 def test_a_wait_takes_as_long_as_it_says_and_nothing_runs_meanwhile() -> None:

@@ -17,7 +17,7 @@ from tests.memory_service import ARN, MemoryService
 from tests.performance.counting import Work, work_of
 
 from durable_execution_sdk import DurableContext, MapConfig, durable_execution
-from durable_execution_sdk.aws.client import Call, LambdaClient
+from durable_execution_sdk.aws import Call, LambdaClient
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.aws.endpoint import Endpoint
 from durable_execution_sdk.aws.framing import HttpResponse

@@ -16,7 +16,7 @@ from durable_execution_sdk import CheckpointingMode
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.faults.injection import FaultyPlane
 from durable_execution_sdk.emulator.faults.plan import When
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.testing.faults import Faults
 
 WAYS: list[When] = ["before", "after", "response_lost"]

@@ -73,12 +73,12 @@ def test_replay_of_a_cut_log_asks_for_nothing_that_is_recorded(shape: Shape) -> 
     for state in play.snapshots:
         known = {op.id: op.status for op in state.initial_execution_state.operations}
         again = replay(shape, state)
-        assert again.outcome.status is not OutcomeStatus.FAILED or shape.fails, again.outcome
+        assert again.outcome.status != OutcomeStatus.FAILED or shape.fails, again.outcome
         for update in again.updates:
             if update.type == "EXECUTION":
                 continue
             assert known.get(update.id) not in TERMINAL_STATUSES
-            if update.action is OperationAction.START:
+            if update.action == OperationAction.START:
                 assert known.get(update.id) in (None, "READY")
 
 
@@ -89,12 +89,12 @@ def test_no_operation_is_started_or_ended_twice(shape: Shape) -> None:
     ended: set[str] = set()
     for update in play.updates:
         assert update.id not in ended
-        if update.action is OperationAction.START:
+        if update.action == OperationAction.START:
             assert attempts.get(update.id, 0) == 0
             attempts[update.id] = 1
-        elif update.action is OperationAction.RETRY:
+        elif update.action == OperationAction.RETRY:
             attempts[update.id] = 0
-        elif update.action is not OperationAction.CANCEL:
+        elif update.action != OperationAction.CANCEL:
             ended.add(update.id)
 
 

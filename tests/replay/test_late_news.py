@@ -37,7 +37,7 @@ from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.faults.injection import FaultyPlane
 from durable_execution_sdk.emulator.faults.plan import When
 from durable_execution_sdk.engine.limits import Limits
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -45,7 +45,7 @@ from durable_execution_sdk.protocol.data_plane import (
     StateRequest,
 )
 from durable_execution_sdk.replay.check import replay_history
-from durable_execution_sdk.runtime.log.journal import LATE_NEWS_NAME, LateNews
+from durable_execution_sdk.runtime.log import LATE_NEWS_NAME, LateNews
 from durable_execution_sdk.testing.faults import Faults
 
 fuzzed = settings(

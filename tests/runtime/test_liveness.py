@@ -23,8 +23,7 @@ from durable_execution_sdk import (
 from durable_execution_sdk.retry import FixedDelay
 from durable_execution_sdk.runtime.event_loop.environment import environment
 from durable_execution_sdk.runtime.external_wakeups import Outside
-from durable_execution_sdk.runtime.tasks import spinning
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTasks
+from durable_execution_sdk.runtime.tasks import WorkflowTasks, spinning
 from durable_execution_sdk.testing import check_crash_safety_sync, check_schedules_sync
 
 SECOND = Duration.from_seconds(1)

@@ -13,7 +13,7 @@ from tests.server.server_rig import ServerRig, callback, execution
 
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.function_caller import Wrappers
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,

@@ -16,7 +16,7 @@ from tests.rig import run_workflow
 from tests.server.server_rig import FUNCTION, ServerRig, invocations
 
 from durable_execution_sdk import DurableContext
-from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.protocol.control_plane import InvokeRequest

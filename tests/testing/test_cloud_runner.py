@@ -14,7 +14,7 @@ import pytest
 from tests.rig import Rig
 
 from durable_execution_sdk import ConfigError, Duration, ServiceError, StepError, durable_execution
-from durable_execution_sdk.aws.client import LambdaClient
+from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.protocol import control_plane_codec

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from durable_execution_sdk import DurableContext, Duration, durable_execution
-from durable_execution_sdk.runtime.completions.queue import Completions
+from durable_execution_sdk.runtime.completions import Completions
 from durable_execution_sdk.testing import (
     LocalDurableTestRunner,
     check_crash_safety_sync,

@@ -15,7 +15,7 @@ from tests.testing.test_crash_safety import everything
 
 from durable_execution_sdk import DurableContext, Duration, durable_execution
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.data_plane import StatePage, StateRequest
 from durable_execution_sdk.testing import (
     HarmError,

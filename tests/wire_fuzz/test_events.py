@@ -87,7 +87,7 @@ class Strict(MemoryService):
 
     def _recorded(self, update: OperationUpdate) -> Operation:
         if update.action in (OperationAction.RETRY, OperationAction.CANCEL):
-            is_retry = update.action is OperationAction.RETRY
+            is_retry = update.action == OperationAction.RETRY
             return Operation(
                 id=update.id,
                 type=update.type,

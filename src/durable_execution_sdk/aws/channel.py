@@ -17,7 +17,6 @@ import select
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import Protocol
 
 __all__ = ["Channel", "PlainChannel", "TlsChannel", "Trust", "open_channel"]
 
@@ -27,38 +26,6 @@ _READ_BYTES = 64 * 1024
 _KEEP_ALIVE_AFTER = 60
 # Seconds for each address but the last, so that one in an unreachable network leaves time for the others.
 _ADDRESS_SECONDS = 1.5
-
-
-class Channel(Protocol):
-    """A byte stream to a peer. All methods may raise ``OSError``."""
-
-    def fileno(self) -> int:
-        """Return the descriptor of the socket, for an event loop to watch."""
-        ...
-
-    def send(self, data: bytes) -> bool:
-        """Send the data; return ``False`` if some is left for ``flush``, once the socket is writable."""
-        ...
-
-    def flush(self) -> bool:
-        """Send data that is left; return ``False`` if some is left still."""
-        ...
-
-    def receive(self) -> bytes | None:
-        """Read from the socket once: ``None`` if nothing has arrived, ``b""`` if the peer has closed its side."""
-        ...
-
-    def rest(self) -> bytes | None:
-        """Return more of the data that ``receive`` has read; ``None`` if that was all."""
-        ...
-
-    def is_quiet(self) -> bool:
-        """True when the peer has neither closed the connection nor sent unrequested data."""
-        ...
-
-    def close(self) -> None:
-        """Close the connection at once."""
-        ...
 
 
 async def open_channel(host: str, port: int, *, tls: ssl.SSLContext | None) -> Channel:
@@ -252,6 +219,10 @@ class TlsChannel:
             self._incoming.write(data)
         else:
             self._incoming.write_eof()
+
+
+Channel = PlainChannel | TlsChannel
+"""A byte stream to a peer. All methods may raise ``OSError``."""
 
 
 _HASHED = frozenset("0123456789abcdef")

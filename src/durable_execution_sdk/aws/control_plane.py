@@ -8,7 +8,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from durable_execution_sdk.aws.client import Call, LambdaClient
+from durable_execution_sdk.aws import Call, LambdaClient
 from durable_execution_sdk.aws.data_plane import JSON, client_token, execution_path
 from durable_execution_sdk.aws.error_mapping import read_answer
 from durable_execution_sdk.aws.signer import segment

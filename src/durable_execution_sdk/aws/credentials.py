@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from durable_execution_sdk.aws.signer import Credentials
 from durable_execution_sdk.errors import ConfigError
 
 __all__ = [
-    "BotocoreCredentials",
-    "BotocoreSession",
-    "CredentialSource",
     "CredentialsAtHand",
     "EnvironmentCredentials",
     "FixedCredentials",
     "Variables",
-    "botocore_session",
     "credential_source",
 ]
 
@@ -26,12 +20,14 @@ __all__ = [
 _VARIABLES = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
-class CredentialSource(Protocol):
-    """Provides credentials. Called before every request, so that keys may be rotated."""
+if TYPE_CHECKING:
 
-    async def credentials(self) -> Credentials:
-        """Return the credentials for the next request; raise ``ConfigError`` if there are none."""
-        ...
+    class CredentialSource(Protocol):
+        """Provides credentials. Called before every request, so that keys may be rotated."""
+
+        async def credentials(self) -> Credentials:
+            """Return the credentials for the next request; raise ``ConfigError`` if there are none."""
+            ...
 
 
 class CredentialsAtHand:
@@ -44,28 +40,6 @@ class CredentialsAtHand:
     def at_hand(self) -> Credentials:
         """Return the credentials for the next request; raise ``ConfigError`` if there are none."""
         raise NotImplementedError
-
-
-class _FrozenCredentials(Protocol):
-    access_key: str
-    secret_key: str
-    token: str | None
-
-
-class _RefreshingCredentials(Protocol):
-    def get_frozen_credentials(self) -> _FrozenCredentials: ...
-
-
-class BotocoreSession(Protocol):
-    """The used methods of ``botocore.session.Session``."""
-
-    def get_credentials(self) -> _RefreshingCredentials | None:
-        """Return the first credentials in botocore's chain, if any."""
-        ...
-
-    def get_config_variable(self, logical_name: str) -> str | None:
-        """Return a setting of the profile, such as ``region``."""
-        ...
 
 
 class FixedCredentials(CredentialsAtHand):
@@ -128,32 +102,6 @@ class EnvironmentCredentials(CredentialsAtHand):
         return credentials
 
 
-class BotocoreCredentials:
-    """botocore's chain: profiles, SSO, assumed roles, container and instance roles."""
-
-    def __init__(self, session: BotocoreSession) -> None:
-        self._session = session
-        self._refreshing: _RefreshingCredentials | None = None
-
-    async def credentials(self) -> Credentials:
-        """Return the chain's credentials, refreshed when they are about to expire."""
-        return await asyncio.to_thread(self._read)
-
-    def _read(self) -> Credentials:
-        if self._refreshing is None:
-            self._refreshing = self._session.get_credentials()
-        if self._refreshing is None:
-            raise ConfigError(
-                "no AWS credentials: neither the environment nor botocore's credential chain has "
-                "any; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a "
-                "profile that is configured (aws configure, aws sso login)"
-            )
-        frozen = self._refreshing.get_frozen_credentials()
-        return Credentials(
-            access_key=frozen.access_key, secret_key=frozen.secret_key, session_token=frozen.token
-        )
-
-
 def credential_source(environ: Mapping[str, str]) -> CredentialSource:
     """Choose the source of credentials: the environment first, as in botocore.
 
@@ -161,6 +109,12 @@ def credential_source(environ: Mapping[str, str]) -> CredentialSource:
     """
     if _from_environment(environ) is not None:
         return EnvironmentCredentials(environ)
+    # Lambda sets the variables, so what reads botocore's chain is not loaded there.
+    from durable_execution_sdk.aws.botocore_credentials import (  # noqa: PLC0415
+        BotocoreCredentials,
+        botocore_session,
+    )
+
     session = botocore_session()
     if session is None:
         raise ConfigError(
@@ -169,15 +123,6 @@ def credential_source(environ: Mapping[str, str]) -> CredentialSource:
             'install it with: pip install "durable-execution-sdk[aws]"'
         )
     return BotocoreCredentials(session)
-
-
-def botocore_session() -> BotocoreSession | None:
-    """Return a botocore session, if botocore is installed; imported here because that is slow."""
-    try:
-        module = importlib.import_module("botocore.session")
-    except ImportError:
-        return None
-    return cast("BotocoreSession", module.Session())
 
 
 def _from_environment(environ: Mapping[str, str]) -> Credentials | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from durable_execution_sdk.aws.client import Call, LambdaClient
+from durable_execution_sdk.aws import Call, LambdaClient
 from durable_execution_sdk.aws.connection import Asked
 from durable_execution_sdk.aws.error_mapping import read_answer
 from durable_execution_sdk.aws.framing import HttpResponse

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from durable_execution_sdk.aws.credentials import botocore_session
 from durable_execution_sdk.aws.signer import segment
 from durable_execution_sdk.errors import ConfigError
 
@@ -150,6 +149,10 @@ def find_endpoint(
 def _region(environ: Mapping[str, str]) -> str:
     region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
     if not region:
+        from durable_execution_sdk.aws.botocore_credentials import (  # noqa: PLC0415 - Lambda sets it
+            botocore_session,
+        )
+
         session = botocore_session()
         region = session.get_config_variable("region") if session is not None else None
     if not region:

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-re
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
@@ -15,8 +16,8 @@ __all__ = ["Credentials", "PartialSignature", "Signer", "query_string", "segment
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _BLOCK_BYTES = 64
-_INNER = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+_INNER = int.from_bytes(b"\x36" * _BLOCK_BYTES)
+_OUTER = int.from_bytes(b"\x5c" * _BLOCK_BYTES)
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,8 +141,9 @@ def _hmac_hashes(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
     """
     if len(key) > _BLOCK_BYTES:
         key = hashlib.sha256(key).digest()
-    block = key.ljust(_BLOCK_BYTES, b"\0")
-    return hashlib.sha256(block.translate(_INNER)), hashlib.sha256(block.translate(_OUTER))
+    block = int.from_bytes(key.ljust(_BLOCK_BYTES, b"\0"))
+    inner, outer = (block ^ _INNER).to_bytes(_BLOCK_BYTES), (block ^ _OUTER).to_bytes(_BLOCK_BYTES)
+    return hashlib.sha256(inner), hashlib.sha256(outer)
 
 
 def _hmac(key: bytes, text: str) -> bytes:
@@ -152,8 +154,11 @@ def _hmac(key: bytes, text: str) -> bytes:
 
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
-_TABLE = [chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in range(256)]
-_encoded = _TABLE.__getitem__
+
+
+@functools.cache
+def _encoded(byte: int) -> str:
+    return chr(byte) if byte in _UNRESERVED else f"%{byte:02X}"
 
 
 def segment(text: str) -> str:

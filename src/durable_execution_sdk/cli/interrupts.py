@@ -18,7 +18,7 @@ from types import FrameType
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Invoker
-from durable_execution_sdk.ports.data_plane import DataPlane, ForwardingDataPlane
+from durable_execution_sdk.ports import DataPlane, ForwardingDataPlane
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -145,7 +145,7 @@ class _Interruptible(ForwardingDataPlane):
         """
         is_stopping = self._asked.is_set()
         if is_stopping and all(
-            update.action is OperationAction.START for update in request.updates
+            update.action == OperationAction.START for update in request.updates
         ):
             raise KeyboardInterrupt
         response = await self._plane.checkpoint(request)

@@ -10,7 +10,7 @@ import msgspec
 from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.rejections import invalid
-from durable_execution_sdk.ports.data_plane import DataPlane, ForwardingDataPlane
+from durable_execution_sdk.ports import DataPlane, ForwardingDataPlane
 from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,

@@ -63,7 +63,7 @@ from durable_execution_sdk.engine.views.handler_view import checkpoint_response,
 from durable_execution_sdk.engine.views.history import history_page
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, Tally, progress, tally
 from durable_execution_sdk.errors import SerDesError
-from durable_execution_sdk.ports.data_plane import EXPECTED_ANSWERS
+from durable_execution_sdk.ports import EXPECTED_ANSWERS
 from durable_execution_sdk.protocol.control_plane import (
     ExecutionDescription,
     ExecutionSummary,

@@ -9,7 +9,7 @@ from durable_execution_sdk.emulator.data_plane import DataPlaneWrapper, Emulator
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Invoker, timeout_error
 from durable_execution_sdk.emulator.functions.registry import Function, Resolved
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import MAX_RESPONSE_BYTES
 

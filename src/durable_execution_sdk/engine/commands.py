@@ -10,7 +10,7 @@ from durable_execution_sdk.engine.events import ParentLink
 from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime, TimeMode
 from durable_execution_sdk.protocol.data_plane import Outcome
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.protocol.operations import OperationStatus
+from durable_execution_sdk.protocol.operations import OperationStatusName
 from durable_execution_sdk.protocol.updates import OperationUpdate
 
 
@@ -119,7 +119,7 @@ class FinishChainedInvoke(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     operation_id: str
-    status: OperationStatus
+    status: OperationStatusName
     result: str | None = None
     error: ErrorObject | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -16,7 +16,7 @@ from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.protocol.operations import OperationStatus
+from durable_execution_sdk.protocol.operations import OperationStatus, OperationStatusName
 
 
 class InvokeHandler(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +62,7 @@ class NotifyParent(msgspec.Struct, frozen=True, kw_only=True):
 
     parent_arn: str
     operation_id: str
-    status: OperationStatus
+    status: OperationStatusName
     result: str | None = None
     error: ErrorObject | None = None
     time: ExecutionTime = REAL_TIME
@@ -142,6 +142,14 @@ def _start_target(state: ExecutionState, started: ChainedInvokeStarted) -> list[
     ]
 
 
+_OUTCOMES: Mapping[ExecutionStatus, OperationStatusName] = {
+    ExecutionStatus.SUCCEEDED: OperationStatus.SUCCEEDED,
+    ExecutionStatus.FAILED: OperationStatus.FAILED,
+    ExecutionStatus.TIMED_OUT: OperationStatus.TIMED_OUT,
+    ExecutionStatus.STOPPED: OperationStatus.STOPPED,
+}
+
+
 def _notify_parent(state: ExecutionState) -> list[Effect]:
     if state.parent is None:
         return []
@@ -150,7 +158,7 @@ def _notify_parent(state: ExecutionState) -> list[Effect]:
         NotifyParent(
             parent_arn=state.parent.arn,
             operation_id=state.parent.operation_id,
-            status=OperationStatus(state.status.value),
+            status=_OUTCOMES[state.status],
             result=state.result,
             # The parent makes a timeout error of its own (``ChainedInvoke.Timeout``).
             error=None if timed_out else state.error,

@@ -319,7 +319,7 @@ def _close(state: ExecutionState, status: ExecutionStatus, at: int) -> None:
     state.put_operation(
         replace(
             state.operations[state.run_id],
-            status=OperationStatus(status.value),
+            status=status.value,
             end_timestamp=at,
         )
     )

@@ -19,7 +19,12 @@ from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime
 from durable_execution_sdk.protocol.control_plane import CLOSED_STATUSES, ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import CLIENT_TOKEN_SECONDS
-from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationType
+from durable_execution_sdk.protocol.operations import (
+    Operation,
+    OperationStatus,
+    OperationStatusName,
+    OperationType,
+)
 
 
 class TimerKind(StrEnum):
@@ -236,7 +241,7 @@ class ExecutionState:
         return self.timers.get((operation_id, kind)) == due_at
 
 
-_PENDING: Mapping[str, OperationStatus] = {
+_PENDING: Mapping[str, OperationStatusName] = {
     OperationType.STEP: OperationStatus.PENDING,
     OperationType.WAIT: OperationStatus.STARTED,
     OperationType.CALLBACK: OperationStatus.STARTED,

@@ -17,6 +17,7 @@ from durable_execution_sdk.errors import (
     SerDesError,
 )
 from durable_execution_sdk.first_use import Options
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_config,
     check_result_type,
@@ -24,8 +25,7 @@ from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_timeouts,
     timeout_seconds,
 )
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
-from durable_execution_sdk.ports.data_plane import EXPECTED_ANSWERS
+from durable_execution_sdk.ports import EXPECTED_ANSWERS
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import (
     Operation,
@@ -66,7 +66,7 @@ class CallbackConfig(Options, Generic[_T], frozen=True, kw_only=True):
         check_result_type("CallbackConfig", self.result_type, self.serdes)
 
 
-class Callback(Handle[_T], Generic[_T]):
+class Callback(Handle[_T]):
     """A callback that exists: pass ``callback_id`` on, then await the callback for its result."""
 
     __slots__ = ()
@@ -98,12 +98,12 @@ class Creation(Handle[Callback[_T]], Generic[_T]):
             raise AttributeError(message, name=name, obj=self)
 
 
-class CallbackOperation(DurableOperation[_T], Generic[_T]):
+class CallbackOperation(DurableOperation[_T]):
     """A callback, and the wait for its answer."""
 
     __slots__ = ("_is_typed", "_serdes", "creation")
 
-    kind: ClassVar[OperationType] = OperationType.CALLBACK
+    kind = OperationType.CALLBACK
     error_class: ClassVar[type[OperationError]] = CallbackError
     is_from_outside: ClassVar[bool] = True
     handle_class = Callback

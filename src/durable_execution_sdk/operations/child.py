@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -23,8 +23,8 @@ from durable_execution_sdk.errors import (
     SerDesError,
 )
 from durable_execution_sdk.first_use import Options
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_config, check_serdes
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
 from durable_execution_sdk.operations.virtual_child import (
     Body,
     ErrorMapper,
@@ -41,13 +41,14 @@ from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,
     OperationSubType,
+    OperationSubTypeName,
     OperationType,
     is_built_again,
 )
 from durable_execution_sdk.protocol.updates import ContextOptions, OperationAction, text_bytes
 from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.verdicts import Abort
 from durable_execution_sdk.serdes import SerDes, checked_text
@@ -93,7 +94,7 @@ class ChildConfig(Options, frozen=True, kw_only=True):
 _DEFAULT = ChildConfig()
 
 
-class Child(DurableOperation[_T], Generic[_T]):
+class Child(DurableOperation[_T]):
     """The operation of a child context."""
 
     __slots__ = (
@@ -107,7 +108,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         "_task",
     )
 
-    kind: ClassVar[OperationType] = OperationType.CONTEXT
+    kind = OperationType.CONTEXT
 
     def __init__(
         self,
@@ -116,7 +117,7 @@ class Child(DurableOperation[_T], Generic[_T]):
         name: str | None,
         config: ChildConfig,
         serdes: SerDes[Any],
-        sub_type: OperationSubType = OperationSubType.RUN_IN_CHILD_CONTEXT,
+        sub_type: OperationSubTypeName = OperationSubType.RUN_IN_CHILD_CONTEXT,
         error_class: type[OperationError] = ChildContextError,
     ) -> None:
         super().__init__(scope, name, sub_type)
@@ -159,7 +160,7 @@ class Child(DurableOperation[_T], Generic[_T]):
 
     def unreadable(self, error: SerDesError, *, tells_cure: bool = True) -> Exception:
         """Make the exception for a result that cannot be read; that of ``wait_for_callback`` is a sender's."""
-        if self.sub_type is OperationSubType.WAIT_FOR_CALLBACK:
+        if self.sub_type == OperationSubType.WAIT_FOR_CALLBACK:
             return self.misread(error, self._kind, tells_cure=tells_cure)
         return super().unreadable(error, tells_cure=tells_cure)
 

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from durable_execution_sdk.errors import ConfigError, InvokeError, OperationError
 from durable_execution_sdk.first_use import Options
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_config,
     check_result_type,
     check_serdes,
     exact_text,
 )
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import MAX_NAME_CHARACTERS
 from durable_execution_sdk.protocol.operations import (
@@ -64,12 +64,12 @@ class InvokeConfig(Options, Generic[_T], frozen=True, kw_only=True):
             )
 
 
-class Invoke(DurableOperation[_T], Generic[_T]):
+class Invoke(DurableOperation[_T]):
     """The operation of an invoke."""
 
     __slots__ = ("_serdes",)
 
-    kind: ClassVar[OperationType] = OperationType.CHAINED_INVOKE
+    kind = OperationType.CHAINED_INVOKE
     error_class: ClassVar[type[OperationError]] = InvokeError
     is_from_outside: ClassVar[bool] = True
 

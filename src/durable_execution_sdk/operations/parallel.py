@@ -19,8 +19,8 @@ from durable_execution_sdk.operations.lifecycle.argument_checks import (
 )
 from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["ParallelConfig", "parallel"]

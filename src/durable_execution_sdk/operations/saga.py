@@ -37,8 +37,8 @@ from durable_execution_sdk.operations.step import StepConfig, step
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.runtime.completions.completion import operation_of
 from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import current_scope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.error_objects import capture, rebuild, shown
 from durable_execution_sdk.serdes import SerDes, serdes_for_type
 

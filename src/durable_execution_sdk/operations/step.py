@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from types import FunctionType
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -169,7 +169,7 @@ def _defaults_of(function: Callable[..., Any], run: InvocationRun) -> _Defaults:
 _claim: Callable[..., None] = AttemptOperation.__init__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
-class Step(AttemptOperation[_T], Generic[_T]):
+class Step(AttemptOperation[_T]):
     """The operation of a step."""
 
     __slots__ = ("_args", "_config", "_function", "_is_coroutine", "_serdes")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from durable_execution_sdk.errors import (
     ChildContextError,
@@ -18,8 +18,8 @@ from durable_execution_sdk.errors import (
     OperationError,
 )
 from durable_execution_sdk.runtime.completions.completion import Completion
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.current import task_on
 from durable_execution_sdk.runtime.error_objects import capture, rebuild, shown
 from durable_execution_sdk.runtime.verdicts import Abort
@@ -40,7 +40,7 @@ Body = Callable[[ContextState], Awaitable[Any]]
 ErrorMapper = Callable[[Exception], Exception]
 
 
-class VirtualChild(Completion[_T], Generic[_T]):
+class VirtualChild(Completion[_T]):
     """A child context without an operation of its own."""
 
     __slots__ = ("_body", "_inner", "_mapper", "_outer", "_task", "name", "operation_id")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from datetime import datetime
 from types import FrameType
-from typing import ClassVar
 
 from msgspec.structs import replace
 
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.protocol.operations import (
@@ -32,7 +31,7 @@ class Wait(DurableOperation[None]):
 
     __slots__ = ("_is_cancelling",)
 
-    kind: ClassVar[OperationType] = OperationType.WAIT
+    kind = OperationType.WAIT
 
     def __init__(self, scope: IdScope, seconds: int, name: str | None) -> None:
         super().__init__(scope, name, OperationSubType.WAIT)

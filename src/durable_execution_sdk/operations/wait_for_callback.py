@@ -27,8 +27,8 @@ from durable_execution_sdk.protocol.limits import MAX_NAME_CHARACTERS
 from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope, current_scope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.error_objects import capture, rebuild
 from durable_execution_sdk.serdes import PassThroughSerDes, SerDes, SerDesContext, serdes_for_type
 

@@ -47,7 +47,7 @@ class WaitForConditionConfig(Options, Generic[_S], frozen=True, kw_only=True):
         check_serdes("WaitForConditionConfig.serdes", self.serdes)
 
 
-class WaitForCondition(AttemptOperation[_S], Generic[_S]):
+class WaitForCondition(AttemptOperation[_S]):
     """The operation of a poll."""
 
     __slots__ = ("_check_state", "_config", "_last_state", "_serdes")

@@ -19,8 +19,8 @@ from durable_execution_sdk.operations.virtual_child import Body
 from durable_execution_sdk.operations.wait import wait
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.runtime.completions.handle import Handle
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope, current_scope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["WithRetryConfig", "with_retry"]

@@ -160,7 +160,7 @@ class Reporter:
 
     def submitted(self, update: OperationUpdate) -> OperationUpdate:
         """Report the start of an operation; return the update, an invoke's with its trace header."""
-        if update.action is not OperationAction.START or update.id in self._started:
+        if update.action != OperationAction.START or update.id in self._started:
             return update
         self._started.add(update.id)
         if self._hooks.wants("on_operation_start"):

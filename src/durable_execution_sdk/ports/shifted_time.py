@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durable_execution_sdk.ports.data_plane import DataPlane, ForwardingDataPlane
+from durable_execution_sdk.ports import DataPlane, ForwardingDataPlane
 
 __all__ = ["ShiftedTimePlane"]
 

@@ -4,7 +4,7 @@ Fields have the API's names in snake case. Values that the HTTP API carries in t
 fields here too; ``aws`` and ``server`` place them.
 """
 
-from enum import StrEnum
+from typing import Final, Literal
 
 import msgspec
 
@@ -36,18 +36,21 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
     forked_from_arn: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class OutcomeStatus(StrEnum):
+class OutcomeStatus:
     """Statuses that a handler returns."""
 
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    PENDING = "PENDING"
+    SUCCEEDED: Final = "SUCCEEDED"
+    FAILED: Final = "FAILED"
+    PENDING: Final = "PENDING"
+
+
+OutcomeStatusName = Literal["SUCCEEDED", "FAILED", "PENDING"]
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     """The handler's return value: a result, an error, or PENDING when the execution suspends."""
 
-    status: OutcomeStatus
+    status: OutcomeStatusName
     result: str | None = None
     error: ErrorObject | None = None
 

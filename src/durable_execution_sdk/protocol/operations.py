@@ -1,12 +1,11 @@
 """Operations as the service reports them (API shape ``Operation``).
 
 Timestamps are integer milliseconds since the epoch here; the API's bodies carry seconds. Type and status
-are decoded as plain strings, so that values added by a newer service are tolerated; the enums below are
-strings too and compare equal.
+are decoded as plain strings, so that values added by a newer service are tolerated. The classes below name the
+known ones. They are no enums: one costs a cold start as much as two or three modules.
 """
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -19,28 +18,43 @@ _CALENDAR = msgspec.Meta(ge=0, le=LATEST_TIMESTAMP)
 Timestamp = Annotated[int, _CALENDAR] | Annotated[float, _CALENDAR]
 
 
-class OperationType(StrEnum):
+class OperationType:
     """The six types of operation."""
 
-    EXECUTION = "EXECUTION"
-    CONTEXT = "CONTEXT"
-    STEP = "STEP"
-    WAIT = "WAIT"
-    CALLBACK = "CALLBACK"
-    CHAINED_INVOKE = "CHAINED_INVOKE"
+    EXECUTION: Final = "EXECUTION"
+    CONTEXT: Final = "CONTEXT"
+    STEP: Final = "STEP"
+    WAIT: Final = "WAIT"
+    CALLBACK: Final = "CALLBACK"
+    CHAINED_INVOKE: Final = "CHAINED_INVOKE"
 
 
-class OperationStatus(StrEnum):
+OperationTypeName = Literal["EXECUTION", "CONTEXT", "STEP", "WAIT", "CALLBACK", "CHAINED_INVOKE"]
+
+
+class OperationStatus:
     """Statuses of an operation."""
 
-    STARTED = "STARTED"
-    PENDING = "PENDING"
-    READY = "READY"
-    SUCCEEDED = "SUCCEEDED"
-    FAILED = "FAILED"
-    CANCELLED = "CANCELLED"
-    TIMED_OUT = "TIMED_OUT"
-    STOPPED = "STOPPED"
+    STARTED: Final = "STARTED"
+    PENDING: Final = "PENDING"
+    READY: Final = "READY"
+    SUCCEEDED: Final = "SUCCEEDED"
+    FAILED: Final = "FAILED"
+    CANCELLED: Final = "CANCELLED"
+    TIMED_OUT: Final = "TIMED_OUT"
+    STOPPED: Final = "STOPPED"
+
+
+OperationStatusName = Literal[
+    "STARTED",
+    "PENDING",
+    "READY",
+    "SUCCEEDED",
+    "FAILED",
+    "CANCELLED",
+    "TIMED_OUT",
+    "STOPPED",
+]
 
 
 TERMINAL_STATUSES = frozenset(
@@ -54,23 +68,38 @@ TERMINAL_STATUSES = frozenset(
 )
 
 
-OPEN_STATUSES = frozenset(OperationStatus) - TERMINAL_STATUSES
+OPEN_STATUSES = frozenset({OperationStatus.STARTED, OperationStatus.PENDING, OperationStatus.READY})
 
 
-class OperationSubType(StrEnum):
+class OperationSubType:
     """Subtypes of operations, with the names that AWS's SDKs use in the history."""
 
-    STEP = "Step"
-    WAIT = "Wait"
-    CALLBACK = "Callback"
-    CHAINED_INVOKE = "ChainedInvoke"
-    RUN_IN_CHILD_CONTEXT = "RunInChildContext"
-    WAIT_FOR_CALLBACK = "WaitForCallback"
-    WAIT_FOR_CONDITION = "WaitForCondition"
-    MAP = "Map"
-    MAP_ITERATION = "MapIteration"
-    PARALLEL = "Parallel"
-    PARALLEL_BRANCH = "ParallelBranch"
+    STEP: Final = "Step"
+    WAIT: Final = "Wait"
+    CALLBACK: Final = "Callback"
+    CHAINED_INVOKE: Final = "ChainedInvoke"
+    RUN_IN_CHILD_CONTEXT: Final = "RunInChildContext"
+    WAIT_FOR_CALLBACK: Final = "WaitForCallback"
+    WAIT_FOR_CONDITION: Final = "WaitForCondition"
+    MAP: Final = "Map"
+    MAP_ITERATION: Final = "MapIteration"
+    PARALLEL: Final = "Parallel"
+    PARALLEL_BRANCH: Final = "ParallelBranch"
+
+
+OperationSubTypeName = Literal[
+    "Step",
+    "Wait",
+    "Callback",
+    "ChainedInvoke",
+    "RunInChildContext",
+    "WaitForCallback",
+    "WaitForCondition",
+    "Map",
+    "MapIteration",
+    "Parallel",
+    "ParallelBranch",
+]
 
 
 class ExecutionDetails(

@@ -1,13 +1,13 @@
 """Updates that the SDK sends to the service in checkpoints (API shape ``OperationUpdate``), in batches."""
 
 from collections.abc import Sequence
-from enum import StrEnum
+from typing import Final, Literal
 
 import msgspec
 
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import MAX_BATCH_BYTES
-from durable_execution_sdk.protocol.operations import OperationType
+from durable_execution_sdk.protocol.operations import OperationType, OperationTypeName
 
 
 def text_bytes(text: str | None) -> int:
@@ -18,14 +18,17 @@ def text_bytes(text: str | None) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-class OperationAction(StrEnum):
+class OperationAction:
     """Actions of updates."""
 
-    START = "START"
-    SUCCEED = "SUCCEED"
-    FAIL = "FAIL"
-    RETRY = "RETRY"
-    CANCEL = "CANCEL"
+    START: Final = "START"
+    SUCCEED: Final = "SUCCEED"
+    FAIL: Final = "FAIL"
+    RETRY: Final = "RETRY"
+    CANCEL: Final = "CANCEL"
+
+
+OperationActionName = Literal["START", "SUCCEED", "FAIL", "RETRY", "CANCEL"]
 
 
 class ContextOptions(
@@ -77,8 +80,8 @@ class OperationUpdate(
     """A change of one operation."""
 
     id: str
-    type: OperationType
-    action: OperationAction
+    type: OperationTypeName
+    action: OperationActionName
     parent_id: str | None = None
     name: str | None = None
     sub_type: str | None = None
@@ -113,8 +116,8 @@ def length_of_batch(queue: Sequence[OperationUpdate], most_updates: int) -> int:
         operation_id = update.id
         if operation_id in taken and (
             # A batch may hold two updates of one operation only as its START and what follows it.
-            taken[operation_id].action is not _START
-            or update.action is _START
+            taken[operation_id].action != _START
+            or update.action == _START
             or update.type not in _PAIRED_TYPES
         ):
             break

@@ -23,7 +23,9 @@ from durable_execution_sdk.protocol.operations import (
     ExecutionDetails,
     Operation,
     OperationStatus,
+    OperationStatusName,
     OperationType,
+    OperationTypeName,
     StepDetails,
     WaitDetails,
 )
@@ -117,7 +119,7 @@ class Log:
         self.operations[event.id] = after
 
 
-_CHANGES: dict[str, tuple[OperationType, OperationStatus]] = {
+_CHANGES: dict[str, tuple[OperationTypeName, OperationStatusName]] = {
     EventType.CONTEXT_STARTED: (OperationType.CONTEXT, OperationStatus.STARTED),
     EventType.CONTEXT_SUCCEEDED: (OperationType.CONTEXT, OperationStatus.SUCCEEDED),
     EventType.CONTEXT_FAILED: (OperationType.CONTEXT, OperationStatus.FAILED),
@@ -235,7 +237,7 @@ def _invoke(operation: Operation, event: HistoryEvent) -> Operation:
     )
 
 
-_DETAILS: dict[OperationType, Callable[[Operation, HistoryEvent], Operation]] = {
+_DETAILS: dict[OperationTypeName, Callable[[Operation, HistoryEvent], Operation]] = {
     OperationType.CONTEXT: _context,
     OperationType.WAIT: _wait,
     OperationType.STEP: _step,

@@ -18,7 +18,7 @@ from durable_execution_sdk.replay.log import Ending
 from durable_execution_sdk.replay.payloads import canonical, short
 from durable_execution_sdk.replay.rehearsal_log import RehearsalLog
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
-from durable_execution_sdk.runtime.log.journal import LATE_NEWS_NAME
+from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
 from durable_execution_sdk.serdes import ValueContext
 
 __all__ = ["OutcomeComparison"]
@@ -29,7 +29,7 @@ def _completed(outcome: Outcome, rehearsal_log: RehearsalLog) -> Outcome:
     update = rehearsal_log.completion
     if update is None:
         return outcome
-    if update.action is OperationAction.FAIL:
+    if update.action == OperationAction.FAIL:
         return Outcome(status=OutcomeStatus.FAILED, error=update.error)
     return Outcome(status=OutcomeStatus.SUCCEEDED, result=update.payload)
 
@@ -49,17 +49,17 @@ class OutcomeComparison:
         at_rest = self._rehearsal_log.misplaced or self._rehearsal_log.swapped
         if at_rest is not None:
             return at_rest
-        if self._outcome.status is OutcomeStatus.FAILED and not self._may_fail():
+        if self._outcome.status == OutcomeStatus.FAILED and not self._may_fail():
             return self._other_end(_outcome_text(self._outcome), _HINT_FAILED)
         divergence = self._missing_operation()
         if divergence is not None or not self._moment.is_last:
             return divergence
         ending = self._ending
         if ending is None or not ending.is_own:
-            if self._outcome.status is OutcomeStatus.PENDING or not self._moment.is_settled:
+            if self._outcome.status == OutcomeStatus.PENDING or not self._moment.is_settled:
                 return None
             return self._other_end(_outcome_text(self._outcome))
-        if self._outcome.status is OutcomeStatus.PENDING:
+        if self._outcome.status == OutcomeStatus.PENDING:
             if self._rehearsal_log.added:
                 return None  # it waits for new code
             waits = ", ".join(self._rehearsal_log.waits_for)
@@ -76,7 +76,7 @@ class OutcomeComparison:
 
     def _is_same_end(self, ending: Ending) -> bool:
         outcome = self._outcome
-        if outcome.status is OutcomeStatus.SUCCEEDED:
+        if outcome.status == OutcomeStatus.SUCCEEDED:
             return ending.event_type == EventType.EXECUTION_SUCCEEDED and self._is_same_result(
                 ending.result, outcome.result
             )
@@ -112,7 +112,7 @@ class OutcomeComparison:
             for operation in moment.operations
             if operation.type != OperationType.EXECUTION
         ]
-        if self._outcome.status is not OutcomeStatus.PENDING:
+        if self._outcome.status != OutcomeStatus.PENDING:
             # The code is over, so it will not ask for the later operations of the log either.
             expected += [recording.operations[key] for key in recording.order[moment.known :]]
         calls = self._rehearsal_log.asked
@@ -134,7 +134,7 @@ class OutcomeComparison:
 
         How far such a context came is not the same each time: nothing waits for it any more.
         """
-        if self._outcome.status is OutcomeStatus.PENDING or self._ending is None:
+        if self._outcome.status == OutcomeStatus.PENDING or self._ending is None:
             return False
         records = self._rehearsal_log.recording.operations
         around = records.get(operation.parent_id or "")
@@ -146,7 +146,7 @@ class OutcomeComparison:
 
     def _divergence_of_missing(self, operation: Operation) -> Divergence:
         calls = list(self._rehearsal_log.asked.values())
-        if self._outcome.status is OutcomeStatus.PENDING:
+        if self._outcome.status == OutcomeStatus.PENDING:
             waits = ", ".join(self._rehearsal_log.waits_for)
             actual = f"it waits for {waits}, and has not asked for it"
         else:
@@ -196,9 +196,9 @@ def _ending_text(ending: Ending | None) -> str:
 
 
 def _outcome_text(outcome: Outcome) -> str:
-    if outcome.status is OutcomeStatus.SUCCEEDED:
+    if outcome.status == OutcomeStatus.SUCCEEDED:
         return f"it returned {short(outcome.result)}"
-    if outcome.status is OutcomeStatus.FAILED:
+    if outcome.status == OutcomeStatus.FAILED:
         return f"it failed with {_error_text(outcome.error)}"
     return "it waits"
 

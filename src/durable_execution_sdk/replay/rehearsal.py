@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
 from durable_execution_sdk.errors import InternalError
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -131,7 +131,7 @@ class Rehearsal(InvocationRun):
 
     def submit(self, update: OperationUpdate) -> None:
         """Record nothing; keep an update that completes the execution as the outcome."""
-        if update.type is OperationType.EXECUTION:
+        if update.type == OperationType.EXECUTION:
             self._rehearsal_log.completion = update
 
     def leave_behind(self, update: OperationUpdate) -> None:
@@ -156,7 +156,7 @@ class RehearsalDataPlane:
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
         """Record nothing, and return no token for further checkpoints."""
         for update in request.updates:
-            if update.type is OperationType.EXECUTION:
+            if update.type == OperationType.EXECUTION:
                 self._rehearsal_log.completion = update
         return CheckpointResponse(checkpoint_token=None)
 

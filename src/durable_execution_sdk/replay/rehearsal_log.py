@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from durable_execution_sdk.operations.callback import CallbackOperation
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,
@@ -24,7 +24,7 @@ from durable_execution_sdk.replay.recording import Moment, Recording
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
 from durable_execution_sdk.replay.source_places import Place, asking_place
 from durable_execution_sdk.runtime.completions.completion import Completion
-from durable_execution_sdk.runtime.log.journal import LATE_NEWS_NAME
+from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
 
 __all__ = ["FUNCTIONS", "RehearsalLog", "Result"]
 

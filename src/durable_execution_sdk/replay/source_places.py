@@ -11,13 +11,13 @@ from types import FrameType
 
 import msgspec
 
-from durable_execution_sdk.runtime.tasks import workflow_task
+from durable_execution_sdk.runtime import tasks
 
 __all__ = ["Place", "asking_place"]
 
 _OURS = str(Path(__file__).parent.parent) + os.sep
 # The frames outside this file's run the workflow, and are not its code.
-_DRIVER = workflow_task.__file__
+_DRIVER = tasks.__file__
 _PATHS = sysconfig.get_paths()
 _STANDARD = tuple({_PATHS["stdlib"] + os.sep, _PATHS["platstdlib"] + os.sep})
 _INSTALLED = tuple({_PATHS["purelib"] + os.sep, _PATHS["platlib"] + os.sep})

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from durable_execution_sdk.protocol.operations import OperationSubType, OperationType
+from durable_execution_sdk.protocol.operations import (
+    OperationSubTypeName,
+)
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.log.gate import Gate
 from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
 
-__all__ = ["Attempting", "Bodies", "BodyWatcher", "Observable"]
+__all__ = ["Attempting", "Bodies", "BodyWatcher"]
 
 _T = TypeVar("_T")
 
 
-class Attempting(Completion[_T], Generic[_T]):
+class Attempting(Completion[_T]):
     """An operation whose body runs."""
 
     __slots__ = ()
@@ -97,34 +99,39 @@ def _is_under_way(body: asyncio.Task[None] | None) -> bool:
     return body is not None and not body.done()
 
 
-class Observable(Protocol):
-    """An operation that runs a function of the user's."""
+if TYPE_CHECKING:
 
-    kind: ClassVar[OperationType]
-    operation_id: str
-    name: str | None
-    is_cancelled: bool
+    class Observable(Protocol):
+        """An operation that runs a function of the user's."""
 
-    @property
-    def sub_type(self) -> OperationSubType:
-        """Its subtype."""
-        ...
+        operation_id: str
+        name: str | None
+        is_cancelled: bool
 
-    @property
-    def context_state(self) -> Enclosing:
-        """The context that it belongs to."""
-        ...
+        @property
+        def kind(self) -> str:
+            """Its type."""
+            ...
 
+        @property
+        def sub_type(self) -> OperationSubTypeName:
+            """Its subtype."""
+            ...
 
-class Enclosing(Protocol):
-    """The context of an operation."""
+        @property
+        def context_state(self) -> Enclosing:
+            """The context that it belongs to."""
+            ...
 
-    parent_id: str | None
+    class Enclosing(Protocol):
+        """The context of an operation."""
 
-    @property
-    def is_replaying(self) -> bool:
-        """True if the code that runs now has run before."""
-        ...
+        parent_id: str | None
+
+        @property
+        def is_replaying(self) -> bool:
+            """True if the code that runs now has run before."""
+            ...
 
 
 class BodyWatcher:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from durable_execution_sdk.runtime.completions.handle import Wake
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.observer import ThreadOrigin
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask, WorkflowTasks
+from durable_execution_sdk.runtime.tasks import WorkflowTask, WorkflowTasks
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike

@@ -9,11 +9,11 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from durable_execution_sdk.ports.data_plane import DataPlane, ForwardingDataPlane
+from durable_execution_sdk.ports import DataPlane, ForwardingDataPlane
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -21,11 +21,15 @@ from durable_execution_sdk.protocol.data_plane import (
 )
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import Operation, OperationStatus
-from durable_execution_sdk.runtime.bodies import BodyWatcher, Observable
+from durable_execution_sdk.runtime.bodies import BodyWatcher
 from durable_execution_sdk.runtime.error_objects import capture
-from durable_execution_sdk.runtime.log.journal import Journal
+from durable_execution_sdk.runtime.log import Journal
 from durable_execution_sdk.runtime.run import InvocationRun
-from durable_execution_sdk.runtime.settings import Invoked, Observers, Reporter
+from durable_execution_sdk.runtime.settings import Invoked
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.runtime.bodies import Observable
+    from durable_execution_sdk.runtime.extension_points import Observers, Reporter
 
 __all__ = ["measured", "reported", "reporter", "watch"]
 

@@ -14,11 +14,11 @@ from typing import Any
 
 import msgspec
 
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.current import CURRENT, StepContext
 from durable_execution_sdk.runtime.settings import ReplayLogging
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
+from durable_execution_sdk.runtime.tasks import WorkflowTask
 
 __all__ = ["ContextLogger", "JsonFormatter", "ReplayFilter", "fields_of", "install_filter"]
 

@@ -8,27 +8,30 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.limits import MAX_BATCH_UPDATES
 from durable_execution_sdk.protocol.operations import Operation, OperationType
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.runtime.bodies import Bodies, BodyWatcher
+from durable_execution_sdk.runtime.completions import Claim, Completions
 from durable_execution_sdk.runtime.completions.completion import Completion
-from durable_execution_sdk.runtime.completions.queue import Claim, Completions
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.runtime.event_loop.observer import ObservedRun
 from durable_execution_sdk.runtime.external_wakeups import Outside
+from durable_execution_sdk.runtime.log import Journal, LateNews
 from durable_execution_sdk.runtime.log.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.log.gate import Gate
-from durable_execution_sdk.runtime.log.journal import Journal, LateNews
 from durable_execution_sdk.runtime.log.position import Position
 from durable_execution_sdk.runtime.log.unsettled import Polling, Unsettled
-from durable_execution_sdk.runtime.settings import CheckpointingMode, Invoked, Reporter, Settings
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTasks
+from durable_execution_sdk.runtime.settings import CheckpointingMode, Invoked, Settings
+from durable_execution_sdk.runtime.tasks import WorkflowTasks
 from durable_execution_sdk.runtime.verdicts import Abort, Suspend, Verdict
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.runtime.extension_points import Reporter
 
 __all__ = ["InvocationRun", "MakeRun", "Reader", "Seam", "Timer"]
 
@@ -39,16 +42,12 @@ Reader = Callable[[str], object]  # decodes a payload to the value that user cod
 
 
 class Timer(Completion[None]):
-    """A timer of workflow code.
-
-    ``is_ticking``: it is shorter than a second and fires in this process. ``is_loose``: it is longer, and not
-    yet recorded as a WAIT.
-    """
+    """A timer of workflow code."""
 
     __slots__ = ("is_loose", "is_ticking")
 
-    is_loose: bool
-    is_ticking: bool
+    is_loose: bool  # it is a second or longer, and not yet recorded as a WAIT
+    is_ticking: bool  # it is shorter, and fires in this process
 
     def hand_over(self) -> None:
         """Record it as a WAIT, so that the service keeps it."""
@@ -275,7 +274,7 @@ class InvocationRun(Seam, ObservedRun):
             return
         # An update is recorded once it is acknowledged, whether or not the answer contains its operation.
         for update in batch:
-            if update.id not in told and update.type is not OperationType.EXECUTION:
+            if update.id not in told and update.type != OperationType.EXECUTION:
                 at = self.completions.time_after()
                 self.unsettled.learn([self.journal.acknowledged(update, at)])
 

@@ -9,7 +9,7 @@ The event loop notices that moment. ``asyncio`` asks its selector to wait only w
 run, so the selector (``event_loop.idle_selector``) calls ``on_idle`` before it waits. ``on_idle`` does
 the first of these that applies:
 
-1. Deliver the completion whose turn it is (``completions.queue``).
+1. Deliver the completion whose turn it is (``completions``).
 2. While the gate is closed: open it if replay has asked for every recorded operation. If it has not, wait
    while a source outside may still wake a task, then fail the execution (``gate``).
 3. Send the batch that the checkpointer held back until the due completions were delivered.
@@ -72,7 +72,7 @@ from durable_execution_sdk.runtime.event_loop.observer import LoopObserver, Star
 from durable_execution_sdk.runtime.log.gate import Gate
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.settings import GRACE_SECONDS
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
+from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.runtime.verdicts import Suspend
 
 if TYPE_CHECKING:

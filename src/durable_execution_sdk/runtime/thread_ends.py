@@ -32,8 +32,8 @@ from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.current import CURRENT, sdk_context
 from durable_execution_sdk.runtime.event_loop.observer import NumberedFuture, ThreadOrigin
 from durable_execution_sdk.runtime.log.ids import THREAD_NAME
+from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.runtime.tasks.identity import Row
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
 
 if TYPE_CHECKING:
     from durable_execution_sdk.runtime.run import InvocationRun

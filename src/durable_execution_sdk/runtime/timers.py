@@ -35,8 +35,14 @@ from durable_execution_sdk.protocol.operations import (
     OperationStatus,
     OperationSubType,
     OperationType,
+    OperationTypeName,
 )
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, WaitOptions
+from durable_execution_sdk.protocol.updates import (
+    OperationAction,
+    OperationActionName,
+    OperationUpdate,
+    WaitOptions,
+)
 from durable_execution_sdk.runtime.completions.completion import Dropped
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import sdk_context
@@ -183,13 +189,13 @@ class DurableTimer(Timer):
 
     def _update(
         self,
-        kind: OperationType,
-        action: OperationAction,
+        kind: OperationTypeName,
+        action: OperationActionName,
         *,
         payload: str | None = None,
         wait_options: WaitOptions | None = None,
     ) -> OperationUpdate:
-        is_wait = kind is OperationType.WAIT
+        is_wait = kind == OperationType.WAIT
         return OperationUpdate(
             id=self.operation_id,
             type=kind,

@@ -15,8 +15,8 @@ from typing import Any
 from durable_execution_sdk.runtime.deadline import Deadline
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.settings import GRACE_SECONDS
+from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.runtime.tasks.numbered_task import cancel
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
 
 __all__ = ["leave_nothing_behind"]
 

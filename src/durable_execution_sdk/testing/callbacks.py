@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, cast
 
 from durable_execution_sdk.errors import ConfigError, SerDesError, ServiceError
-from durable_execution_sdk.ports.data_plane import EXPECTED_ANSWERS
+from durable_execution_sdk.ports import EXPECTED_ANSWERS
 from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER, STATUS
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.serdes import JsonSerDes, ValueContext

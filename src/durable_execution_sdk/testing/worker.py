@@ -22,7 +22,7 @@ from typing import Generic, TypeVar, cast
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.event_loop import threads
 from durable_execution_sdk.runtime.external_wakeups import standing_by
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
+from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.testing.errors import RunTimeoutError, is_told
 
 __all__ = ["Watch", "blocked", "in_thread", "in_thread_async"]

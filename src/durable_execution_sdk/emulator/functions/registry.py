@@ -15,7 +15,7 @@ import msgspec
 from durable_execution_sdk.emulator.functions.invokers import Handler, InProcess, Invoker
 from durable_execution_sdk.engine.commands import FunctionTarget
 from durable_execution_sdk.errors import ConfigError, ServiceError
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER, NOT_FOUND, STATUS
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import (

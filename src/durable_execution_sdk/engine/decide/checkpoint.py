@@ -38,15 +38,14 @@ from durable_execution_sdk.engine.transitions.table import Facts
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationType
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.updates import (
+    OperationAction,
+    OperationActionName,
+    OperationUpdate,
+)
 
 _CAN_START_AND_END = frozenset({OperationType.STEP, OperationType.CONTEXT})
 _NEED_FACTS = frozenset({OperationType.CALLBACK, OperationType.CHAINED_INVOKE})
-
-# Reading a member of an enum is slow, and these are read for every update.
-_EXECUTION = OperationType.EXECUTION
-_START = OperationAction.START
-_RETRY = OperationAction.RETRY
 
 
 def decide_checkpoint(
@@ -102,7 +101,7 @@ def _left_out(
     }
     for update in command.updates:
         running_steps.discard(update.id)
-        if update.type == OperationType.STEP and update.action == _START:
+        if update.type == OperationType.STEP and update.action == OperationAction.START:
             running_steps.add(update.id)
     if not running_steps:
         # The handler is sure to checkpoint again only while a step runs. Now it may suspend: omit nothing.
@@ -146,7 +145,7 @@ class _Batch:
         self._facts = Facts(at=at, now=now)
         # The operations that this batch has created or started, and the last action on each operation.
         self._changed: dict[str, Operation] = {}
-        self._actions: dict[str, OperationAction] = {}
+        self._actions: dict[str, OperationActionName] = {}
         # What the batch adds to the quotas: operations and retries, and bytes of storage.
         self._metered = 0
         self._stored = 0
@@ -158,7 +157,7 @@ class _Batch:
                 "EXECUTION checkpoint must be the last update, and there can be only one. "
                 f"({update.type} {update.id} follows it)"
             )
-        if update.type == _EXECUTION:
+        if update.type == OperationType.EXECUTION:
             self._settle(update)
         else:
             self._change(update)
@@ -200,11 +199,11 @@ class _Batch:
                 self._check_parent(update, update.parent_id)
         elif not has_checked_names:
             raise inconsistent(update, current)
-        if update.action == _RETRY:
+        if update.action == OperationAction.RETRY:
             self._metered += 1
         # A later update of this batch may end what this one starts, or name what it creates as its parent. So
         # the events of these two cases take effect here already. ``evolve`` applies all events to the state.
-        is_applied = current is None or update.action == _START
+        is_applied = current is None or update.action == OperationAction.START
         facts = self._facts_for(update) if update.type in _NEED_FACTS else self._facts
         for event in record_update(update, current, facts):
             if is_applied:
@@ -213,12 +212,14 @@ class _Batch:
             self._stored += stored_bytes(event)
         self._actions[update.id] = update.action
 
-    def _check_repetition(self, update: OperationUpdate, previous_action: OperationAction) -> None:
+    def _check_repetition(
+        self, update: OperationUpdate, previous_action: OperationActionName
+    ) -> None:
         """Raise unless a second update of one operation in a batch ends what the first has started."""
         ends_started_operation = (
             update.type in _CAN_START_AND_END
-            and previous_action == _START
-            and update.action != _START
+            and previous_action == OperationAction.START
+            and update.action != OperationAction.START
         )
         if not ends_started_operation:
             raise invalid(

@@ -15,7 +15,7 @@ from durable_execution_sdk.protocol.limits import (
     MAX_NAME_CHARACTERS,
     MAX_SUB_TYPE_CHARACTERS,
 )
-from durable_execution_sdk.protocol.operations import Operation, OperationType
+from durable_execution_sdk.protocol.operations import Operation, OperationType, OperationTypeName
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
 
 _ID = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_ID_CHARACTERS}}}")
@@ -117,7 +117,7 @@ def _check_payload(state: ExecutionState, update: OperationUpdate, limits: Limit
         check_error_size(error, limits, f"{update.type} operation {_label(update)}:")
 
 
-def _payload_limit(state: ExecutionState, kind: OperationType, limits: Limits) -> int:
+def _payload_limit(state: ExecutionState, kind: OperationTypeName, limits: Limits) -> int:
     if kind == OperationType.EXECUTION:
         return execution_payload_limit(state, limits)
     return limits.chained_invoke_payload_bytes

@@ -8,11 +8,15 @@ from durable_execution_sdk.engine.events import ExecutionOutcomeRecorded
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import OperationStatus
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.updates import (
+    OperationAction,
+    OperationActionName,
+    OperationUpdate,
+)
 
 # The operation stays STARTED until the invocation is over, so that the history shows
 # InvocationCompleted before the end of the execution.
-UPDATES: Mapping[tuple[OperationAction, str | None], ExecutionStatus] = {
+UPDATES: Mapping[tuple[OperationActionName, str | None], ExecutionStatus] = {
     (OperationAction.SUCCEED, OperationStatus.STARTED): ExecutionStatus.SUCCEEDED,
     (OperationAction.FAIL, OperationStatus.STARTED): ExecutionStatus.FAILED,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from durable_execution_sdk.engine.events import OperationEvent
 from durable_execution_sdk.engine.rejections import Rejected, invalid
@@ -23,10 +23,12 @@ from durable_execution_sdk.engine.transitions.table import (
     Updates,
 )
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
-from durable_execution_sdk.protocol.operations import Operation, OperationType
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.operations import Operation, OperationType, OperationTypeName
+from durable_execution_sdk.protocol.updates import (
+    OperationUpdate,
+)
 
-UPDATES: Mapping[OperationType, Updates] = {
+UPDATES: Mapping[OperationTypeName, Updates] = {
     OperationType.STEP: step.UPDATES,
     OperationType.WAIT: wait.UPDATES,
     OperationType.CALLBACK: callback.UPDATES,
@@ -84,9 +86,7 @@ def settle_execution(update: OperationUpdate, current: Operation) -> ExecutionSt
     return outcome
 
 
-def _not_allowed(
-    update: OperationUpdate, status: str | None, allowed: list[OperationAction]
-) -> Rejected:
+def _not_allowed(update: OperationUpdate, status: str | None, allowed: Sequence[str]) -> Rejected:
     name = f" {update.name!r}" if update.name else ""
     actual = f"is {status}" if status else "does not exist yet"
     expected = " or ".join(allowed) if allowed else "nothing"

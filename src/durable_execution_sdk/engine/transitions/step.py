@@ -114,20 +114,18 @@ UPDATES: Updates = {
 MOVES: Moves = {StepReady: Move(OperationStatus.PENDING, OperationStatus.READY)}
 
 
-# Reading a member of an enum is slow, and these are read for every step.
-_STEP = OperationType.STEP
-_STARTED = OperationStatus.STARTED
-_SUCCEEDED = OperationStatus.SUCCEEDED
 _NO_ATTEMPT_ENDED = StepDetails(attempt=0)
 
 
 def _started(previous: Operation | None, event: StepStarted) -> Operation:
-    step = previous or opened(_STEP, event.operation, event.at)
-    return replace(step, status=_STARTED, step_details=step.step_details or _NO_ATTEMPT_ENDED)
+    step = previous or opened(OperationType.STEP, event.operation, event.at)
+    return replace(
+        step, status=OperationStatus.STARTED, step_details=step.step_details or _NO_ATTEMPT_ENDED
+    )
 
 
 def _ready(previous: Operation | None, event: StepReady) -> Operation:
-    step = previous or opened(_STEP, event.operation, event.at)
+    step = previous or opened(OperationType.STEP, event.operation, event.at)
     return replace(
         step,
         status=OperationStatus.READY,
@@ -137,7 +135,7 @@ def _ready(previous: Operation | None, event: StepReady) -> Operation:
 
 def _postponed(previous: Operation | None, event: StepRetryScheduled) -> Operation:
     return replace(
-        previous or opened(_STEP, event.operation, event.at),
+        previous or opened(OperationType.STEP, event.operation, event.at),
         status=OperationStatus.PENDING,
         step_details=StepDetails(
             attempt=event.attempt,
@@ -150,8 +148,8 @@ def _postponed(previous: Operation | None, event: StepRetryScheduled) -> Operati
 
 def _succeeded(previous: Operation | None, event: StepSucceeded) -> Operation:
     return replace(
-        previous or opened(_STEP, event.operation, event.at),
-        status=_SUCCEEDED,
+        previous or opened(OperationType.STEP, event.operation, event.at),
+        status=OperationStatus.SUCCEEDED,
         end_timestamp=event.at,
         step_details=StepDetails(attempt=event.attempt, result=event.result),
     )
@@ -159,7 +157,7 @@ def _succeeded(previous: Operation | None, event: StepSucceeded) -> Operation:
 
 def _failed(previous: Operation | None, event: StepFailed) -> Operation:
     return replace(
-        previous or opened(_STEP, event.operation, event.at),
+        previous or opened(OperationType.STEP, event.operation, event.at),
         status=OperationStatus.FAILED,
         end_timestamp=event.at,
         step_details=StepDetails(attempt=event.attempt, error=event.error),

@@ -11,8 +11,16 @@ from durable_execution_sdk.engine.commands import FunctionTarget
 from durable_execution_sdk.engine.events import OperationEvent, OperationRef
 from durable_execution_sdk.engine.state import TimerKind
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationType
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.operations import (
+    Operation,
+    OperationStatus,
+    OperationStatusName,
+    OperationTypeName,
+)
+from durable_execution_sdk.protocol.updates import (
+    OperationActionName,
+    OperationUpdate,
+)
 
 ABSENT = None
 
@@ -37,18 +45,18 @@ Record = Callable[[OperationUpdate, Operation | None, Facts], list[OperationEven
 class Rule(NamedTuple):
     """A cell for an update: the status that its action leads to, and the function that makes events."""
 
-    to: OperationStatus
+    to: OperationStatusName
     record: Record
 
 
 class Move(NamedTuple):
     """A cell for an event of the service: the status before and after."""
 
-    source: OperationStatus
-    to: OperationStatus
+    source: OperationStatusName
+    to: OperationStatusName
 
 
-Updates = Mapping[tuple[OperationAction, str | None], Rule]
+Updates = Mapping[tuple[OperationActionName, str | None], Rule]
 Moves = Mapping[type[OperationEvent], Move]
 
 Applies = Mapping[type[OperationEvent], Callable[[Operation | None, Any], Operation]]
@@ -83,7 +91,7 @@ def reference(update: OperationUpdate) -> OperationRef:
 _STARTED = OperationStatus.STARTED
 
 
-def opened(kind: OperationType, operation: OperationRef, at: int) -> Operation:
+def opened(kind: OperationTypeName, operation: OperationRef, at: int) -> Operation:
     """Return a new operation with status STARTED."""
     return Operation(
         id=operation.id,

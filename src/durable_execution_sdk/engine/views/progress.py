@@ -140,7 +140,7 @@ def _waiting(state: ExecutionState, operation: Operation) -> Waiting | None:
     ends = (state.timers.get((operation.id, kind)) for kind in TimerKind)
     invoked = state.invokes.get(operation.id)
     return Waiting(
-        awaited=_AWAITED[OperationType(operation.type)],
+        awaited=_AWAITED[operation.type],
         until=min((end for end in ends if end is not None), default=None),
         function_name=None if invoked is None else invoked.function_name,
         execution_arn=None if invoked is None else invoked.child_arn,

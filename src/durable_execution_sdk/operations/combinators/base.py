@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from durable_execution_sdk.errors import DeterminismError, OperationError
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
@@ -45,12 +45,12 @@ class Decision(Struct, frozen=True, omit_defaults=True):
     failed: list[int] = []
 
 
-class Combination(DurableOperation[_T], Generic[_T]):
+class Combination(DurableOperation[_T]):
     """The operation of a combinator."""
 
     __slots__ = ("_is_decided", "_left", "cancels_losers", "operands")
 
-    kind: ClassVar[OperationType] = OperationType.STEP
+    kind = OperationType.STEP
 
     def __init__(
         self, scope: IdScope, operands: Sequence[Operand], name: str, *, cancel_losers: bool

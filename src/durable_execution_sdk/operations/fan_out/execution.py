@@ -40,8 +40,8 @@ from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, P
 from durable_execution_sdk.operations.virtual_child import VirtualChild
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.runtime.completions.handle import Handle, Signal, Watcher
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope, current_scope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.serdes import (
     JsonSerDes,

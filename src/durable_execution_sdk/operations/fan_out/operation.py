@@ -10,9 +10,12 @@ from durable_execution_sdk.operations.fan_out.batch_serdes import BatchSerDes, D
 from durable_execution_sdk.operations.fan_out.execution import FanOutRun
 from durable_execution_sdk.operations.fan_out.items import Supply
 from durable_execution_sdk.operations.fan_out.plan import Branch, Plan
-from durable_execution_sdk.protocol.operations import OperationSubType, is_built_again
+from durable_execution_sdk.protocol.operations import (
+    OperationSubTypeName,
+    is_built_again,
+)
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.contexts.state import ContextState
 from durable_execution_sdk.serdes import checked_text
 
 __all__ = ["FanOut"]
@@ -29,7 +32,7 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
         supply: Supply[Branch],
         plan: Plan,
         name: str | None,
-        sub_type: OperationSubType,
+        sub_type: OperationSubTypeName,
     ) -> None:
         self._supply = supply
         self.plan = plan

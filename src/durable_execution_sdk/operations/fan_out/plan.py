@@ -14,8 +14,8 @@ from durable_execution_sdk.first_use import OptionEnum
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.batch_serdes import NO_RESULT, embedded, split
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_serdes
-from durable_execution_sdk.protocol.operations import OperationSubType
-from durable_execution_sdk.runtime.contexts.state import ContextState
+from durable_execution_sdk.protocol.operations import OperationSubTypeName
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["Branch", "NestingType", "Plan", "check_options", "one_for_each"]
@@ -57,7 +57,7 @@ class Branch(Struct, kw_only=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """The options of a fan-out. ``branches`` is the number of its branches, where it is known."""
 
-    branch_type: OperationSubType
+    branch_type: OperationSubTypeName
     completion: CompletionConfig | None
     max_concurrency: int | None
     nesting: NestingType

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from msgspec.structs import replace
 
 from durable_execution_sdk import retry
 from durable_execution_sdk.errors import ConfigError, InvocationError, OperationError, StepError
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.protocol.operations import (
@@ -38,7 +38,7 @@ __all__ = ["AttemptOperation", "retry_or_fail"]
 _T = TypeVar("_T")
 
 
-class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
+class AttemptOperation(DurableOperation[_T], Attempting[_T]):
     """A STEP, which runs its body until an attempt succeeds or the strategy ends it."""
 
     __slots__ = (
@@ -50,7 +50,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T], Generic[_T]):
         "waits_for_start",
     )
 
-    kind: ClassVar[OperationType] = OperationType.STEP
+    kind = OperationType.STEP
     error_class: ClassVar[type[OperationError]] = StepError
 
     # True if a body that was cut off is not run again in the same attempt.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from durable_execution_sdk.errors import (
     ConfigError,
@@ -14,7 +14,10 @@ from durable_execution_sdk.errors import (
 )
 from durable_execution_sdk.protocol.error_object import READS_FROM_OUTSIDE, ErrorObject
 from durable_execution_sdk.protocol.limits import MAX_PAYLOAD_BYTES
-from durable_execution_sdk.protocol.operations import OperationSubType, OperationType
+from durable_execution_sdk.protocol.operations import (
+    OperationSubTypeName,
+    OperationTypeName,
+)
 from durable_execution_sdk.protocol.updates import text_bytes
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.error_objects import rebuild, shown
@@ -37,17 +40,17 @@ _T = TypeVar("_T")
 _SURELY_FITS = MAX_PAYLOAD_BYTES // 4
 
 
-class PayloadOperation(Completion[_T], Generic[_T]):
+class PayloadOperation(Completion[_T]):
     """An operation that writes values as payloads into the log, and reads values and errors from it."""
 
     __slots__ = ("name", "operation_id", "run", "sub_type")
 
-    kind: ClassVar[OperationType]
+    kind: ClassVar[OperationTypeName]
     error_class: ClassVar[type[OperationError]] = OperationError
     # True if another system writes its result and reads its payload, as for callbacks and invokes.
     is_from_outside: ClassVar[bool] = False
     run: InvocationRun
-    sub_type: OperationSubType
+    sub_type: OperationSubTypeName
 
     def named(self, make: Callable[[], SerDes[Any]]) -> SerDes[Any]:
         """Make a serdes; a ``ConfigError`` about its type gets the name of the operation."""

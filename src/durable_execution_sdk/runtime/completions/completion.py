@@ -14,19 +14,19 @@ import asyncio
 import math
 from heapq import heappush
 from types import FrameType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from durable_execution_sdk.errors import OperationCancelledError
 from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.runtime.completions import Claim, Completions
 from durable_execution_sdk.runtime.completions.handle import (
     Handle,
     Waiter,
     Watcher,
     asyncio_function,
 )
-from durable_execution_sdk.runtime.completions.queue import Claim, Completions
 from durable_execution_sdk.runtime.current import CURRENT, StepContext
-from durable_execution_sdk.runtime.log.journal import LateNews
+from durable_execution_sdk.runtime.log import LateNews
 from durable_execution_sdk.runtime.tasks.numbered_task import refused_in_step
 
 __all__ = ["Completion", "Dropped", "operation_of"]
@@ -45,7 +45,7 @@ def operation_of(handle: Handle[_T]) -> Completion[_T]:
     return operation  # type: ignore[no-any-return]  # only completions make handles
 
 
-class Completion(Claim[_T], Generic[_T]):
+class Completion(Claim[_T]):
     """The operation, or the timer, behind a handle: it gives the handle its outcome.
 
     It refers to its handle until that is done and the waiters are told; then only the handle refers to it.

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any, Generic, NoReturn, TypeVar
 
 from durable_execution_sdk.errors import ContextMisuseError
-from durable_execution_sdk.runtime.completions.queue import Claim
+from durable_execution_sdk.runtime.completions import Claim
 from durable_execution_sdk.runtime.current import CURRENT, StepContext
 from durable_execution_sdk.runtime.tasks.numbered_task import refused_in_step
 
@@ -80,7 +80,7 @@ class Watcher(Generic[_S]):
         raise NotImplementedError
 
 
-class Handle(asyncio.Future[_T], Generic[_T]):
+class Handle(asyncio.Future[_T]):
     """A durable operation that runs or has ended. It can be awaited, gathered and raced.
 
     It is a future, so everything in asyncio that takes one takes it. The outcome comes from the log

@@ -1,1 +1,150 @@
-"""Durable contexts: their state, and the scopes of ids in them."""
+"""The state of one durable context in one invocation."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Any
+
+from durable_execution_sdk.protocol.updates import OperationUpdate
+from durable_execution_sdk.runtime.completions.completion import Completion
+from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.log.ids import context_prefix
+from durable_execution_sdk.runtime.run import InvocationRun
+from durable_execution_sdk.runtime.tasks import WorkflowTask
+
+__all__ = ["ContextState"]
+
+
+class ContextState:
+    """The state of one durable context in one invocation: the handler's own context, or a child's.
+
+    ``parent_id`` is the ParentId of the operations in it. A virtual context has no operation of its own,
+    so its operations carry the id of the nearest context that has one. With ``rebuilt``, the log holds the
+    end of the context but not its result, and the function only runs to compute the result again: an
+    operation that has no end in the log starts nothing, writes nothing and never completes.
+    """
+
+    def __init__(
+        self,
+        run: InvocationRun,
+        *,
+        operation_id: str | None = None,
+        name: str | None = None,
+        parent: ContextState | None = None,
+        virtual: bool = False,
+        rebuilt: bool = False,
+    ) -> None:
+        self.run = run
+        self.name = name
+        self.parent = parent
+        self.operation_id = operation_id
+        self.parent_id: str | None = (
+            parent.parent_id if parent is not None and virtual else operation_id
+        )
+        self.prefix = "" if operation_id is None else context_prefix(operation_id)
+        self.is_closed = False
+        # The monotonic time until which timers of clean-up code in it keep the invocation open.
+        self.cleans_until = math.inf
+        self.last_end: float = 0
+        self.is_rebuilt: bool = rebuilt or (parent is not None and parent.is_rebuilt)
+        self.children: dict[ContextState, None] = {}
+        # The operations that have not settled, by sequence number, and the tasks that run in the context.
+        # Both are in order of creation, so that a replay cancels in the same order.
+        self.unsettled: dict[int, Completion[Any]] = {}
+        self._tasks: dict[WorkflowTask[Any], None] = {}
+        if parent is not None:
+            parent.children[self] = None
+        if run.gate is not None and not virtual:
+            run.gate.entered(operation_id)
+
+    @property
+    def is_replaying(self) -> bool:
+        """True if the code that runs now ran in an earlier invocation, as far as the log can tell.
+
+        False in the body of a step, which replay does not run, and in other threads, whose position is unknown.
+        """
+        runner = CURRENT.get()
+        if runner is None:
+            return self.is_rebuilt or not self.run.position.is_new
+        if not isinstance(runner, WorkflowTask) or threading.get_ident() != self.run.thread:
+            return False
+        return runner.scope.is_replaying
+
+    @property
+    def is_over(self) -> bool:
+        """True if operations do nothing here any more, because only clean-up code still runs."""
+        return self.is_closed or self.run.is_ending
+
+    @property
+    def is_recorded(self) -> bool:
+        """True if this context and those around it have operations of their own, which record their ends."""
+        context_state: ContextState | None = self
+        while context_state is not None and context_state.parent_id == context_state.operation_id:
+            context_state = context_state.parent
+        return context_state is None
+
+    @property
+    def now(self) -> float:
+        """The log's time in this context: the end time of the last delivered completion, in milliseconds.
+
+        In optimistic mode a result may be delivered before the log has its end time, and replay does not run
+        completed contexts. With one clock for all, the ends of operations in a child context would move it on the
+        first run and not on replay. So in that mode each context has a clock of its own, which only the ends of its
+        own operations, and of those of the contexts around it, move.
+        """
+        completions = self.run.completions
+        if not completions.tells_contexts:
+            return completions.now
+        latest = self.run.began_at
+        context_state: ContextState | None = self
+        while context_state is not None:
+            latest = max(latest, context_state.last_end)
+            context_state = context_state.parent
+        return latest
+
+    @property
+    def title(self) -> str:
+        """The name of this context in messages."""
+        if self.operation_id is None:
+            return "the handler's context"
+        return f"the child context {self.name!r}" if self.name else "an unnamed child context"
+
+    def submit(self, update: OperationUpdate) -> None:
+        """Record an update, unless this context is over: the service refuses updates below a completed context."""
+        if not self.is_closed:
+            self.run.submit(update)
+
+    def leave_behind(self, update: OperationUpdate) -> None:
+        """Record an update that may wait for the next call, unless this context is over."""
+        if not self.is_closed:
+            self.run.leave_behind(update)
+
+    def release(self, operation: Completion[Any]) -> None:
+        """Forget an operation in this context that has settled or was dropped: no news of it is of use any more."""
+        self.unsettled.pop(operation.sequence, None)
+        self.run.registered.pop(operation.operation_id, None)
+        self.run.journal.release(operation.operation_id)
+
+    def entered(self, task: WorkflowTask[Any]) -> None:
+        """Note that this task runs in the context."""
+        self._tasks[task] = None
+
+    def left(self, task: WorkflowTask[Any]) -> None:
+        """Note that this task has ended."""
+        self._tasks.pop(task, None)
+
+    def close(self) -> None:
+        """End this context: cancel all operations and tasks in it, at any depth, except the running task."""
+        self.is_closed = True
+        if self.parent is not None:
+            self.parent.children.pop(self, None)
+        for child in list(self.children):
+            child.close()
+        for operation in list(self.unsettled.values()):
+            operation.drop()
+        left = [watched for watched in self._tasks if watched is not CURRENT.get()]
+        if left and not self.run.is_ending:
+            self.cleans_until = self.run.invoked.clean_up_end()
+        for watched in left:
+            watched.cancel()

@@ -7,9 +7,9 @@ from asyncio import Task
 from typing import Any
 
 from durable_execution_sdk.errors import ContextMisuseError, DeterminismError
-from durable_execution_sdk.runtime.contexts.state import ContextState
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.current import HANDED_OVER_BY, task_on
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
+from durable_execution_sdk.runtime.tasks import WorkflowTask
 
 __all__ = ["misuse_of"]
 

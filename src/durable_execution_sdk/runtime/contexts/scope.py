@@ -63,7 +63,7 @@ import uuid
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
-from durable_execution_sdk.runtime.contexts.state import ContextState
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY, task_on
 from durable_execution_sdk.runtime.log.ids import (
     MAIN,
@@ -74,8 +74,8 @@ from durable_execution_sdk.runtime.log.ids import (
     root_operation_id,
     title_of,
 )
+from durable_execution_sdk.runtime.tasks import TaskScope, WorkflowTask
 from durable_execution_sdk.runtime.tasks.identity import ITEMS, Row
-from durable_execution_sdk.runtime.tasks.workflow_task import TaskScope, WorkflowTask
 
 if TYPE_CHECKING:
     import random

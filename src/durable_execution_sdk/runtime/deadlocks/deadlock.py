@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from durable_execution_sdk.errors import DeadlockError
 from durable_execution_sdk.runtime.deadlocks.waits import describe, swallows_cancellations
+from durable_execution_sdk.runtime.tasks import WorkflowTasks
 from durable_execution_sdk.runtime.tasks.spinning import Held
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTasks
 
 __all__ = ["deadlock"]
 

@@ -31,8 +31,8 @@ from durable_execution_sdk.runtime.deadlocks.primitives import (
     code_of,
     kind_of,
 )
+from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.runtime.tasks.spinning import Held
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask
 
 __all__ = ["Reach", "describe", "reach_of", "swallows_cancellations", "task_name", "where"]
 

@@ -21,8 +21,8 @@ from typing import Any
 import anyio._backends._asyncio as backend
 
 from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.tasks import WorkflowTask, WorkflowTasks
 from durable_execution_sdk.runtime.tasks.numbered_task import NumberedTask
-from durable_execution_sdk.runtime.tasks.workflow_task import WorkflowTask, WorkflowTasks
 
 __all__ = ["adapt_anyio"]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import anyio._backends._asyncio as backend
 
-from durable_execution_sdk.runtime.event_loop.loop import WorkflowLoop
+from durable_execution_sdk.runtime.event_loop import WorkflowLoop
 from durable_execution_sdk.runtime.event_loop.observer import LoopObserver
 
 __all__ = ["order_anyio_threads"]

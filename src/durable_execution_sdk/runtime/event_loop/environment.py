@@ -25,16 +25,16 @@ from weakref import WeakSet
 
 from durable_execution_sdk.errors import ContextMisuseError
 from durable_execution_sdk.runtime.current import CURRENT, StepContext, sdk_context
-from durable_execution_sdk.runtime.event_loop.loop import WorkflowLoop
+from durable_execution_sdk.runtime.event_loop import WorkflowLoop
 from durable_execution_sdk.runtime.event_loop.observer import (
     LoopObserver,
     owner_of_future,
     place_of_future,
 )
-from durable_execution_sdk.runtime.tasks.numbered_task import limit_all_tasks, out_of_reach
-from durable_execution_sdk.runtime.tasks.workflow_task import (
+from durable_execution_sdk.runtime.tasks import (
     WorkflowTask,
 )
+from durable_execution_sdk.runtime.tasks.numbered_task import limit_all_tasks, out_of_reach
 
 __all__ = ["Environment", "environment"]
 

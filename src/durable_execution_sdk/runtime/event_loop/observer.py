@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.runtime.current import CURRENT, sdk_context
-from durable_execution_sdk.runtime.tasks.identity import calling_row, futures_without_order
-from durable_execution_sdk.runtime.tasks.workflow_task import (
+from durable_execution_sdk.runtime.tasks import (
     TaskScope,
     WorkflowTask,
     WorkflowTasks,
 )
+from durable_execution_sdk.runtime.tasks.identity import calling_row, futures_without_order
 
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
@@ -30,9 +30,7 @@ __all__ = [
     "NumberedFuture",
     "ObservedRun",
     "StartTimer",
-    "ThreadCalls",
     "ThreadOrigin",
-    "Wakers",
     "is_left_unseen",
     "owner_of_future",
     "place_of_future",
@@ -57,44 +55,45 @@ StartTimer = Callable[
 MakeTask = Callable[[Any, str | None, Context | None], asyncio.Task[Any] | None]
 
 
-class Wakers(Protocol):
-    """The recorder of timers, threads and sockets of workflow code: see ``external_wakeups``."""
+if TYPE_CHECKING:
 
-    def timer_set(self, timer: asyncio.TimerHandle, runner: Any) -> None:
-        """It set a timer; ``runner`` is the task that did."""
-        ...
+    class Wakers(Protocol):
+        """The recorder of timers, threads and sockets of workflow code: see ``external_wakeups``."""
 
-    def timer_rang(self, timer: asyncio.TimerHandle) -> None:
-        """Note a timer that has fired."""
-        ...
+        def timer_set(self, timer: asyncio.TimerHandle, runner: Any) -> None:
+            """It set a timer; ``runner`` is the task that did."""
+            ...
 
-    def thread_started(self, future: asyncio.Future[Any], origin: ThreadOrigin | None) -> None:
-        """Note a call that was started in a thread, and where the record of its end belongs."""
-        ...
+        def timer_rang(self, timer: asyncio.TimerHandle) -> None:
+            """Note a timer that has fired."""
+            ...
 
-    def socket_watched(self, descriptor: FileDescriptorLike) -> None:
-        """Note a socket that is watched from now on."""
-        ...
+        def thread_started(self, future: asyncio.Future[Any], origin: ThreadOrigin | None) -> None:
+            """Note a call that was started in a thread, and where the record of its end belongs."""
+            ...
 
-    def socket_left(self, descriptor: FileDescriptorLike) -> None:
-        """Note a socket that is no longer watched."""
-        ...
+        def socket_watched(self, descriptor: FileDescriptorLike) -> None:
+            """Note a socket that is watched from now on."""
+            ...
 
+        def socket_left(self, descriptor: FileDescriptorLike) -> None:
+            """Note a socket that is no longer watched."""
+            ...
 
-class ThreadCalls(Protocol):
-    """The recorder of the ends of calls in threads: see ``thread_ends``."""
+    class ThreadCalls(Protocol):
+        """The recorder of the ends of calls in threads: see ``thread_ends``."""
 
-    def call_started(self, future: asyncio.Future[Any]) -> None:
-        """Take note that workflow code has started a call that will complete a plain future."""
-        ...
+        def call_started(self, future: asyncio.Future[Any]) -> None:
+            """Take note that workflow code has started a call that will complete a plain future."""
+            ...
 
-    def take_end(self, future: asyncio.Future[Any], tell: Callable[[], object]) -> None:
-        """Take the end of a call; ``tell`` completes the future."""
-        ...
+        def take_end(self, future: asyncio.Future[Any], tell: Callable[[], object]) -> None:
+            """Take the end of a call; ``tell`` completes the future."""
+            ...
 
-    def future_done(self, future: asyncio.Future[Any]) -> None:
-        """Take note that a future is done for which the log holds the end of a call."""
-        ...
+        def future_done(self, future: asyncio.Future[Any]) -> None:
+            """Take note that a future is done for which the log holds the end of a call."""
+            ...
 
 
 class NumberedFuture(asyncio.Future[_T]):

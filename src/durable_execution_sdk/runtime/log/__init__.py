@@ -1,1 +1,202 @@
-"""The log of an execution, as an invocation reads and writes it."""
+"""The log as this invocation knows it.
+
+It grows with every response, and shrinks as the workflow sees the ends of operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable
+
+import msgspec
+from msgspec import Struct
+
+from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.protocol.operations import (
+    TERMINAL_STATUSES,
+    CallbackDetails,
+    ChainedInvokeDetails,
+    ContextDetails,
+    Operation,
+    OperationStatus,
+    OperationType,
+    StepDetails,
+    was_given_up,
+)
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.log.ids import THREAD_NAME, late_news_id
+
+_STATUS_AFTER = {
+    OperationAction.START: OperationStatus.STARTED,
+    OperationAction.SUCCEED: OperationStatus.SUCCEEDED,
+    OperationAction.FAIL: OperationStatus.FAILED,
+    OperationAction.RETRY: OperationStatus.PENDING,
+    OperationAction.CANCEL: OperationStatus.CANCELLED,
+}
+
+# The name of the operation that holds a note of late news.
+LATE_NEWS_NAME = "late news"
+
+
+class LateNews(Struct, frozen=True):
+    """The payload of a note: the end of ``late`` came after that of ``after``, which is later; its rank is ``at``."""
+
+    late: str
+    after: str
+    at: float
+
+
+class Journal:
+    """The records of one execution's operations, by id."""
+
+    def __init__(
+        self, arn: str, operations: Iterable[Operation], updated_ids: Iterable[str] = ()
+    ) -> None:
+        self.arn = self.seed = arn  # random values derive from the seed
+        self.updated_ids = frozenset(updated_ids)
+        self._operations = {op.id: op for op in operations}
+        self.execution = self._operations.pop(execution_operation_id(arn), None) or next(
+            # An ARN is opaque: a service other than AWS's may choose another id.
+            (op for op in self._operations.values() if op.type == OperationType.EXECUTION),
+            None,
+        )
+        if self.execution is not None:
+            self._operations.pop(self.execution.id, None)
+        self._claimed_callbacks: set[str] = set()
+        self._released: set[str] = set()
+        # The ids of operations in the log at the start: of those not asked for yet, and of those that had ended.
+        self.unclaimed = set(self._operations)
+        self.recorded_ends: set[str] = set()
+        # The ranks of operations whose ends came late, by operation id, and the ids of their notes.
+        self.ranks: dict[str, float] = {}
+        self._notes: set[str] = set()
+        self.thread_ends: dict[str, Operation] = {}  # of calls that have yet to end here
+        for op in self._operations.values():
+            if op.status in TERMINAL_STATUSES:
+                self.recorded_ends.add(op.id)
+                if op.name == LATE_NEWS_NAME:
+                    self._take_note(op)
+                elif op.name == THREAD_NAME:
+                    self.thread_ends[op.id] = op
+        # The ids of operations whose ends an earlier invocation may have seen.
+        self.old_ends = self.recorded_ends - self.updated_ids
+
+    @property
+    def execution_id(self) -> str:
+        """The id of the EXECUTION operation."""
+        return execution_operation_id(self.arn) if self.execution is None else self.execution.id
+
+    def __len__(self) -> int:
+        """Count the operations, without the EXECUTION itself."""
+        return len(self._operations)
+
+    def known(self) -> Iterable[Operation]:
+        """Return the records, without that of the EXECUTION itself."""
+        return self._operations.values()
+
+    def get(self, operation_id: str) -> Operation | None:
+        """Return the record of this operation, without claiming it."""
+        return self._operations.get(operation_id)
+
+    @property
+    def look_up(self) -> Callable[[str], Operation | None]:
+        """The method ``get`` without a Python call in between, because it is called for each claim."""
+        return self._operations.get
+
+    def is_recorded(self, operation_id: str) -> bool:
+        """Return ``True`` if there is a record of this operation."""
+        return operation_id in self._operations
+
+    def missed(self, contexts: Container[str | None]) -> list[Operation]:
+        """Return the records of these contexts that the log held at the start and the workflow has not claimed."""
+        records = self._operations
+        return [
+            records[operation_id]
+            for operation_id in self.unclaimed
+            if records[operation_id].parent_id in contexts
+        ]
+
+    def noted(self, note_id: str, late_id: str, rank: float) -> None:
+        """Note that the log holds the rank of an operation whose end came late."""
+        self.ranks[late_id] = rank
+        self._notes.add(note_id)
+
+    def _take_note(self, record: Operation) -> None:
+        details = record.step_details
+        try:
+            news = msgspec.json.decode((details and details.result) or "", type=LateNews)
+        except msgspec.DecodeError:
+            return  # a step of the user's with this name
+        if record.id == late_news_id(news.late):
+            self.noted(record.id, news.late, news.at)
+            self.unclaimed.discard(record.id)
+            self.recorded_ends.discard(record.id)
+
+    def claimed_callback(self, operation_id: str) -> None:
+        """Note that the workflow has asked for this callback, and so has seen its id."""
+        self._claimed_callbacks.add(operation_id)
+
+    def release(self, operation_id: str) -> None:
+        """Drop the record of an operation whose outcome the workflow has seen."""
+        self._released.add(operation_id)
+        self._operations.pop(operation_id, None)
+
+    def merge(self, operation: Operation) -> bool:
+        """Take in an operation from a response; return ``True`` if it is news.
+
+        A response may repeat operations that have ended. These never change.
+        """
+        if operation.id in self._released:
+            return False
+        known = self._operations.get(operation.id)
+        if known is not None and (known == operation or known.status in TERMINAL_STATUSES):
+            return False
+        self._operations[operation.id] = operation
+        return True
+
+    def acknowledged(self, update: OperationUpdate, now: float) -> Operation:
+        """Return the operation that an acknowledged update leads to, for answers that do not contain it."""
+        known = self._operations.get(update.id)
+        status = _STATUS_AFTER[update.action]
+        attempts = (known.step_details.attempt or 0) if known and known.step_details else 0
+        ended = update.action != OperationAction.START
+        context = update.context_options
+        replay_children = context.replay_children if context is not None else None
+        return Operation(
+            id=update.id,
+            type=update.type,
+            status=status,
+            start_timestamp=known.start_timestamp if known else now,
+            end_timestamp=now if status in TERMINAL_STATUSES else None,
+            parent_id=update.parent_id,
+            name=update.name,
+            sub_type=update.sub_type,
+            context_details=ContextDetails(
+                result=update.payload, error=update.error, replay_children=replay_children
+            )
+            if update.type == OperationType.CONTEXT
+            else None,
+            step_details=StepDetails(
+                attempt=attempts + int(ended), result=update.payload, error=update.error
+            )
+            if update.type == OperationType.STEP
+            else None,
+            callback_details=CallbackDetails() if update.type == OperationType.CALLBACK else None,
+            chained_invoke_details=ChainedInvokeDetails()
+            if update.type == OperationType.CHAINED_INVOKE
+            else None,
+        )
+
+    def unseen_before(self, at: float) -> bool:
+        """Return ``True`` if the log holds an end before this time that the workflow has not seen.
+
+        Its operation was not asked for yet, or it is a context whose function computes its result again.
+        """
+        for op in self._operations.values():
+            if op.id in self._notes or was_given_up(op):
+                continue
+            seen_at = self.ranks.get(op.id, op.end_timestamp)
+            if op.type == OperationType.CALLBACK and op.id not in self._claimed_callbacks:
+                seen_at = op.start_timestamp  # The workflow sees its id first.
+            if seen_at is not None and seen_at < at:
+                return True
+        return False

@@ -18,7 +18,7 @@ The rules:
   that they wake has updates to add. This holds a call back for 250 deliveries at most, and only for as
   long as completions are due: the delay is that of the code that they wake.
 - If a body's update is all that this turn of the loop can bring, the call is sent within ``submit``, over a
-  connection that the writer has left open (``ports.data_plane.SendCheckpoint``), and its answer is taken in as
+  connection that the writer has left open (``ports.SendCheckpoint``), and its answer is taken in as
   it arrives. That saves a step of a sequential workflow three of five turns of the loop. It is still the
   writer's call: the writer goes on with it if there is more to do than to take in an answer.
 - A result reaches the workflow only when its call was answered (law 3). If a call fails, the invocation
@@ -57,9 +57,10 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence, Sized
+from typing import TYPE_CHECKING
 
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.ports.data_plane import DataPlane, SendCheckpoint, SentCheckpoint
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -73,6 +74,9 @@ from durable_execution_sdk.protocol.updates import (
 )
 from durable_execution_sdk.runtime.current import CURRENT, StepContext, sdk_context
 from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.ports import SendCheckpoint, SentCheckpoint
 
 __all__ = ["Checkpointer"]
 

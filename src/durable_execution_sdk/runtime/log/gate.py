@@ -32,14 +32,14 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from types import FrameType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.runtime.log import Journal
 from durable_execution_sdk.runtime.log.ids import THREAD_NAME
-from durable_execution_sdk.runtime.log.journal import Journal
 
 __all__ = ["Gate", "SourceLine", "source_line"]
 
@@ -47,19 +47,21 @@ __all__ = ["Gate", "SourceLine", "source_line"]
 _SHOWN = 10
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep  # noqa: PTH120 - pathlib is slow to load
 _STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
-_DRIVER = f"{_PACKAGE}runtime{os.sep}tasks{os.sep}workflow_task.py"
+_DRIVER = f"{_PACKAGE}runtime{os.sep}tasks{os.sep}__init__.py"
 
 # Names of operations that the SDK records only if they mattered.
 SELF_NUMBERED = frozenset({"asyncio timer", THREAD_NAME})
 
 
-class Asking(Protocol):
-    """An operation that the code has asked for."""
+if TYPE_CHECKING:
 
-    @property
-    def label(self) -> str:
-        """The name of the operation in messages."""
-        ...
+    class Asking(Protocol):
+        """An operation that the code has asked for."""
+
+        @property
+        def label(self) -> str:
+            """The name of the operation in messages."""
+            ...
 
 
 class SourceLine(Struct, frozen=True):

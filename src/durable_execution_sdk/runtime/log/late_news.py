@@ -30,8 +30,8 @@ from durable_execution_sdk.protocol.operations import (
     OperationType,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.log import LATE_NEWS_NAME, Journal, LateNews
 from durable_execution_sdk.runtime.log.ids import late_news_id
-from durable_execution_sdk.runtime.log.journal import LATE_NEWS_NAME, Journal, LateNews
 
 __all__ = ["Note"]
 

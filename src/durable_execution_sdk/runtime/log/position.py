@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sized
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from durable_execution_sdk.protocol.operations import OperationStatus
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.log import Journal
 from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS
-from durable_execution_sdk.runtime.log.journal import Journal
 
 __all__ = ["Position"]
 
 
-class Attempt(Protocol):
-    """A step whose attempt the log holds as under way or due."""
+if TYPE_CHECKING:
 
-    # The state (``ContextState``) of its context.
-    context_state: Any
-    # True once it has ended, or its context has.
-    is_done: bool
+    class Attempt(Protocol):
+        """A step whose attempt the log holds as under way or due."""
+
+        # The state (``ContextState``) of its context.
+        context_state: Any
+        # True once it has ended, or its context has.
+        is_done: bool
 
 
 class Position:
@@ -87,7 +89,7 @@ class Position:
 
     def look_for_cut(self, update: OperationUpdate) -> None:
         """Take note of an update that an earlier invocation would have made, unless it was cut."""
-        if update.action is OperationAction.CANCEL:
+        if update.action == OperationAction.CANCEL:
             return  # a service may refuse them, and then they are not sent
         record = self.journal.get(update.id)
         if record is None or record.status != OperationStatus.READY:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.data_plane import StatePage, StateRequest
 from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
 from durable_execution_sdk.protocol.operations import Operation

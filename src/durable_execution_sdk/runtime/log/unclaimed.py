@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.protocol.limits import MAX_ID_CHARACTERS, MAX_OPERATIONS
 from durable_execution_sdk.protocol.operations import Operation, label_of
+from durable_execution_sdk.runtime.log import Journal
 from durable_execution_sdk.runtime.log.ids import operation_id
-from durable_execution_sdk.runtime.log.journal import Journal
 
 __all__ = ["unclaimed_error"]
 

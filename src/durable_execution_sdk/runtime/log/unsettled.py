@@ -11,15 +11,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.protocol.operations import TERMINAL_STATUSES, Operation
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.log.journal import Journal
-from durable_execution_sdk.runtime.settings import Reporter
+from durable_execution_sdk.runtime.log import Journal
 
-__all__ = ["Polling", "Registered", "Unsettled"]
+if TYPE_CHECKING:
+    from durable_execution_sdk.runtime.extension_points import Reporter
+
+__all__ = ["Polling", "Unsettled"]
 
 # Interval for callbacks and invokes, whose end is not known in advance.
 _POLL_SECONDS = 10.0
@@ -29,33 +31,34 @@ _AGAIN_SECONDS = 0.25
 _SOONEST_SECONDS = 0.005
 
 
-class Registered(Protocol):
-    """An operation that has not settled, as the workflow sees it."""
+if TYPE_CHECKING:
 
-    is_pending: bool
-    due_at: float | None
+    class Registered(Protocol):
+        """An operation that has not settled, as the workflow sees it."""
 
-    @property
-    def label(self) -> str:
-        """Its name in messages."""
-        ...
+        is_pending: bool
+        due_at: float | None
 
-    @property
-    def is_awaited(self) -> bool:
-        """True if code would notice that it completes."""
-        ...
+        @property
+        def label(self) -> str:
+            """Its name in messages."""
+            ...
 
-    def observe(self, record: Operation) -> None:
-        """Take in a change of its record in the log."""
-        ...
+        @property
+        def is_awaited(self) -> bool:
+            """True if code would notice that it completes."""
+            ...
 
+        def observe(self, record: Operation) -> None:
+            """Take in a change of its record in the log."""
+            ...
 
-class DroppedOperation(Protocol):
-    """An operation whose handle ended while it was pending."""
+    class DroppedOperation(Protocol):
+        """An operation whose handle ended while it was pending."""
 
-    def observe(self, record: Operation) -> None:
-        """Take in its end, which no code sees."""
-        ...
+        def observe(self, record: Operation) -> None:
+            """Take in its end, which no code sees."""
+            ...
 
 
 class Unsettled:

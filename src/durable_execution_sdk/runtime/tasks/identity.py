@@ -104,7 +104,7 @@ def calling_row(depth: int) -> Row:
     return _row("asyncio", "asyncio")
 
 
-_DRIVER = f"{_OURS}.runtime.tasks.workflow_task"
+_DRIVER = f"{_OURS}.runtime.tasks"
 
 
 def frame_of_asyncio(depth: int) -> FrameType | None:

@@ -33,7 +33,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from durable_execution_sdk.runtime.tasks.workflow_task import (
+from durable_execution_sdk.runtime.tasks import (
     UNCHECKED_MOVES,
     WorkflowTask,
     WorkflowTasks,

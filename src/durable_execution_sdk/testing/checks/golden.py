@@ -16,7 +16,7 @@ import msgspec
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import OperationSubType, OperationType, label_of
-from durable_execution_sdk.runtime.log.journal import LATE_NEWS_NAME
+from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
 from durable_execution_sdk.runtime.timers import TIMER_NAME
 from durable_execution_sdk.testing.errors import DurableTestError
 from durable_execution_sdk.testing.results.operations import RecordedOperation

@@ -11,8 +11,8 @@ from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import label_of
 from durable_execution_sdk.replay.arguments import Arguments, ChangedArguments
+from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
 from durable_execution_sdk.runtime.log.ids import THREAD_NAME
-from durable_execution_sdk.runtime.log.journal import LATE_NEWS_NAME
 from durable_execution_sdk.runtime.timers import TIMER_NAME
 from durable_execution_sdk.testing.results.operations import RecordedOperation
 from durable_execution_sdk.testing.results.result import DurableTestResult

@@ -9,7 +9,7 @@ from typing import Any
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.faults.injection import delay_at_random
 from durable_execution_sdk.emulator.faults.plan import BodyRun
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.runtime.bodies import Attempting
 from durable_execution_sdk.runtime.completions.completion import Completion

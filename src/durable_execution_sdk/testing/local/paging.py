@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from durable_execution_sdk.ports.data_plane import DataPlane, ForwardingDataPlane
+from durable_execution_sdk.ports import DataPlane, ForwardingDataPlane
 from durable_execution_sdk.protocol.data_plane import (
     StatePage,
     StateRequest,

@@ -22,7 +22,7 @@ from durable_execution_sdk.emulator.functions.registry import LATEST
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.ports.data_plane import DataPlane
+from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.rendering.family import family, family_later
