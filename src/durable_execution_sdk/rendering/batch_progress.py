@@ -12,7 +12,7 @@ from durable_execution_sdk.protocol.operations import Operation, OperationStatus
 
 __all__ = ["BatchProgress", "batch_progress"]
 
-_BRANCH_OF = {
+_BRANCH_OF: Mapping[str, str] = {
     OperationSubType.MAP: OperationSubType.MAP_ITERATION,
     OperationSubType.PARALLEL: OperationSubType.PARALLEL_BRANCH,
 }
@@ -60,8 +60,8 @@ def batch_progress(
     }
 
 
-def _branch_type(batch: Operation) -> OperationSubType | None:
-    return _BRANCH_OF.get(OperationSubType(batch.sub_type)) if batch.sub_type else None
+def _branch_type(batch: Operation) -> str | None:
+    return _BRANCH_OF.get(batch.sub_type or "")
 
 
 def _counted(batch: Operation, branches: list[Operation], total: int | None) -> BatchProgress:
