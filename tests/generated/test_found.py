@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
+from itertools import product
 
 import pytest
-from tests.generated.oracle import Execution, check_execution
+from tests.generated.oracle import Execution, check_execution, check_lines
 from tests.generated.programs import CORE, Program
 from tests.generated.runner import CALM, Playing, check_program, compiled
 from tests.generated.schedules import Schedule
@@ -56,6 +57,19 @@ A_TIMER_IS_LEFT_BEHIND_AT_A_DEADLOCK = """
         with anyio.move_on_after(30):
             await c.wait(seconds(2))
         see(c, "3")
+        await asyncio.gather(*asyncio.all_tasks())
+    """
+
+
+# The process dies when the log holds all that the code does before it deadlocks, and the step that was given up is due.
+A_DEADLOCK_AFTER_A_STEP_WAS_GIVEN_UP = """
+    async def workflow(event, c):
+        try:
+            async with asyncio.timeout(1.5):
+                await c.step(flaky, "1", name="job", config=RETRIED)
+        except TimeoutError as error:
+            see(c, "2", error)
+        see(c, "4", await c.step(work, "3"))
         await asyncio.gather(*asyncio.all_tasks())
     """
 
@@ -116,3 +130,16 @@ def test_an_execution_does_not_depend_on_what_the_service_refused_to_an_earlier_
     for schedule in refused:
         playing.run(schedule)
         assert status_of_timer(playing.run(CALM)) == "CANCELLED"
+
+
+def test_no_line_is_lost_in_an_execution_that_deadlocks_after_a_crash() -> None:
+    deadlocked = program(A_DEADLOCK_AFTER_A_STEP_WAS_GIVEN_UP)
+    playing = Playing(deadlocked, compiled(deadlocked))
+    deaths = 0
+    for mode, seed, call in product(CheckpointingMode, range(12), range(1, 9)):
+        schedule = Schedule(seed=seed, mode=mode, page=1, slow=True, crash=(call, "after"))
+        execution = playing.run(schedule)
+        assert execution.error["ErrorType"] == "DeadlockError"
+        assert list(check_lines(playing, execution)) == [], str(schedule)
+        deaths += len(execution.deaths)
+    assert deaths

@@ -413,8 +413,8 @@ Begin = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture
-def begin(monkeypatch: pytest.MonkeyPatch) -> Begin:
-    """Return a function that gives the loop a callback from a thread, which ends as the SDK looks for such threads."""
+def begin(monkeypatch: pytest.MonkeyPatch) -> Iterator[Begin]:
+    """Yield a function that gives the loop a callback from a thread, which ends as the SDK looks for such threads."""
     may_end: list[tuple[threading.Event, threading.Thread]] = []
     look = external_wakeups._has_foreign_threads
 
@@ -437,7 +437,8 @@ def begin(monkeypatch: pytest.MonkeyPatch) -> Begin:
         thread.start()
 
     monkeypatch.setattr(external_wakeups, "_has_foreign_threads", end_and_look)
-    return begin
+    yield begin
+    assert not may_end
 
 
 async def one() -> int:

@@ -168,6 +168,7 @@ async def _run(run: InvocationRun, deadline: Deadline, main: Main, payload: str 
         run.outside.has_deadline = True
         run.checkpointer.ends_at = _last_moment(run.invoked, run.settings)
     run.position.stays_for_new_end = run.outside.stays_for_new_end
+    run.position.may_wait_for_service = run.unsettled.may_wait_for_service
 
     async def body() -> str | None:
         return await main(root, payload)

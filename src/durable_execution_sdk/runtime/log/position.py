@@ -49,8 +49,8 @@ class Position:
     where all that is recorded has been asked for, and lines are held. An invocation that suspends has recorded
     all that its code did and has ended all attempts. So if before it sees news the code asks for something that
     the log does not hold, causes an update, comes to its end, asks for a step with an attempt under way or
-    with one that was due already, or comes to rest with a timer of asyncio that is not recorded, then the last one
-    was cut, and the lines are new. If it sees news first, they are old.
+    with one that was due already, or comes to rest with a timer of asyncio that is not recorded or with no operation
+    that may end, then the last one was cut, and the lines are new. If it sees news first, they are old.
 
     An attempt of a virtual context, as a branch of a flat parallel has, proves this only if that context lives when
     the code comes to rest. The end of one is not recorded: it ends its operations, and the log holds them as they were.
@@ -62,6 +62,8 @@ class Position:
         self._timers = timers
         # Returns True if the invocation stays for a call in a thread whose end is not among these.
         self.stays_for_new_end: Callable[[Container[str]], bool] = lambda _recorded: False
+        # Returns True if an operation has not settled that the service may finish.
+        self.may_wait_for_service: Callable[[], bool] = lambda: True
         # True once the workflow is past all that an earlier invocation can have seen; it stays true.
         self.has_news = len(journal) == 0
         # The service invokes a suspended execution when something has changed, and says what, even if it is in
@@ -121,6 +123,8 @@ class Position:
     def gate_opens(self, *, starts_bodies: bool) -> None:
         """Take note that the code has come to rest and asked for all that is recorded, and if bodies of steps run now."""
         self.comes_to_rest()
+        if not (self.has_news or self.may_wait_for_service()):
+            self.found_cut()  # an earlier invocation would have failed here as deadlocked
         self.settle(are_new=False)
         # Such calls still move the code as they have before.
         self._repeats_calls = bool(self.journal.thread_ends)

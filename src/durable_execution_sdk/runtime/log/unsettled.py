@@ -14,7 +14,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from durable_execution_sdk.errors import DeterminismError
-from durable_execution_sdk.protocol.operations import TERMINAL_STATUSES, Operation
+from durable_execution_sdk.protocol.operations import (
+    TERMINAL_STATUSES,
+    Operation,
+    OperationType,
+)
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.log import Journal
 
@@ -97,6 +101,12 @@ class Unsettled:
     def is_waiting(self, *, for_any: bool) -> bool:
         """Return ``True`` if an operation is pending that code awaits; with ``for_any``, if any is pending."""
         return any(op.is_pending and (for_any or op.is_awaited) for op in self.registered.values())
+
+    def may_wait_for_service(self) -> bool:
+        """Return ``True`` if there is an operation that the service may finish; contexts are finished by the SDK."""
+        return any(
+            getattr(op, "kind", None) != OperationType.CONTEXT for op in self.registered.values()
+        )
 
     def idle_labels(self) -> list[str]:
         """Return the names, in messages, of the pending operations."""
