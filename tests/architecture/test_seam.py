@@ -35,7 +35,7 @@ def test_other_runs_override_nothing_but_the_seam(kind: type[InvocationRun]) -> 
 
 
 def test_a_dry_run_overrides_nothing_but_the_seam() -> None:
-    assert overridden(DryRun, InvocationRun) == {"claim", "fail", "open_gate"}
+    assert overridden(DryRun, InvocationRun) == {"claim", "fail", "make_bodies", "open_gate"}
 
 
 @pytest.mark.parametrize("bodies", [CountedBodies])

@@ -14,6 +14,7 @@ from durable_execution_sdk import (
     DurableContext,
     DurableError,
     Duration,
+    FixedDelay,
     NoRetry,
     StepConfig,
     durable_execution,
@@ -76,6 +77,12 @@ class Recorded:
         )
         Driver(self.emulator).run_until(lambda: False, wait=False)
         ran.clear()
+
+    def answer(self) -> None:
+        for operation in self.emulator.operations(self.arn):
+            if operation.callback_details is not None:
+                assert operation.callback_details.callback_id is not None
+                self.emulator.callback_success(operation.callback_details.callback_id, b"1")
 
     def against(self, workflow: Workflow, **options: Any) -> Divergence | None:
         events = len(self.emulator.coordinator.events(self.arn))
@@ -248,3 +255,51 @@ def test_an_exception_that_makes_lambda_invoke_again_is_raised() -> None:
 
     with pytest.raises(DurableError, match="the service is down"):
         Recorded(original).against(gives_up)
+
+
+def test_code_after_a_context_that_has_only_its_end_to_record_is_reached() -> None:
+    async def asks(event: Any, ctx: DurableContext) -> Any:
+        return await ctx.wait_for_callback(lambda callback_id: None, name="approval")
+
+    async def raises_after(event: Any, ctx: DurableContext) -> Any:
+        await ctx.wait_for_callback(lambda callback_id: None, name="approval")
+        raise LookupError("after")
+
+    async def raises_later(event: Any, ctx: DurableContext) -> Any:
+        await ctx.wait_for_callback(lambda callback_id: None, name="approval")
+        await ctx.step(work, "new", name="new")
+        raise LookupError("later")
+
+    recorded = Recorded(asks)
+    recorded.answer()
+    assert found(recorded.against(raises_after)).actual == "it fails with LookupError: after"
+    assert recorded.against(raises_later) is None
+    assert recorded.against(asks) is None
+
+
+def test_a_body_that_was_cut_off_does_not_run() -> None:
+    async def retries(event: Any, ctx: DurableContext) -> Any:
+        return await ctx.step(
+            fails,
+            config=StepConfig(retry_strategy=FixedDelay(delay=Duration.from_days(1))),
+            name="again",
+        )
+
+    async def works(event: Any, ctx: DurableContext) -> Any:
+        await ctx.step(work, "again", name="again")
+        raise AssertionError
+
+    recorded = Recorded(retries)
+    assert recorded.against(works) is None
+    recorded.emulator.advance(recorded.arn)
+    recorded.emulator.coordinator.refresh()
+    assert recorded.against(works) is None
+
+
+def test_code_that_waits_for_nothing_is_a_failure() -> None:
+    async def stuck(event: Any, ctx: DurableContext) -> Any:
+        await ctx.step(work, "a", name="first")
+        await ctx.create_callback(name="approval")
+        await asyncio.get_running_loop().create_future()
+
+    assert "DeadlockError" in found(Recorded(original).against(stuck)).actual

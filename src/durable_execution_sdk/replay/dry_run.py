@@ -1,16 +1,19 @@
 """The next invocation of an open execution, up to the first new thing that it would do.
 
 Before replay has asked for all recorded operations, an invocation starts no body and sends no update: its gate
-is closed (``runtime.log.gate``). A dry run is that invocation, and ends where the gate would open. So it finds
-what the invocation itself would find, no more and no less: a divergence from the log, an input that no longer
-fits, and any other exception of workflow code before its first new operation. Workflow code outside of
-operations runs, with its side effects.
+is closed (``runtime.log.gate``). A dry run is that invocation. Where the gate opens it ends, if the code has asked
+for a new operation or a body is to run. Otherwise it goes on until then: ends of contexts that have only their
+own end to record are taken as recorded. So it finds what the invocation itself would find, no more and no less: a
+divergence from the log, an input that no longer fits, and any other exception of workflow code before its first
+new operation. Workflow code outside of operations runs, with its side effects.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -36,6 +39,7 @@ from durable_execution_sdk.replay.payloads import short
 from durable_execution_sdk.replay.rehearsal_log import difference_text, differing_members
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
 from durable_execution_sdk.replay.source_places import Place, asking_place
+from durable_execution_sdk.runtime.bodies import Attempting, Bodies
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.log.gate import Gate
 from durable_execution_sdk.runtime.run import InvocationRun
@@ -65,6 +69,21 @@ def dry_run(handler: AnyHandler, invocation: Invocation) -> Divergence | None:
     return _failure(outcome, invocation)
 
 
+class _NoBodies(Bodies):
+    """The bodies of a dry run, which wait at a gate that never opens."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, tell: Callable[[], None]) -> None:
+        super().__init__(loop)
+        self._tell = tell
+
+    def start(
+        self, operation: Attempting[Any], body: Coroutine[object, object, None]
+    ) -> asyncio.Task[None]:
+        """Tell of the body, and let it wait."""
+        self._tell()
+        return super().start(operation, body)
+
+
 class _Findings:
     """The divergence that a dry run found, and the last operation that the code asked for."""
 
@@ -79,24 +98,41 @@ class DryRun(InvocationRun):
     def __init__(self, findings: _Findings, *args: Any) -> None:
         super().__init__(*args)
         self._findings = findings
+        self._is_new = False
         if self.gate is None:
             # An empty log needs no gate in a real invocation.
             self.gate = self.bodies.gate = Gate(self.journal, self.loop)
             self.checkpointer.is_held = True
 
+    def make_bodies(self, loop: asyncio.AbstractEventLoop) -> Bodies:
+        """Make the object that tells of bodies, of which none runs."""
+        return _NoBodies(loop, self._begin_anew)
+
     def claim(self, claimant: Completion[Any]) -> Operation | None:
         """Note the operation that the code asks for, and the line that does."""
         record = super().claim(claimant)
         self._findings.last = (claimant, record, asking_place())
+        if record is None and isinstance(claimant, DurableOperation):
+            # A timer of asyncio is recorded only if nothing else happens.
+            self._begin_anew()
         return record
 
     def open_gate(self) -> None:
-        """End the invocation: what would follow is new."""
+        """End the invocation if what follows is new."""
         if self.ended.done():
             # The workflow has returned or raised, and that is the outcome.
             self.checkpointer.discard()
             self.checkpointer.let_go()
+        elif self._is_new:
+            self.end(Suspend())
         else:
+            super().open_gate()
+            self.bodies.gate = Gate(self.journal, self.loop)
+
+    def _begin_anew(self) -> None:
+        """Note that something new is to begin: no more is found out than until the next rest."""
+        self._is_new = True
+        if self.gate is None:
             self.end(Suspend())
 
     def fail(self, error: BaseException) -> None:
@@ -159,7 +195,7 @@ def _failure(outcome: Outcome, invocation: Invocation) -> Divergence:
         for operation in invocation.initial_execution_state.operations
         if operation.type != OperationType.EXECUTION
     ]
-    last = recorded[-1] if recorded else None
+    last = max(recorded, key=_time_of, default=None)
     error = outcome.error or ErrorObject()
     text = (
         ": ".join(filter(None, (error.error_type, short(error.error_message or "")))) or "an error"
@@ -174,6 +210,10 @@ def _failure(outcome: Outcome, invocation: Invocation) -> Divergence:
     )
 
 
+def _time_of(operation: Operation) -> float:
+    return operation.end_timestamp or operation.start_timestamp or 0
+
+
 def _place_of(error: ErrorObject) -> Place | None:
     """Return the innermost line of the error's stack trace."""
     for frame in reversed(error.stack_trace or []):
@@ -184,12 +224,11 @@ def _place_of(error: ErrorObject) -> Place | None:
 
 
 class _NoPlane:
-    """A service that records nothing: what an invocation sends at its end is dropped."""
+    """A service that acknowledges everything and records nothing."""
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        """Return no token for further checkpoints."""
-        del request
-        return CheckpointResponse(checkpoint_token=None)
+        """Acknowledge the updates."""
+        return CheckpointResponse(checkpoint_token=request.checkpoint_token)
 
     async def get_state(self, request: StateRequest) -> StatePage:
         """Return an empty page: the invocation has the whole log."""

@@ -23,7 +23,7 @@ from durable_execution_sdk.protocol.operations import TERMINAL_STATUSES, Operati
 
 _STATE = "state"
 _RESPONSE = "response"
-_NO_TOKEN = "rehearsal"
+_INVALID = "rehearsal"
 _encoder = msgspec.json.Encoder()
 
 
@@ -57,7 +57,7 @@ def next_invocation(state: ExecutionState, time_offset: int = 0) -> Invocation:
     operations, _ = _operations_from(state, 0, len(state.order), whole)
     return Invocation(
         durable_execution_arn=state.arn,
-        checkpoint_token=_NO_TOKEN,
+        checkpoint_token=_INVALID,
         initial_execution_state=InitialExecutionState(operations=operations),
         updated_operation_ids=list(state.unseen),
         time_offset_milliseconds=time_offset or UNSET,
