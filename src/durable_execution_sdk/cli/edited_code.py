@@ -18,7 +18,7 @@ from durable_execution_sdk.dev.reload.open_executions import (
     changed_code,
     rehearse_open,
 )
-from durable_execution_sdk.dev.reload.rehearsal_process import Target
+from durable_execution_sdk.dev.reload.rehearsal_process import Rehearsals, Target
 from durable_execution_sdk.dev.reload.source_code import read_source_code
 from durable_execution_sdk.emulator.emulator import Emulator
 
@@ -58,7 +58,9 @@ class EditedCode:
         """Rehearse executions, and those that are due; return the findings of those that cannot go on."""
         due, self._due = self._due, {}
         findings: dict[str, Finding] = {}
-        for rehearsed in rehearse_open(self._emulator, [*arns, *due], self._target):
+        with Rehearsals() as rehearsals:
+            all_rehearsed = rehearse_open(self._emulator, [*arns, *due], self._target, rehearsals)
+        for rehearsed in all_rehearsed:
             # This process has imported the code, so whatever keeps the other one from it is no reason.
             if rehearsed.verdict.finding is None:
                 self._admission.take(rehearsed)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from durable_execution_sdk.dev.reload.rehearsal_process import Target, Verdict, rehearse
+from durable_execution_sdk.dev.reload.rehearsal_process import Rehearsals, Target, Verdict
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.steering.holds import has_other_code
 from durable_execution_sdk.engine.state import ExecutionState
@@ -35,7 +35,10 @@ class _Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rehearse_open(
-    emulator: Emulator, arns: Iterable[str], target: Callable[[str], Target | None]
+    emulator: Emulator,
+    arns: Iterable[str],
+    target: Callable[[str], Target | None],
+    rehearsals: Rehearsals,
 ) -> list[Rehearsed]:
     """Rehearse those of the executions that are open and ran with other code than that of now.
 
@@ -49,11 +52,14 @@ def rehearse_open(
         if chosen is not None and due is not None:
             by_target.setdefault(function, (chosen, []))[1].append(_task(emulator, *due))
     return [
-        Rehearsed(arn=each.arn, code=each.code, event_count=each.event_count, verdict=verdict)
-        for chosen, tasks in by_target.values()
-        for each, verdict in zip(
-            tasks, rehearse(chosen, [each.invocation for each in tasks]), strict=True
+        Rehearsed(
+            arn=each.arn,
+            code=each.code,
+            event_count=each.event_count,
+            verdict=rehearsals.rehearse(chosen, each.invocation),
         )
+        for chosen, tasks in by_target.values()
+        for each in tasks
     ]
 
 

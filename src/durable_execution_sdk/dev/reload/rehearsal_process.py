@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import subprocess
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ import msgspec
 
 from durable_execution_sdk.dev.reload.findings import Finding
 
-__all__ = ["RehearsalProcess", "Target", "Verdict", "rehearse"]
+__all__ = ["Rehearsals", "Target", "Verdict"]
 
 _SCRIPT = str(Path(__file__).with_name("rehearse.py"))
 
@@ -50,90 +50,45 @@ class Verdict(msgspec.Struct, frozen=True):
         return self.finding or self.broken
 
 
-def rehearse(target: Target, invocations: Iterable[bytes]) -> Iterator[Verdict]:
-    """Yield the verdict about each invocation, in order; start the process anew if it ends or hangs."""
-    process: RehearsalProcess | None = None
-    try:
-        for invocation in invocations:
-            if process is None:
-                process = RehearsalProcess(target)
-            verdict = process.rehearse(invocation)
-            yield verdict
-            if process.is_over and verdict.broken is None:
-                process.close()
-                process = None
-    finally:
-        if process is not None:
-            process.close()
+class Rehearsals:
+    """Rehearses with one process at a time, which it starts anew if it ends or hangs.
 
+    ``rest`` and ``close`` end the process; ``close`` may be called in another thread, and ends a rehearsal.
+    """
 
-class RehearsalProcess:
-    """A process that has imported a handler. ``close`` ends it. Used by one thread."""
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._target: Target | None = None
+        self._process: RehearsalProcess | None = None
+        self._is_closed = False
 
-    def __init__(self, target: Target) -> None:
-        self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self.is_over = False
-        self.first = Verdict()
-        try:
-            self._process = subprocess.Popen(  # noqa: S603 - the user's own Python
-                [target.python, "-P", _SCRIPT, target.root, target.handler],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd=target.directory,
-                env=dict(target.environment),
-            )
-        except OSError as error:
-            self.is_over = True
-            self.first = Verdict(unknown=f"cannot run {target.python}: {error}")
-            return
-        self._reader = threading.Thread(target=self._read, name="durable-rehearsal", daemon=True)
-        self._reader.start()
-        self.first = self._next()
-        if self.first != Verdict():
-            self.is_over = True
-
-    def rehearse(self, invocation: bytes) -> Verdict:
+    def rehearse(self, target: Target, invocation: bytes) -> Verdict:
         """Run an invocation dry."""
-        if self.is_over:
-            return self.first
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(invocation + b"\n")
-            self._process.stdin.flush()
-        except OSError:
-            self.is_over = True
-            return Verdict(unknown="the process of the rehearsal has ended")
-        return self._next()
+        with self._lock:
+            if self._is_closed:
+                return Verdict(unknown="the rehearsals have been ended")
+            process = self._process
+            if process is None or self._target != target or not process.is_usable:
+                self._end()
+                self._target = target
+                process = self._process = RehearsalProcess(target)
+        return process.rehearse(invocation)
+
+    def rest(self) -> None:
+        """End the process until the next rehearsal."""
+        with self._lock:
+            self._end()
 
     def close(self) -> None:
-        """End the process."""
-        if hasattr(self, "_process"):
-            self._process.kill()
-            self._process.wait()
-            self._reader.join()
-            for stream in (self._process.stdin, self._process.stdout):
-                if stream is not None:
-                    with suppress(OSError):
-                        stream.close()
+        """End the process; find out nothing any more."""
+        with self._lock:
+            self._is_closed = True
+            self._end()
 
-    def _next(self) -> Verdict:
-        try:
-            answer = self._answers.get(timeout=SECONDS)
-        except queue.Empty:
-            self.is_over = True
-            return Verdict(unknown=f"the code did not come to rest in {SECONDS:.0f} seconds")
-        if answer is None:
-            self.is_over = True
-            return Verdict(unknown="the code has ended the process of the rehearsal")
-        return msgspec.json.decode(answer, type=Verdict)
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with suppress(OSError, ValueError):
-            for line in self._process.stdout:
-                self._answers.put(line)
-        self._answers.put(None)
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
 
     def __enter__(self) -> Self:
         return self
@@ -145,3 +100,86 @@ class RehearsalProcess:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class RehearsalProcess:
+    """A process that imports a handler. ``rehearse`` is called by one thread, ``close`` by any."""
+
+    def __init__(self, target: Target) -> None:
+        self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._first: Verdict | None = None
+        self._is_over = False
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - the user's own Python
+                [target.python, "-P", _SCRIPT, target.root, target.handler],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd=target.directory,
+                env=dict(target.environment),
+            )
+        except OSError as error:
+            self._first = Verdict(unknown=f"cannot run {target.python}: {error}")
+            return
+        self._reader = threading.Thread(
+            target=self._read, args=[self._process], name="durable-rehearsal", daemon=True
+        )
+        self._reader.start()
+
+    @property
+    def is_usable(self) -> bool:
+        """True if it can rehearse, or has found that its code cannot be imported."""
+        return not self._is_over or (self._first is not None and self._first.broken is not None)
+
+    def rehearse(self, invocation: bytes) -> Verdict:
+        """Run an invocation dry."""
+        if self._first is None:
+            self._first = self._next()
+        if self._first != Verdict():
+            self._is_over = True
+            return self._first
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(invocation + b"\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            self._is_over = True
+            return Verdict(unknown="the process of the rehearsal has ended")
+        return self._next()
+
+    def close(self) -> None:
+        """End the process; a rehearsal in progress finds out nothing."""
+        process = self._process
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        self._reader.join()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+    def _next(self) -> Verdict:
+        try:
+            answer = self._answers.get(timeout=SECONDS)
+        except queue.Empty:
+            self._is_over = True
+            return Verdict(unknown=f"the code did not come to rest in {SECONDS:.0f} seconds")
+        if answer is None:
+            self._is_over = True
+            return Verdict(unknown="the code has ended the process of the rehearsal")
+        try:
+            return msgspec.json.decode(answer, type=Verdict)
+        except msgspec.DecodeError:
+            self._is_over = True
+            return Verdict(unknown="the code has written among the answers of the rehearsal")
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None
+        with suppress(OSError, ValueError):
+            for line in process.stdout:
+                self._answers.put(line)
+        self._answers.put(None)

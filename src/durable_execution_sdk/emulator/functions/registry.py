@@ -142,6 +142,10 @@ class Functions:
         """Let an alias of a function stand for a version, ``$LATEST`` included."""
         self._aliases.setdefault(name, {})[alias] = version
 
+    def remove(self, name: str) -> None:
+        """Forget the latest code of a function; its published versions stay."""
+        self._functions.pop(name, None)
+
     def versions(self, name: str) -> list[str]:
         """Return the published versions of a function, oldest first."""
         return sorted(self._versions.get(name, {}), key=int)

@@ -6,7 +6,7 @@ code of the last invocation, so each process knows which executions are to be lo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from durable_execution_sdk.emulator.coordinator import Coordinator
 from durable_execution_sdk.engine.state import ExecutionState
@@ -31,6 +31,7 @@ class Holds:
     def __init__(self, coordinator: Coordinator) -> None:
         self._coordinator = coordinator
         self._admit: Admit | None = None
+        self._reasons: dict[str, Mapping[str, object]] = {}
 
     def ask(self, admit: Admit) -> None:
         """Ask this before an execution is invoked whose code has changed since its last invocation."""
@@ -45,15 +46,22 @@ class Holds:
         self._coordinator.schedule.hold(state)
         return False
 
-    def hold(self, arn: str) -> None:
+    def hold(self, arn: str, reason: Mapping[str, object] | None = None) -> None:
         """Do not invoke an open execution until it is released."""
         with self._coordinator.holding():
             state = self._coordinator.find(arn)
-            if state is not None:
+            if state is not None and not state.is_closed:
                 self._coordinator.schedule.hold(state)
+                if reason is not None:
+                    self._reasons[arn] = reason
 
     def release(self, arn: str) -> None:
         """Let an execution go on."""
         with self._coordinator.holding():
+            self._reasons.pop(arn, None)
             self._coordinator.schedule.release(arn, self._coordinator.find(arn))
         self._coordinator.wake()
+
+    def reason(self, arn: str) -> Mapping[str, object] | None:
+        """Return the reason for which an execution is held, if one was given."""
+        return self._reasons.get(arn)
