@@ -60,8 +60,8 @@ class ReloadLines:
         say(f"    end it:                  {place.command('stop', name)}")
 
     def released(self, arn: str) -> None:
-        """Write that an execution can go on."""
-        say(f"{ExecutionArn.parse(arn).execution_name} is not held any more, and goes on")
+        """Write that an execution is not held any more."""
+        say(f"{ExecutionArn.parse(arn).execution_name} is not held any more")
 
     def failed(self, error: str) -> None:
         """Write the reason for which nothing was loaded."""

@@ -218,8 +218,14 @@ class Reloader:
         before = dict(self._held)
         for arn in arns:
             self._settle(arn, rehearsed.get(arn))
-        if before != self._held:
-            self._file.write(list(self._held.values()))
+        if before == self._held:
+            return
+        self._file.write(list(self._held.values()))
+        for arn in before.keys() - self._held.keys():
+            self._listener.released(arn)
+        for arn, held in list(self._held.items()):
+            if arn not in before or before[arn].finding != held.finding:
+                self._listener.held(arn, held.finding)
 
     def _settle(self, arn: str, rehearsed: Rehearsed | None) -> None:
         """Hold an execution, or let it go on."""
@@ -227,17 +233,11 @@ class Reloader:
         if rehearsed is None or finding is None:
             if rehearsed is not None:
                 self._admission.take(rehearsed)
-            was_held = self._held.pop(arn, None) is not None
+            self._held.pop(arn, None)
             self._emulator.holds.release(arn)
-            if was_held and not self._emulator.is_closed(arn):
-                self._listener.released(arn)
             return
-        held = HeldExecution(arn=arn, code=rehearsed.code, finding=finding)
-        before = self._held.get(arn)
-        self._held[arn] = held
+        self._held[arn] = HeldExecution(arn=arn, code=rehearsed.code, finding=finding)
         self._emulator.holds.hold(arn, finding_document(finding))
         if self._emulator.is_closed(arn):
             # It was stopped in this moment.
             del self._held[arn]
-        elif before is None or before.finding != finding:
-            self._listener.held(arn, finding)
