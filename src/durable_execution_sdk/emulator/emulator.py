@@ -355,7 +355,7 @@ class Emulator:
         )
 
     def accept_code(self, arn: str, code: str) -> None:
-        """Let an execution go on with code of this digest, whatever a rehearsal finds."""
+        """Let an execution go on with code of this digest, even if a rehearsal finds that it fails."""
         self.coordinator.submit(_checked(arn), AcceptCode(code=code))
 
     def delete_older(self, milliseconds: int) -> int:

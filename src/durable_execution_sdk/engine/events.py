@@ -152,7 +152,7 @@ class TimeChanged(EventFields, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class CodeAccepted(EventFields, frozen=True, kw_only=True, omit_defaults=True):
-    """The execution may go on with code of this digest, whatever a rehearsal finds."""
+    """The execution may go on with code of this digest, even if a rehearsal finds that it fails."""
 
     code: str
 

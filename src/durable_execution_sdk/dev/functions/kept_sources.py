@@ -1,4 +1,4 @@
-"""Imports of sources that the server has kept of some files, whatever the files hold by now.
+"""Imports of sources that the server has kept of some files, in place of those in the files.
 
 A function's processes and the rehearsals of its executions read the same sources. So the code that runs is the
 code that was rehearsed, also while the files are being edited. The runtime client loads this file as a script.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -45,11 +44,14 @@ class LoadedCode:
     Used by one thread at a time, but for ``directories``: those of the files that the functions import.
     """
 
-    def __init__(self, host: ProcessFunctions) -> None:
+    def __init__(self, host: ProcessFunctions, store: Path) -> None:
         self._host = host
         self._loaded: dict[str, _Loaded] = {}
         self.directories: frozenset[Path] = frozenset()
-        self._folder = Path(tempfile.mkdtemp(prefix="durable-dev-"))
+        self._folder = Path(f"{store.absolute()}.sources")
+        # A server that was killed left its own behind.
+        self.close()
+        self._folder.mkdir(mode=0o700)
 
     def load(
         self,

@@ -48,9 +48,9 @@ def rehearse_open(
     for arn in arns:
         function = ExecutionArn.parse(arn).function_name
         chosen = target(function)
-        due = None if chosen is None else _due(emulator, arn)
-        if chosen is not None and due is not None:
-            by_target.setdefault(function, (chosen, []))[1].append(_task(emulator, *due))
+        task = None if chosen is None else _task(emulator, arn)
+        if chosen is not None and task is not None:
+            by_target.setdefault(function, (chosen, []))[1].append(task)
     return [
         Rehearsed(
             arn=each.arn,
@@ -65,26 +65,25 @@ def rehearse_open(
 
 def changed_code(emulator: Emulator, arn: str) -> str | None:
     """Return the digest of the code of now, if an execution is open and ran with other code."""
-    due = _due(emulator, arn)
-    return None if due is None else due[1]
-
-
-def _due(emulator: Emulator, arn: str) -> tuple[ExecutionState, str] | None:
-    """Return the state and the code of now of an execution that is open and ran with other code."""
     parts = ExecutionArn.parse(arn)
     function = emulator.functions.get(parts.function_name, parts.version)
     if function is None or function.code is None:
+        return None
+    with emulator.coordinator.holding():
+        state = emulator.coordinator.find(arn)
+        if state is None or state.is_closed or not has_other_code(state, function.code):
+            return None
+    return function.code
+
+
+def _task(emulator: Emulator, arn: str) -> _Task | None:
+    code = changed_code(emulator, arn)
+    if code is None:
         return None
     try:
         state = emulator.snapshot(arn)
     except ServiceError:
         return None  # It was deleted in this moment.
-    if state.is_closed or not has_other_code(state, function.code):
-        return None
-    return state, function.code
-
-
-def _task(emulator: Emulator, state: ExecutionState, code: str) -> _Task:
     clock = emulator.clock.now()
     invocation = next_invocation(state, state.time.now(clock) - clock)
     return _Task(

@@ -81,7 +81,7 @@ class Reloader:
         self._listener = listener
         self._find = find
         self._file = HeldFile(store)
-        self._code = LoadedCode(host)
+        self._code = LoadedCode(host, store)
         self._rehearsals = Rehearsals()
         self._held: dict[str, HeldExecution] = {}
         self._in_flight: set[str] = set()
@@ -89,6 +89,8 @@ class Reloader:
         # Those that are due come first.
         self._asked: dict[str, None] = {}
         self._waiting: dict[str, None] = {}
+        # The functions whose open executions were not looked for yet.
+        self._unsearched: dict[str, None] = {}
         self._is_closed = False
         self._changed = threading.Condition()
         self._admission = Admission(self._ask)
@@ -151,17 +153,21 @@ class Reloader:
                 if self._is_closed:
                     return
                 edited, self._edited = self._edited, set()
-                arns = [] if edited else self._next()
+                functions, self._unsearched = self._unsearched, {}
+                arns = [] if edited or functions else self._next()
             try:
+                if functions:
+                    self._search(functions)
                 if edited:
                     self._load(edited)
-                else:
+                elif arns:
                     self._rehearse(arns)
             except ConfigError as error:
                 self._listener.failed(str(error))
 
     def _has_work(self) -> bool:
-        return bool(self._is_closed or self._edited or self._asked or self._waiting)
+        queues = (self._edited, self._unsearched, self._asked, self._waiting)
+        return self._is_closed or any(queues)
 
     def _next(self) -> list[str]:
         """Take the next executions to rehearse."""
@@ -175,14 +181,15 @@ class Reloader:
         found = self._find()
         load = self._code.load(found.declarations, broken=found.broken, edited=edited)
         self._listener.loaded(load, found)
-        waiting = self._open_executions([*load.added, *load.changed])
         with self._changed:
-            self._waiting |= dict.fromkeys([*self._held, *waiting])
+            # Those that are held may fit again, also if it is the code that they ran before.
+            self._waiting |= dict.fromkeys(self._held)
+            self._unsearched |= dict.fromkeys([*load.added, *load.changed])
             self._changed.notify()
         return found
 
-    def _open_executions(self, functions: Iterable[str]) -> list[str]:
-        """Return the executions of functions that ran other code and are at rest."""
+    def _search(self, functions: Iterable[str]) -> None:
+        """Queue the open executions of functions that ran other code and are at rest."""
         arns: list[str] = []
         for function in functions:
             after = None
@@ -195,7 +202,8 @@ class Reloader:
                 if len(records) < _PAGE:
                     break
                 after = (records[-1].started_at, records[-1].number)
-        return arns
+        with self._changed:
+            self._waiting |= dict.fromkeys(arns)
 
     def _is_due(self, arn: str) -> bool:
         if changed_code(self._emulator, arn) is None:
