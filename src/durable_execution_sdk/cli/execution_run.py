@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from durable_execution_sdk.cli.arguments.execution_names import EMPTY, existing
-from durable_execution_sdk.cli.edited_code import EditedCode
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.output.progress import Watch
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.reload.edited_code import EditedCode
 from durable_execution_sdk.dev.reload.findings import Finding
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator

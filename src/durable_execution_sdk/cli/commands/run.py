@@ -8,7 +8,6 @@ from typing import NamedTuple
 import click
 
 from durable_execution_sdk.cli.arguments.execution_names import name_of
-from durable_execution_sdk.cli.edited_code import EditedCode, code_of
 from durable_execution_sdk.cli.execution_run import Order, Run, begin, fresh_name
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.options import json_option, store_option
@@ -26,6 +25,7 @@ from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.cli.user_code import BrokenCode, UserCode, needed_input, split_target
+from durable_execution_sdk.dev.reload.edited_code import EditedCode, code_of
 from durable_execution_sdk.dev.reload.findings import Finding
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.handler import DurableHandler

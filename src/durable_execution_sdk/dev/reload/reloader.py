@@ -41,7 +41,7 @@ from durable_execution_sdk.protocol.control_plane import CLOSED_STATUSES, Execut
 __all__ = ["Listener", "Reloader"]
 
 _AT_ONCE = 50
-_PAGE = 1_000
+_PAGE = 500
 _OPEN = [status for status in ExecutionStatus if status not in CLOSED_STATUSES]
 _OVER = (*ENDS, ExecutionDeleted, CodeAccepted)
 
