@@ -63,7 +63,6 @@ class Driver:
         self._functions = emulator.functions
         self._schedule = emulator.coordinator.schedule
         self._clock = emulator.clock
-        self._holds = emulator.holds
         self.caller = FunctionCaller(emulator, wrappers or Wrappers())
         self._later: deque[tuple[Function, Call]] = deque()
         self._unlisted = 0
@@ -229,10 +228,9 @@ class Driver:
                 # Another worker, in this process or another, invoked it first.
                 self._schedule.note_or_forget(arn, state)
                 return
-            if not self._holds.admits(state, function.code):
+            if not self.emulator.holds.admits(state, code := function.code):
                 return
-            secret, code = self.emulator.secret, function.code
-            start = StartInvocation(request_id=request_id, secret=secret, code=code)
+            start = StartInvocation(request_id=request_id, secret=self.emulator.secret, code=code)
             state = self._coordinator.submit(arn, start)
             clock = self._clock.now()
             invocation = invocation_event(
