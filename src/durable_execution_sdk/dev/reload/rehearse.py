@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import queue
 import sys
+import threading
 import traceback
 from pathlib import Path
 from typing import IO, Any
@@ -20,16 +22,24 @@ _FUNCTIONS = Path(__file__).parent.parent / "functions"
 def main(arguments: list[str]) -> None:
     """Import the handler, and answer invocations until the input ends."""
     root, handler = arguments
-    # What the code prints must not be among the answers.
-    out = os.fdopen(os.dup(1), "w")
-    null = os.open(os.devnull, os.O_WRONLY)
+    # The code must neither read the invocations nor print among the answers.
+    invocations, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "w")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
     os.dup2(null, 1)
-    with out:
-        loaded = _loaded(root, handler)
-        _write(out, loaded[1])
-        if loaded[0] is not None:
-            for line in sys.stdin.buffer:
-                _write(out, _found(loaded[0], line))
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=[invocations, lines], daemon=True).start()
+    loaded, first = _loaded(root, handler)
+    _write(answers, first)
+    while loaded is not None:
+        _write(answers, _found(loaded, lines.get()))
+
+
+def _read(invocations: IO[bytes], lines: queue.SimpleQueue[bytes]) -> None:
+    """Pass on the invocations; end the process with the one that sends them, even if the code hangs."""
+    for line in invocations:
+        lines.put(line)
+    os._exit(0)
 
 
 def _loaded(root: str, handler: str) -> tuple[Any, dict[str, Any]]:
