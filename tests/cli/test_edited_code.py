@@ -277,3 +277,14 @@ def test_a_timer_that_fires_while_the_run_waits_meets_the_edited_code(
     assert "NameError" in output.out
     write(source.replace("return 1", "return 2"))
     assert durable("run", "app.py", "--name", "n").result == 2
+
+
+@pytest.mark.usefixtures("waiting")
+def test_code_about_which_nothing_is_found_out_goes_on_and_that_is_told(
+    durable: Durable, write: Write
+) -> None:
+    write(ORIGINAL.replace("first = await", "raise DurableError.invocation('down'); first = await"))
+    output = run(durable)
+    assert output.code == 3
+    assert "the edited code was not rehearsed: InvocationError: down" in output.err
+    assert "HELD" not in output.out

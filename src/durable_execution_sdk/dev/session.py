@@ -207,6 +207,7 @@ class _Announcing:
         self._announce = announce
         self._note = note
         self.failed = listener.failed
+        self.unrehearsed = listener.unrehearsed
 
     def loaded(self, load: Load, found: Found) -> None:
         """Tell of the functions."""

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
-from durable_execution_sdk.operations.lifecycle.operation import DurableOperation
+from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,

@@ -58,6 +58,9 @@ class News:
         name = ExecutionArn.parse(arn).execution_name
         self._take(lambda: (self.findings.pop(name), self.told.append(f"released {name}")))
 
+    def unrehearsed(self, arn: str, reason: str) -> None:
+        self._take(lambda: self.errors.append(reason))
+
     def failed(self, error: str) -> None:
         self._take(lambda: self.errors.append(error))
 

@@ -12,6 +12,7 @@ from durable_execution_sdk.cli.execution_run import Order, Run, begin, fresh_nam
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.held_executions import held_documents, tell_held
+from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import (
     exit_code,
     tell,
@@ -132,6 +133,8 @@ def run(
                 running = Run(emulator, arn, place, waits=not no_wait, skips=skip_time)
                 edited = EditedCode(emulator, loaded.places)
                 findings = running.drive(watch, interrupts, edited, anyway=anyway)
+                for reason in dict.fromkeys(edited.unrehearsed.values()):
+                    say(f"the edited code was not rehearsed: {reason}", err=True)
             if emulator.store.find(arn) is None:
                 raise Refusal(f"{order.name} was deleted by another process while this one ran it")
         if as_json:

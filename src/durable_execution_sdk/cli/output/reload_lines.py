@@ -63,6 +63,11 @@ class ReloadLines:
         """Write that an execution is not held any more."""
         say(f"{ExecutionArn.parse(arn).execution_name} is not held any more")
 
+    def unrehearsed(self, arn: str, reason: str) -> None:
+        """Write that nothing was found out about an execution, and why."""
+        name = ExecutionArn.parse(arn).execution_name
+        say(f"{name} goes on with edited code that was not rehearsed: {reason}", err=True)
+
     def failed(self, error: str) -> None:
         """Write the reason for which nothing was loaded."""
         say(f"nothing was loaded: {error}", err=True)

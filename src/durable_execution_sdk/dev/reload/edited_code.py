@@ -38,6 +38,8 @@ class EditedCode:
     def __init__(self, emulator: Emulator, places: Mapping[str, tuple[str, str]]) -> None:
         self._emulator = emulator
         self._places = places
+        # The reasons for which nothing was found out about executions, by ARN.
+        self.unrehearsed: dict[str, str] = {}
         self._due: dict[str, None] = {}
         self._admission = Admission(self._ask)
         emulator.holds.ask(self._admission.admit)
@@ -61,6 +63,10 @@ class EditedCode:
         with Rehearsals() as rehearsals:
             all_rehearsed = rehearse_open(self._emulator, [*arns, *due], self._target, rehearsals)
         for rehearsed in all_rehearsed:
+            broken = rehearsed.verdict.broken
+            reason = rehearsed.verdict.unknown if broken is None else broken.actual
+            if reason is not None:
+                self.unrehearsed[rehearsed.arn] = reason
             # This process has imported the code, so whatever keeps the other one from it is no reason.
             if rehearsed.verdict.finding is None:
                 self._admission.take(rehearsed)

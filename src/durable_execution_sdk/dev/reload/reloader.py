@@ -61,6 +61,10 @@ class Listener(Protocol):
         """Take an execution that was held and is not any more."""
         ...
 
+    def unrehearsed(self, arn: str, reason: str) -> None:
+        """Take an execution that goes on although nothing was found out about it, and the reason."""
+        ...
+
     def failed(self, error: str) -> None:
         """Take the reason for which nothing was loaded."""
         ...
@@ -226,6 +230,9 @@ class Reloader:
         before = dict(self._held)
         for arn in arns:
             self._settle(arn, rehearsed.get(arn))
+        for arn, each in rehearsed.items():
+            if each.verdict.unknown is not None:
+                self._listener.unrehearsed(arn, each.verdict.unknown)
         if before == self._held:
             return
         self._file.write(list(self._held.values()))
