@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 
+from durable_execution_sdk.replay.dry_run import DryRun
 from durable_execution_sdk.replay.rehearsal import Rehearsal
 from durable_execution_sdk.runtime.bodies import Bodies
 from durable_execution_sdk.runtime.run import InvocationRun, Seam
@@ -13,8 +14,10 @@ from durable_execution_sdk.testing.local.slow_bodies import CountedBodies, Flowi
 ALLOWED = {
     "claim",
     "expect",
+    "fail",
     "is_waiting_for_service",
     "leave_behind",
+    "open_gate",
     "submit",
     "unwind",
 } | {name for name in vars(Seam) if not name.startswith("__")}
@@ -29,6 +32,10 @@ def overridden(kind: type, base: type) -> set[str]:
 def test_other_runs_override_nothing_but_the_seam(kind: type[InvocationRun]) -> None:
     assert overridden(kind, InvocationRun) <= ALLOWED
     assert overridden(kind, InvocationRun) >= {"make_bodies"}
+
+
+def test_a_dry_run_overrides_nothing_but_the_seam() -> None:
+    assert overridden(DryRun, InvocationRun) == {"claim", "fail", "make_bodies", "open_gate"}
 
 
 @pytest.mark.parametrize("bodies", [CountedBodies])

@@ -213,7 +213,7 @@ def test_every_command_has_help(durable: Durable, words: list[str]) -> None:
 def test_the_help_documents_the_exit_codes(durable: Durable) -> None:
     for words in ([], ["run"]):
         output = durable(*words, "--help").out
-        assert "3  suspended or interrupted: the execution can be continued" in output
+        assert "3  suspended, interrupted, or held because the code was edited" in output
 
 
 def test_the_version_is_told(durable: Durable) -> None:
@@ -412,7 +412,7 @@ def documented(part: str) -> list[str]:
 
 def test_the_page_lists_the_members_of_each_document(durable: Durable, flow: str) -> None:
     shown = durable("show", flow, "--json").document
-    parts = ["input_payload", "processes", "time", "forked_from", "operations"]
+    parts = ["input_payload", "processes", "held", "time", "forked_from", "operations"]
     assert list(shown) == [*documented("outcome"), *parts]
     assert list(shown["time"]) == documented("time")
     assert list(shown["counts"]) == documented("counts")

@@ -273,6 +273,7 @@ def test_json_is_all_that_stdout_gets_whatever_user_code_prints(
         "end_timestamp",
         "counts",
         "waiting",
+        "held",
     ]
     assert output.document["result"] == 7
     assert output.document["counts"] == {"invocations": 1, "operations": 1, "checkpoints": 1}

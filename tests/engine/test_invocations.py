@@ -14,6 +14,7 @@ from tests.engine.engine_driver import (
 )
 
 from durable_execution_sdk.engine.commands import (
+    AcceptCode,
     CompleteCallback,
     FinishInvocation,
     PauseExecution,
@@ -23,6 +24,7 @@ from durable_execution_sdk.engine.commands import (
 )
 from durable_execution_sdk.engine.deadlines import next_deadline
 from durable_execution_sdk.engine.effects import InvokeHandler
+from durable_execution_sdk.engine.events import CodeAccepted
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.protocol.data_plane import Outcome, OutcomeStatus
@@ -355,3 +357,17 @@ def test_a_retry_of_an_invocation_counts_as_an_operation() -> None:
     assert execution.state.status == "FAILED"
     assert execution.state.error is not None
     assert "3 durable operations" in (execution.state.error.error_message or "")
+
+
+def test_the_digest_of_the_code_is_kept_and_may_be_changed_while_the_execution_is_open(
+    execution: Execution,
+) -> None:
+    execution.send(StartInvocation(request_id="r", code="one"))
+    assert execution.state.code == "one"
+    assert execution.send(AcceptCode(code="one")) == []
+    (accepted,) = execution.send(AcceptCode(code="two"))
+    assert (accepted, execution.state.code) == (CodeAccepted(at=accepted.at, code="two"), "two")
+    assert "CodeAccepted" not in {entry.event_type for entry in execution.history()}
+    execution.send(StopExecution())
+    with pytest.raises(Rejected, match="Cannot go on with other code"):
+        execution.send(AcceptCode(code="three"))

@@ -9,6 +9,8 @@ from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.output.progress import Watch
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.reload.edited_code import EditedCode
+from durable_execution_sdk.dev.reload.findings import Finding
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import LATEST
@@ -78,23 +80,38 @@ class Run:
     waits: bool = True
     skips: bool = False
 
-    def drive(self, watch: Watch, interrupts: Interrupts) -> None:
-        """Drive the execution until it has ended, cannot continue, or Ctrl-C was pressed."""
+    def drive(
+        self, watch: Watch, interrupts: Interrupts, edited: EditedCode, *, anyway: bool = False
+    ) -> dict[str, Finding]:
+        """Drive the execution until it has ended, cannot continue, or Ctrl-C was pressed.
+
+        Returns the findings of executions that cannot go on because their code was edited; then nothing new is
+        done. With ``anyway`` they go on.
+        """
         executions = family(self.emulator, self.arn)
         _check_functions(self.emulator, executions)
+        if anyway:
+            edited.accept(executions.arns())
+        if findings := edited.rehearse(executions.arns()):
+            return findings
         # The computer's clock may have been set back, or an earlier version have skipped time.
         self.emulator.catch_up(self.arn)
         if self.skips:
             self.emulator.skip_real_time()
         driver = Driver(self.emulator, wrappers=interrupts.wrappers)
         with watch(self.emulator, self.arn, self.place), interrupts.cutting():
-            driver.run_until(
-                self._is_over,
-                family=self.arn,
-                patient=self.waits,
-                wait=self.waits or self.skips,
-                stop=interrupts.asked,
-            )
+            while not findings:
+                driver.run_until(
+                    lambda: edited.is_due or self._is_over(),
+                    family=self.arn,
+                    patient=self.waits,
+                    wait=self.waits or self.skips,
+                    stop=interrupts.asked,
+                )
+                if not edited.is_due:
+                    break
+                findings = edited.rehearse()
+        return findings
 
     def _is_over(self) -> bool:
         if self.emulator.is_closed(self.arn):

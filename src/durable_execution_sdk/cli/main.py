@@ -27,7 +27,7 @@ Exit codes:
    0  success: the execution succeeded, or the command did its work
    1  the execution failed, timed out or was stopped
    2  wrong usage, or the command is not possible
-   3  suspended or interrupted: the execution can be continued
+   3  suspended, interrupted, or held because the code was edited: the execution can be continued
   70  internal error of durable
 """
 

@@ -17,6 +17,7 @@ from durable_execution_sdk.emulator.steering.execution_times import TimeReading
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.views.progress import ExecutionProgress
 from durable_execution_sdk.protocol.control_plane import PauseRequest, ResumeRequest
+from durable_execution_sdk.protocol.ids import ExecutionArn
 
 
 class Steering(Protocol):
@@ -66,6 +67,10 @@ class Steering(Protocol):
         """Start an execution like another; return its ARN."""
         ...
 
+    def accept_code(self, arn: str) -> None:
+        """Let a held execution go on with the code of now."""
+        ...
+
     def crash(self, arn: str, fault: LiveFault | None) -> None:
         """Kill the worker of an execution now, or plan a fault of a checkpoint to come."""
         ...
@@ -107,6 +112,16 @@ class StoreSteering:
     def rerun(self, arn: str, *, payload: str | None, name: str | None) -> str:
         """Start an execution like another; return its ARN."""
         return self._emulator.rerun(arn, payload=payload, name=name)
+
+    def accept_code(self, arn: str) -> None:
+        """Let a held execution go on with the code of now."""
+        held = self._place.held.get(arn)
+        if held is None:
+            raise Refusal(
+                f"no server holds {ExecutionArn.parse(arn).execution_name}; `durable run --anyway` goes on with"
+                " edited code without a server"
+            )
+        self._emulator.accept_code(arn, held.code)
 
     def crash(self, arn: str, fault: LiveFault | None) -> None:
         """Refuse: the process that runs an execution is to be reached through a server only."""

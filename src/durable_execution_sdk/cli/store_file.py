@@ -11,6 +11,7 @@ from pathlib import Path
 
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.dev.discovery_file import ServerAddress, find_server
+from durable_execution_sdk.dev.reload.held_file import HeldExecution, read_held
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
@@ -54,6 +55,11 @@ class Place:
     def server(self) -> ServerAddress | None:
         """The development server that runs this store, if one does."""
         return find_server(self.path)
+
+    @property
+    def held(self) -> dict[str, HeldExecution]:
+        """The executions that the development server of this store holds, by ARN."""
+        return {} if self.server is None else read_held(self.path)
 
     def command(self, *words: str) -> str:
         """Write a command line for this store, to show to a user."""

@@ -22,6 +22,10 @@ from durable_execution_sdk.serdes import ValueContext, parameter_text
 _OURS = str(Path(__file__).parent.parent)
 
 
+class BrokenCode(Refusal):
+    """A file cannot be imported."""
+
+
 class UserCode:
     """The user's modules by file; each file is imported once."""
 
@@ -139,7 +143,7 @@ def _import(path: Path, file: str) -> ModuleType:
         raise
     except BaseException as error:
         del sys.modules[name]
-        raise Refusal(f"{file} cannot be imported:", _own_traceback(error, path)) from error
+        raise BrokenCode(f"{file} cannot be imported:", _own_traceback(error, path)) from error
     return module
 
 

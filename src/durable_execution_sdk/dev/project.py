@@ -7,7 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from durable_execution_sdk.dev.discovery.files import find_functions, named_function
+from durable_execution_sdk.dev.discovery.files import (
+    BrokenFileError,
+    find_functions,
+    named_function,
+)
 from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.discovery.project_table import (
     ProjectTable,
@@ -15,8 +19,9 @@ from durable_execution_sdk.dev.discovery.project_table import (
     read_project_table,
 )
 from durable_execution_sdk.dev.functions.declaration import Declaration
+from durable_execution_sdk.dev.reload.source_files import directories_of
 
-__all__ = ["Sources", "project_functions", "project_table"]
+__all__ = ["Sources", "project_directories", "project_functions", "project_table"]
 
 
 class Sources(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,13 +37,28 @@ def project_table(folder: Path) -> ProjectTable:
     return read_project_table(folder / "pyproject.toml") or ProjectTable()
 
 
+def project_directories(sources: Sources, table: ProjectTable, folder: Path) -> set[Path]:
+    """Return the directories in which functions can appear, for a watcher: those of folders, and of named files."""
+    named = [Path(text.partition("=")[2].rpartition(":")[0]) for text in sources.named]
+    files = [*named, *filter(None, [sources.template]), folder / "pyproject.toml"]
+    if table.template:
+        files.append(folder / table.template)
+    paths = list(sources.paths) or [folder / path for path in table.paths]
+    if not (paths or sources.template or table.template or table.functions or named):
+        paths = [folder]
+    directories = {path.parent for path in [*files, *paths] if not path.is_dir()}
+    for path in paths:
+        directories.update(directories_of(path) if path.is_dir() else ())
+    return {directory.resolve() for directory in directories}
+
+
 def project_functions(sources: Sources, table: ProjectTable, folder: Path) -> Found:
     """Return the functions of the sources and the table; without any, those of the folder.
 
     A function that is named replaces the one that would have its name. Raises ``ConfigError`` for a source
     that cannot be used.
     """
-    named = [named_function(text, table.python) for text in sources.named]
+    named, broken = _named(sources, table)
     parts = [Found(declarations=declared_functions(table, folder))]
     template = sources.template or (folder / table.template if table.template else None)
     if template is not None:
@@ -47,13 +67,25 @@ def project_functions(sources: Sources, table: ProjectTable, folder: Path) -> Fo
 
         parts.append(template_functions(template))
     paths = list(sources.paths) or [folder / path for path in table.paths]
-    if not paths and template is None and not table.functions and not named:
+    if not paths and template is None and not table.functions and not sources.named:
         paths = [folder]
     parts.append(find_functions(paths, table.python))
-    others = Found.together(_without_repetitions(parts))
+    others = Found.together([*_without_repetitions(parts), *broken])
     names = {declaration.name for declaration in named}
     kept = [each for each in others.declarations if each.name not in names]
-    return Found(declarations=[*named, *kept], notices=others.notices)
+    return Found(declarations=[*named, *kept], notices=others.notices, broken=others.broken)
+
+
+def _named(sources: Sources, table: ProjectTable) -> tuple[list[Declaration], list[Found]]:
+    """Return the functions that are named, and the files of those that cannot be imported."""
+    named: list[Declaration] = []
+    broken: list[Found] = []
+    for text in sources.named:
+        try:
+            named.append(named_function(text, table.python))
+        except BrokenFileError as error:
+            broken.append(Found(notices=[str(error)], broken=[error.file]))
+    return named, broken
 
 
 def _without_repetitions(parts: Sequence[Found]) -> list[Found]:
@@ -63,7 +95,7 @@ def _without_repetitions(parts: Sequence[Found]) -> list[Found]:
     for part in parts:
         fresh = [each for each in part.declarations if _code(each) not in seen]
         seen.update(map(_code, fresh))
-        rest.append(Found(declarations=fresh, notices=part.notices))
+        rest.append(Found(declarations=fresh, notices=part.notices, broken=part.broken))
     return rest
 
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
+from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.feed.changes import FUNCTIONS
 from durable_execution_sdk.dev.functions.declaration import Declaration
 from durable_execution_sdk.dev.functions.environment import Place
@@ -20,9 +21,15 @@ from durable_execution_sdk.dev.functions.host import ProcessFunctions
 from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord, LogLine
 from durable_execution_sdk.dev.functions.versions import Versions, versions_path
 from durable_execution_sdk.dev.logs.log_store import LogStore, logs_path
+from durable_execution_sdk.dev.reload.findings import Finding
+from durable_execution_sdk.dev.reload.loaded_code import Load
+from durable_execution_sdk.dev.reload.reloader import Listener, Reloader
 from durable_execution_sdk.dev.server import DEFAULT_PORT, DevServer, ServerOptions
 from durable_execution_sdk.engine.events import Event, ExecutionDeleted
 from durable_execution_sdk.engine.execution_time import TimeMode
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.dev.reload.watcher import Watcher
 
 __all__ = ["DevSession", "SessionOptions"]
 
@@ -57,6 +64,8 @@ class DevSession:
         self._options = options
         # The server listens before the functions are there.
         self._is_running: Callable[[str | None], bool] = lambda _: False
+        self._reloading = ExitStack()
+        self._watcher: Watcher | None = None
         with ExitStack() as started:
             self.server = DevServer(
                 ServerOptions(
@@ -103,6 +112,46 @@ class DevSession:
         self.server.announce()
         self.server.changes.note(FUNCTIONS)
 
+    def load(
+        self,
+        find: Callable[[], Found],
+        listener: Listener,
+        folders: Callable[[], set[Path]] | None = None,
+    ) -> Found:
+        """Add the functions that are found, hold executions that they do not fit, and return them.
+
+        With ``folders``, these directories and those of the files that the functions import are watched, and an
+        edit loads the functions again.
+        """
+        began = time.time_ns()
+        reloader = Reloader(
+            self.server.emulator,
+            self.host,
+            self._options.store,
+            _Announcing(listener, self._announce, self.server.changes.note),
+            find,
+        )
+        self._reloading.callback(reloader.close)
+        found = reloader.start()
+        if folders is not None:
+            # Loaded here: a server that does not reload needs no watcher.
+            from durable_execution_sdk.dev.reload.watcher import Watcher  # noqa: PLC0415
+
+            def watched() -> set[Path]:
+                directories = {*folders(), *reloader.directories}
+                return {each for each in directories if each.is_dir()}
+
+            self._watcher = Watcher(watched, reloader.edited, began)
+            self._reloading.callback(self._watcher.close)
+        return found
+
+    def _announce(self) -> None:
+        self.host.warm()
+        self.server.announce()
+        self.server.changes.note(FUNCTIONS)
+        if self._watcher is not None:
+            self._watcher.refresh()
+
     def wait(self) -> None:
         """Block until the server has failed; delete executions that are older than is asked for.
 
@@ -123,6 +172,7 @@ class DevSession:
     def close(self) -> None:
         """Wait until invocations in flight have ended and open calls are answered, and end all processes."""
         try:
+            self._reloading.close()
             self.server.close()
         finally:
             self.host.close()
@@ -145,6 +195,35 @@ class DevSession:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+class _Announcing:
+    """Passes on the news of a reloader, after the server has told its own readers."""
+
+    def __init__(
+        self, listener: Listener, announce: Callable[[], None], note: Callable[[str], None]
+    ) -> None:
+        self._listener = listener
+        self._announce = announce
+        self._note = note
+        self.failed = listener.failed
+        self.unrehearsed = listener.unrehearsed
+
+    def loaded(self, load: Load, found: Found) -> None:
+        """Tell of the functions."""
+        if load:
+            self._announce()
+        self._listener.loaded(load, found)
+
+    def held(self, arn: str, finding: Finding) -> None:
+        """Tell of a held execution."""
+        self._note(arn)
+        self._listener.held(arn, finding)
+
+    def released(self, arn: str) -> None:
+        """Tell of an execution that is not held any more."""
+        self._note(arn)
+        self._listener.released(arn)
 
 
 class _Recorder:

@@ -228,9 +228,10 @@ class Driver:
                 # Another worker, in this process or another, invoked it first.
                 self._schedule.note_or_forget(arn, state)
                 return
-            state = self._coordinator.submit(
-                arn, StartInvocation(request_id=request_id, secret=self.emulator.secret)
-            )
+            if not self.emulator.holds.admits(state, code := function.code):
+                return
+            start = StartInvocation(request_id=request_id, secret=self.emulator.secret, code=code)
+            state = self._coordinator.submit(arn, start)
             clock = self._clock.now()
             invocation = invocation_event(
                 state, self.emulator.limits, state.time.now(clock) - clock

@@ -33,9 +33,11 @@ from durable_execution_sdk.emulator.steering.execution_times import (
     read_time,
     set_mode,
 )
+from durable_execution_sdk.emulator.steering.holds import Holds
 from durable_execution_sdk.emulator.steering.new_executions import fork, rerun
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search, Store
 from durable_execution_sdk.engine.commands import (
+    AcceptCode,
     Checkpoint,
     CompleteCallback,
     DeleteExecution,
@@ -100,7 +102,8 @@ class Emulator:
     It records and responds; a ``Driver`` calls the functions and waits for deadlines. ``secret`` goes
     into tokens and callback ids, so that they cannot be guessed; it is random unless given. With ``""``
     they are the same in each run of a test. ``time_mode`` is that of executions which are started.
-    ``faults`` are those that strike the checkpoints of running executions.
+    ``faults`` are those that strike the checkpoints of running executions. ``holds`` keeps executions from
+    being invoked.
     """
 
     def __init__(
@@ -123,6 +126,7 @@ class Emulator:
         self.time_mode = time_mode
         self.coordinator = Coordinator(store, clock, limits)
         self.faults = LiveFaults(self.coordinator)
+        self.holds = Holds(self.coordinator)
 
     # The data plane
 
@@ -349,6 +353,10 @@ class Emulator:
             name=None if name is None else _checked_name(name),
             time=self._starting_time(),
         )
+
+    def accept_code(self, arn: str, code: str) -> None:
+        """Let an execution go on with code of this digest, even if a rehearsal finds that it fails."""
+        self.coordinator.submit(_checked(arn), AcceptCode(code=code))
 
     def delete_older(self, milliseconds: int) -> int:
         """Delete the executions that ended at least so long ago by the clock; return their number."""

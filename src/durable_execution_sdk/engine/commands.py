@@ -46,11 +46,13 @@ class StartExecution(msgspec.Struct, frozen=True, kw_only=True):
 class StartInvocation(msgspec.Struct, frozen=True, kw_only=True):
     """Invoke the handler; refused unless ``state.wants_invocation``.
 
-    ``secret`` goes into the checkpoint tokens, so that they cannot be guessed.
+    ``secret`` goes into the checkpoint tokens, so that they cannot be guessed. ``code`` is the digest of the
+    code that runs, if it is known.
     """
 
     request_id: str
     secret: str = ""
+    code: str | None = None
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,6 +169,12 @@ class MoveTime(msgspec.Struct, frozen=True, kw_only=True):
     to: int
 
 
+class AcceptCode(msgspec.Struct, frozen=True, kw_only=True):
+    """Let the execution go on with code of this digest, as if it had run with it before."""
+
+    code: str
+
+
 Command = (
     StartExecution
     | StartInvocation
@@ -184,4 +192,5 @@ Command = (
     | SetTimeMode
     | AdvanceTime
     | MoveTime
+    | AcceptCode
 )

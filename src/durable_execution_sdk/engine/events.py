@@ -151,15 +151,22 @@ class TimeChanged(EventFields, frozen=True, kw_only=True, omit_defaults=True):
     time: ExecutionTime
 
 
+class CodeAccepted(EventFields, frozen=True, kw_only=True, omit_defaults=True):
+    """The execution may go on with code of this digest, even if a rehearsal finds that it fails."""
+
+    code: str
+
+
 # Invocations and checkpoints
 
 
 class InvocationStarted(EventFields, frozen=True, kw_only=True, omit_defaults=True):
-    """The handler was invoked; ``token`` is for its first checkpoint."""
+    """The handler was invoked; ``token`` is for its first checkpoint, ``code`` the digest of its code if known."""
 
     number: int
     request_id: str
     token: str
+    code: str | None = None
 
 
 class CheckpointAccepted(EventFields, frozen=True, kw_only=True, omit_defaults=True):
@@ -384,6 +391,7 @@ ExecutionEvent = (
     | ExecutionResumed
     | ExecutionDeleted
     | TimeChanged
+    | CodeAccepted
     | InvocationStarted
     | CheckpointAccepted
     | InvocationCompleted

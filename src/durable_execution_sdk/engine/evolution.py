@@ -17,6 +17,7 @@ from durable_execution_sdk.engine.events import (
     CallbackStarted,
     ChainedInvokeStarted,
     CheckpointAccepted,
+    CodeAccepted,
     Event,
     ExecutionDeleted,
     ExecutionFailed,
@@ -168,6 +169,7 @@ def _start_invocation(state: ExecutionState, event: InvocationStarted) -> None:
         updated_ids=tuple(state.unseen),
     )
     state.invocation_count = event.number
+    state.code = event.code
     state.invocation_due = False
     state.unseen.clear()
 
@@ -293,6 +295,10 @@ def _change_time(state: ExecutionState, event: TimeChanged) -> None:
     state.time = event.time
 
 
+def _accept_code(state: ExecutionState, event: CodeAccepted) -> None:
+    state.code = event.code
+
+
 def _delete(state: ExecutionState, event: ExecutionDeleted) -> None:
     state.status = ExecutionStatus.DELETING
     state.deleted_at = event.at
@@ -343,4 +349,5 @@ CHANGES: Mapping[type[Event], Callable[[ExecutionState, Any], None]] = {
     ExecutionPaused: _begin_pause,
     ExecutionResumed: _end_pause,
     TimeChanged: _change_time,
+    CodeAccepted: _accept_code,
 }

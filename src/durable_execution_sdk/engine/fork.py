@@ -29,6 +29,7 @@ from durable_execution_sdk.engine.events import (
     ENDS,
     CallbackStarted,
     CheckpointAccepted,
+    CodeAccepted,
     Event,
     ExecutionDeleted,
     ExecutionOutcomeRecorded,
@@ -58,6 +59,7 @@ _DROPPED = ENDS | {
     ExecutionOutcomeRecorded,
     ExecutionDeleted,
     TimeChanged,
+    CodeAccepted,
     InvocationRetryScheduled,
     InvocationRetryReady,
 }

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from durable_execution_sdk.engine.commands import (
+    AcceptCode,
     AdvanceTime,
     Checkpoint,
     Command,
@@ -39,6 +40,7 @@ from durable_execution_sdk.engine.decide.external_result import (
     decide_finish_chained_invoke,
 )
 from durable_execution_sdk.engine.decide.invocation import (
+    decide_accept_code,
     decide_finish_invocation,
     decide_start_invocation,
 )
@@ -71,6 +73,7 @@ _CommandForExisting = (
     | SetTimeMode
     | AdvanceTime
     | MoveTime
+    | AcceptCode
 )
 
 
@@ -130,3 +133,5 @@ def _decide(
             return decide_delete(state, at)
         case SetTimeMode() | AdvanceTime() | MoveTime():
             return decide_time(state, command, at, clock)
+        case AcceptCode():
+            return decide_accept_code(state, command, at)

@@ -101,7 +101,7 @@ class ExecutionState:
 
     ``unseen`` holds the ids of operations whose latest change the handler has not received; ``order``
     lists operation ids by start, and ``positions`` is its inverse. ``open_callbacks`` holds the ids of
-    callbacks that wait for an answer.
+    callbacks that wait for an answer. ``code`` is the digest of the code that was invoked or accepted last.
     """
 
     arn: str
@@ -143,6 +143,7 @@ class ExecutionState:
     failures: int = 0
     refusals: int = 0
     last_failure: ErrorObject | None = None
+    code: str | None = None
 
     unseen: dict[str, None] = field(default_factory=dict[str, None])
     last_response: RecordedResponse | None = None

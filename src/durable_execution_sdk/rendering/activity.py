@@ -16,23 +16,26 @@ class Activity(StrEnum):
     """Kinds of activity.
 
     ``KILLED``: its process ended during an invocation, and no other one goes on with it. ``DUE``: the next
-    invocation can begin, and no process begins it.
+    invocation can begin, and no process begins it. ``HELD``: edited code does not fit its log.
     """
 
     RUNNING = "running"
     KILLED = "killed"
     DUE = "due"
+    HELD = "held"
     PAUSED = "paused"
     ASKING = "asking"
     SUSPENDED = "suspended"
     ENDED = "ended"
 
 
-def activity_of(executions: Family, *, has_process: bool) -> Activity:
+def activity_of(executions: Family, *, has_process: bool, is_held: bool = False) -> Activity:
     """Return the activity of an execution; ``has_process``: a process runs it now."""
     execution = executions.execution
     if execution.ended_at is not None:
         return Activity.ENDED
+    if is_held:
+        return Activity.HELD
     if not executions.is_idle:
         if has_process:
             return Activity.RUNNING

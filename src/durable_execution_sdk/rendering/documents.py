@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.steering.execution_times import TimeReading
@@ -42,12 +42,18 @@ def outcome_document(emulator: Emulator, arn: str) -> dict[str, object]:
     }
 
 
-def execution_document(emulator: Emulator, arn: str, processes: Sequence[int]) -> dict[str, object]:
+def execution_document(
+    emulator: Emulator,
+    arn: str,
+    processes: Sequence[int],
+    held: Mapping[str, object] | None = None,
+) -> dict[str, object]:
     """Build the document of ``durable show``: the outcome, input, processes and all operations."""
     return {
         **outcome_document(emulator, arn),
         "input_payload": json_or_text(emulator.describe(arn).input_payload or None),
         "processes": list(processes),
+        "held": held,
         "time": time_document(emulator.time(arn), emulator.progress(arn)),
         "forked_from": origin_document(emulator.progress(arn)),
         "operations": [
@@ -75,15 +81,18 @@ def origin_document(progress: ExecutionProgress) -> dict[str, object] | None:
 
 
 def record_document(
-    record: ExecutionRecord, executions: Family | None, processes: Sequence[int]
+    record: ExecutionRecord,
+    executions: Family | None,
+    processes: Sequence[int],
+    held: Mapping[str, object] | None = None,
 ) -> dict[str, object]:
     """Build one entry of ``durable list``; ``processes`` are the ids of those that run it.
 
-    ``executions`` is the progress of one that is open.
+    ``executions`` is the progress of one that is open, ``held`` the reason for which it is held.
     """
     activity, waiting = Activity.ENDED, []
     if executions is not None:
-        activity = activity_of(executions, has_process=bool(processes))
+        activity = activity_of(executions, has_process=bool(processes), is_held=held is not None)
         waiting = _waiting(executions)
     return {
         "durable_execution_name": record.name,
@@ -95,6 +104,7 @@ def record_document(
         "activity": activity,
         "waiting": waiting,
         "processes": list(processes),
+        "held": held,
     }
 
 

@@ -27,7 +27,7 @@ from durable_execution_sdk.replay.rehearsal_log import RehearsalLog
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind, ReplayReport
 from durable_execution_sdk.runtime.error_objects import capture
 
-__all__ = ["replay_history"]
+__all__ = ["rehearsal_context", "replay_history"]
 
 _MOST_MOMENTS = 100
 _REMAINING = LONGEST_INVOCATION_SECONDS * 1_000
@@ -175,7 +175,7 @@ def _rehearse(handler: AnyHandler, rehearsal_log: RehearsalLog) -> Divergence | 
         forked_from_arn=recording.forked_from_arn,
     )
     try:
-        answer = rehearsed(codec.encode_invocation(invocation), _context(recording.arn))
+        answer = rehearsed(codec.encode_invocation(invocation), rehearsal_context(recording.arn))
         outcome = codec.decode_outcome(answer)
     except (KeyboardInterrupt, GeneratorExit):
         raise
@@ -187,7 +187,7 @@ def _rehearse(handler: AnyHandler, rehearsal_log: RehearsalLog) -> Divergence | 
     return OutcomeComparison(rehearsal_log, outcome, handler).verdict()
 
 
-def _context(arn: str) -> LambdaContext:
+def rehearsal_context(arn: str) -> LambdaContext:
     """Make the Lambda context that the code finds in ``ctx.lambda_context``."""
     parts = ExecutionArn.read(arn)
     return LambdaContext(

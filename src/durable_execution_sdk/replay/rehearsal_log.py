@@ -26,7 +26,7 @@ from durable_execution_sdk.replay.source_places import Place, asking_place
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
 
-__all__ = ["FUNCTIONS", "RehearsalLog", "Result"]
+__all__ = ["FUNCTIONS", "RehearsalLog", "Result", "difference_text", "differing_members"]
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -184,11 +184,11 @@ class RehearsalLog:
         expected = self.recording.operations.get(operation.operation_id)
         if expected is None:
             self._take_unrecorded(operation, place)
-        elif differing := _differing_members(expected, operation):
+        elif differing := differing_members(expected, operation):
             self._set_divergence(
                 DivergenceKind.OTHER_OPERATION,
                 label_of(expected.type, expected.sub_type, expected.name),
-                f"{operation.label} ({_difference_text(differing)})",
+                f"{operation.label} ({difference_text(differing)})",
                 operation.operation_id,
                 place,
             )
@@ -256,12 +256,14 @@ def _is_awaited(claimant: Completion[Any]) -> bool:
     return is_created or claimant.is_awaited or not isinstance(claimant, DurableOperation)
 
 
-def _differing_members(expected: Operation, operation: DurableOperation[object]) -> list[str]:
+def differing_members(expected: Operation, operation: DurableOperation[object]) -> list[str]:
+    """Return what differs between a record and the operation that the code asks for at its place."""
     log = (expected.type, expected.sub_type, expected.name, expected.parent_id)
     code = (operation.kind, operation.sub_type, operation.name, operation.context_state.parent_id)
     members = ("type", "subtype", "name", "parent")
     return [m for m, e, f in zip(members, log, code, strict=True) if e != f]
 
 
-def _difference_text(members: list[str]) -> str:
+def difference_text(members: list[str]) -> str:
+    """Say in what an operation differs from its record."""
     return f"another {' and '.join(members)}"

@@ -21,6 +21,7 @@ class DivergenceKind(StrEnum):
     OTHER_ARGUMENTS = "other arguments"
     MISSING_OPERATION = "a missing operation"
     OTHER_END = "another end"
+    FAILURE = "a failure"
 
 
 class Divergence(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,7 +19,12 @@ from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.environment_file import read_environment_file
 from durable_execution_sdk.dev.functions.declaration import Declaration
-from durable_execution_sdk.dev.project import Sources, project_functions, project_table
+from durable_execution_sdk.dev.project import (
+    Sources,
+    project_directories,
+    project_functions,
+    project_table,
+)
 from durable_execution_sdk.engine.execution_time import TimeMode
 
 if TYPE_CHECKING:
@@ -57,6 +62,9 @@ _SLICE_SECONDS = 0.5
 @click.option(
     "--env-file", type=click.Path(path_type=Path), help="Variables for all functions: NAME=VALUE."
 )
+@click.option(
+    "--reload/--no-reload", default=True, help="Load functions again when their files are edited."
+)
 def dev(
     paths: tuple[Path, ...],
     port: int,
@@ -67,6 +75,7 @@ def dev(
     keep: str | None,
     debug: bool,
     env_file: Path | None,
+    reload: bool,
 ) -> int:
     """Serve Lambda's durable API on this computer, and run functions in processes.
 
@@ -77,6 +86,9 @@ def dev(
     boto3, the AWS CLI and the SDKs of other languages call the server when AWS_ENDPOINT_URL_LAMBDA is
     its address. The first Ctrl-C waits for the invocations in flight, the second ends them; open
     executions go on when the server is started again.
+
+    After an edit the next invocations run the new code. An execution whose log it does not fit is held: it is
+    neither invoked nor failed until a further edit fits, or you decide otherwise.
     """
     folder = Path.cwd()
     table = project_table(folder)
@@ -91,6 +103,7 @@ def dev(
         raise Refusal(
             f"durable dev needs {missing.name}: pip install 'durable-execution-sdk[dev]'"
         ) from missing
+    from durable_execution_sdk.cli.output.reload_lines import ReloadLines  # noqa: PLC0415
     from durable_execution_sdk.cli.output.server_lines import ServerLines  # noqa: PLC0415
     from durable_execution_sdk.cli.store_file import Place  # noqa: PLC0415
 
@@ -104,13 +117,26 @@ def dev(
         has_deadlines=not debug,
         environment={**table.environment, **variables},
     )
+
+    # The first time, the functions are those that were looked for meanwhile.
+    first = [finding]
+
+    def find() -> Found:
+        if first:
+            return first.pop().result()
+        return project_functions(sources, project_table(folder), folder)
+
+    def directories() -> set[Path]:
+        return project_directories(sources, project_table(folder), folder)
+
     session = DevSession(options, lines.output)
     try:
         with _interruptible():
             lines.watch(session.server.emulator)
-            found = finding.result()
-            session.add(found.declarations)
+            news = ReloadLines(place)
+            found = session.load(find, news, directories if reload else None)
             _greet(session.server.url, place, found)
+            news.begin(found)
             session.wait()
     except KeyboardInterrupt:
         say("stopping when the invocations in flight have ended; Ctrl-C again ends them", err=True)
@@ -127,7 +153,9 @@ def _greet(url: str, place: Place, found: Found) -> None:
         say(notice, err=True)
     if not found.declarations:
         say(
-            "no functions were found; name a file or folder that has some: durable dev PATH",
+            "no functions were found; name a file or folder that has some: durable dev PATH"
+            if not found.broken
+            else "functions are found once the file is mended",
             err=True,
         )
         return

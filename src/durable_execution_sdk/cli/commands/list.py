@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import click
 from msgspec.structs import replace
@@ -14,6 +15,8 @@ from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import NONE, brief_of, processes_of, resume_any
 from durable_execution_sdk.cli.output.table import print_table
 from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.reload.findings import finding_document
+from durable_execution_sdk.dev.reload.held_file import HeldExecution
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
@@ -60,7 +63,8 @@ def list_(
 
     The column "now" says what an open execution does. It is running; killed, if its process ended in the
     middle of the work; due, if it can go on and no process does; asking, if it waits for an answer to a
-    callback; suspended, if it waits for time, a retry or a function; or paused.
+    callback; suspended, if it waits for time, a retry or a function; held, if edited code does not fit it; or
+    paused.
     """
     place = Place(store)
     with place.existing() as emulator:
@@ -74,13 +78,19 @@ def list_(
         )
         found = emulator.store.search(search)
         records, has_more = found[:limit], len(found) > limit
+        held = place.held
         rows = [_row(emulator, record, place) for record in records]
         # Each execution has a time of its own.
         nows = [emulator.now(record.arn) if record.is_open else now for record in records]
     if as_json:
-        say(json.dumps([record_document(*row) for row in rows], indent=2, ensure_ascii=False))
+        documents = [record_document(*row, _reason(held, row[0])) for row in rows]
+        say(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
-        print_table(_COLUMNS, [_cells(*row, now=now) for row, now in zip(rows, nows, strict=True)])
+        cells = [
+            _cells(*row, now=now, is_held=row[0].arn in held)
+            for row, now in zip(rows, nows, strict=True)
+        ]
+        print_table(_COLUMNS, cells)
     if has_more:
         say(f"there are more than these {limit}; --limit shows them", err=True)
     alone = [record.arn for record, _, pids in rows if record.is_open and not pids]
@@ -107,13 +117,23 @@ def _row(
     return record, executions, processes_of(emulator, record.arn, place)
 
 
+def _reason(held: Mapping[str, HeldExecution], record: ExecutionRecord) -> dict[str, object] | None:
+    return finding_document(held[record.arn].finding) if record.arn in held else None
+
+
 def _cells(
-    record: ExecutionRecord, executions: Family | None, processes: list[int], *, now: int
+    record: ExecutionRecord,
+    executions: Family | None,
+    processes: list[int],
+    *,
+    now: int,
+    is_held: bool,
 ) -> tuple[str, ...]:
     took = "" if record.ended_at is None else span(record.ended_at - record.started_at)
     activity = ""
     if executions is not None:
-        activity = summary(executions, activity_of(executions, has_process=bool(processes)), now)
+        kind = activity_of(executions, has_process=bool(processes), is_held=is_held)
+        activity = summary(executions, kind, now)
     return (
         record.name,
         record.function,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import NamedTuple
 
 import click
 
@@ -10,6 +11,8 @@ from durable_execution_sdk.cli.arguments.execution_names import name_of
 from durable_execution_sdk.cli.execution_run import Order, Run, begin, fresh_name
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.options import json_option, store_option
+from durable_execution_sdk.cli.output.held_executions import held_documents, tell_held
+from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import (
     exit_code,
     tell,
@@ -20,15 +23,23 @@ from durable_execution_sdk.cli.output.outcome import (
 from durable_execution_sdk.cli.output.processes import shared_with
 from durable_execution_sdk.cli.output.streams import Streams, show_logs
 from durable_execution_sdk.cli.payloads import read_json
-from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.cli.store_file import Place
-from durable_execution_sdk.cli.user_code import UserCode, needed_input, split_target
+from durable_execution_sdk.cli.user_code import BrokenCode, UserCode, needed_input, split_target
+from durable_execution_sdk.dev.reload.edited_code import EditedCode, code_of
+from durable_execution_sdk.dev.reload.findings import Finding
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.time_and_origin import is_special, time_text
 
 _LEVELS = ("debug", "info", "warning", "error")
+
+
+class _Held(Refusal):
+    """An execution cannot go on with a file as it is."""
+
+    exit_code = ExitCode.SUSPENDED
 
 
 @click.command(context_settings={"show_default": True})
@@ -46,6 +57,11 @@ _LEVELS = ("debug", "info", "warning", "error")
     help="A function that ctx.invoke can call: a workflow or a plain Lambda handler. Repeatable.",
 )
 @click.option("--log-level", type=click.Choice(_LEVELS), default="info", help="What is logged.")
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Go on with edited code although a rehearsal finds that it fails.",
+)
 @json_option
 def run(
     target: str,
@@ -56,6 +72,7 @@ def run(
     no_wait: bool,
     others: tuple[str, ...],
     log_level: str,
+    anyway: bool,
     as_json: bool,
 ) -> int:
     """Run a workflow, or continue one that was interrupted.
@@ -70,26 +87,39 @@ def run(
     --skip-time skips waits and retry delays, except while a callback waits for its answer. A later
     run without it starts at the time that was reached.
 
+    If the code was edited since the execution last ran, and would fail only for that, nothing is recorded:
+    the run says what does not fit, and exits with 3. Edit the code again, or go on with --anyway.
+
     Ctrl-C stops after the step that runs, a second Ctrl-C at once. The execution can be continued after
     both.
     """
     place = Place(store)
     streams = Streams(as_json=as_json)
     given = None if payload is None else read_json(payload, "--input")
-    with streams.for_user_code():
-        functions, chosen, needs = _functions(target, others)
-        show_logs(log_level)
+    try:
+        with streams.for_user_code():
+            loaded = _load(target, others)
+            show_logs(log_level)
+    except BrokenCode as broken:
+        if name is not None and _is_open(place, name):
+            raise _Held(
+                f"{broken.message} nothing was recorded, and {name} goes on once the file is mended",
+                broken.detail,
+            ) from broken
+        raise
+    chosen = loaded.chosen
     order = Order(
         function=chosen,
         name=name_of(place, name) if name else fresh_name(chosen, str(uuid.uuid4())),
         payload=given,
         is_named=bool(name),
-        needs=needs,
+        needs=loaded.needs,
     )
     words = ["run", target, "--name", order.name, *(f"--function={each}" for each in others)]
     resume = place.command(*words, *(["--skip-time"] if skip_time else []))
     interrupts = Interrupts()
-    with place.opened(functions) as emulator:
+    findings: dict[str, Finding] = {}
+    with place.opened(loaded.functions) as emulator:
         arn = begin(emulator, order, place)
         if not emulator.is_closed(arn):
             streams.say(f"{chosen}  {order.name}  {place.path}")
@@ -101,11 +131,16 @@ def run(
                     streams.say(shared_with(processes, waits=not no_wait))
                 watch = streams.watch(interrupts.footnote)
                 running = Run(emulator, arn, place, waits=not no_wait, skips=skip_time)
-                running.drive(watch, interrupts)
+                edited = EditedCode(emulator, loaded.places)
+                findings = running.drive(watch, interrupts, edited, anyway=anyway)
+                for reason in dict.fromkeys(edited.unrehearsed.values()):
+                    say(f"the edited code was not rehearsed: {reason}", err=True)
             if emulator.store.find(arn) is None:
                 raise Refusal(f"{order.name} was deleted by another process while this one ran it")
         if as_json:
-            tell_document(emulator, arn)
+            tell_document(emulator, arn, held=held_documents(findings))
+        elif findings:
+            tell_held(findings, place, resume)
         else:
             if streams.is_live:
                 streams.draw(family(emulator, arn), emulator.now(arn))
@@ -117,15 +152,33 @@ def run(
     return code
 
 
-def _functions(target: str, others: tuple[str, ...]) -> tuple[Functions, str, str | None]:
-    """Return the registry of functions, the name of the one to run, and the input that it needs."""
+def _is_open(place: Place, name: str) -> bool:
+    if not place.path.exists():
+        return False
+    with place.existing() as emulator:
+        arn = place.find(emulator, name)
+        return arn is not None and not emulator.is_closed(arn)
+
+
+class _Loaded(NamedTuple):
+    """The functions, the name of the one to run, the input that it needs, and the files of those that are durable."""
+
+    functions: Functions
+    chosen: str
+    needs: str | None
+    places: dict[str, tuple[str, str]]
+
+
+def _load(target: str, others: tuple[str, ...]) -> _Loaded:
     user_code = UserCode()
     functions = Functions()
+    places: dict[str, tuple[str, str]] = {}
     file, wanted = split_target(target)
     chosen = user_code.choose(file, wanted)
     handlers = user_code.handlers(file)
     for name, handler in handlers.items():
-        functions.add_durable(name, handler.bind)
+        functions.add_durable(name, handler.bind, code=code_of(file, name))
+        places[name] = file, name
     for other in others:
         name, _, place = other.partition("=")
         file, attribute = split_target(place)
@@ -133,7 +186,8 @@ def _functions(target: str, others: tuple[str, ...]) -> tuple[Functions, str, st
             raise Refusal(f"--function {other}: write it as NAME=FILE:ATTR")
         found = user_code.function(file, attribute)
         if isinstance(found, DurableHandler):
-            functions.add_durable(name, found.bind)
+            functions.add_durable(name, found.bind, code=code_of(file, attribute))
+            places[name] = file, attribute
         else:
             functions.add_plain(name, found)
-    return functions, chosen, needed_input(handlers[chosen])
+    return _Loaded(functions, chosen, needed_input(handlers[chosen]), places)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
+from durable_execution_sdk.cli.output.held_executions import finding_lines
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import (
     tell_recovery,
@@ -22,7 +23,9 @@ from durable_execution_sdk.cli.output.streams import Streams
 from durable_execution_sdk.cli.output.tree import tree
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.reload.findings import finding_document
 from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.documents import execution_document
 from durable_execution_sdk.rendering.failures import failed_operations
 from durable_execution_sdk.rendering.family import Family, family
@@ -56,8 +59,12 @@ def show(
         arn = place.arn(emulator, name)
         if follow:
             _follow(emulator, arn, place, as_json=as_json)
+        held_now = place.held.get(arn)
+        finding = None if held_now is None else held_now.finding
         if as_json:
-            document = execution_document(emulator, arn, processes_of(emulator, arn, place))
+            held = None if finding is None else finding_document(finding)
+            processes = processes_of(emulator, arn, place)
+            document = execution_document(emulator, arn, processes, held)
             say(json.dumps(document, indent=2, ensure_ascii=False))
             return
         executions = family(emulator, arn)
@@ -70,6 +77,9 @@ def show(
         tell_time_and_origin(emulator, arn)
         tell_waits(emulator, arn, place)
         tell_recovery(emulator, arn, place)
+        if finding is not None:
+            for line in finding_lines(ExecutionArn.parse(arn).execution_name, finding):
+                say(line)
         if not emulator.is_closed(arn):
             say(running_or_resume(emulator, arn, place))
 

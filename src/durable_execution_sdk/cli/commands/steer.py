@@ -159,11 +159,22 @@ def pause(name: str, reason: str | None, store: str | None) -> None:
 @click.command()
 @click.argument("name")
 @click.option("--reason", metavar="TEXT", help="Why; recorded with the end of the pause.")
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Let a held execution go on with edited code that does not fit its log.",
+)
 @store_option
-def resume(name: str, reason: str | None, store: str | None) -> None:
-    """End the pause of an execution."""
+def resume(name: str, reason: str | None, store: str | None, anyway: bool) -> None:
+    """End the pause of an execution, or with --anyway let one go on that the server holds."""
     with steering(store) as control:
         arn = _open(control, name, "resume")
+        if anyway:
+            if reason is not None:
+                raise Refusal("--reason is recorded with the end of a pause; leave it out")
+            control.accept_code(arn)
+            say(f"{_name(arn)} goes on with the code as it is")
+            return
         control.resume(arn, reason)
         say(f"{_name(arn)} is {control.progress(arn).status}")
         _tell_going_on(control, arn)

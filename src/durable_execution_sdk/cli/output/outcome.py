@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from durable_execution_sdk.cli.operation_references import reference_of
 from durable_execution_sdk.cli.output.callback_hints import answers
@@ -28,9 +29,14 @@ def exit_code(emulator: Emulator, arn: str) -> ExitCode:
     return ExitCode.SUCCEEDED if succeeded else ExitCode.FAILED
 
 
-def tell_document(emulator: Emulator, arn: str) -> None:
-    """Print the outcome as one JSON document on stdout."""
-    say(json.dumps(outcome_document(emulator, arn), indent=2, ensure_ascii=False))
+def tell_document(
+    emulator: Emulator, arn: str, held: Sequence[dict[str, object]] | None = None
+) -> None:
+    """Print the outcome as one JSON document on stdout, with the executions that are held."""
+    document = outcome_document(emulator, arn)
+    if held is not None:
+        document["held"] = held
+    say(json.dumps(document, indent=2, ensure_ascii=False))
 
 
 def tell(emulator: Emulator, arn: str, resume: str) -> None:

@@ -38,6 +38,14 @@ class _Document(msgspec.Struct):
     error: str | None = None
 
 
+class BrokenFileError(ConfigError):
+    """A file cannot be imported. ``file`` is its resolved path."""
+
+    def __init__(self, file: Path, trace: str) -> None:
+        super().__init__(f"{file} cannot be imported:\n{trace}")
+        self.file = str(file.resolve())
+
+
 def find_functions(paths: Sequence[Path], python: str | None = None) -> Found:
     """Return the durable functions of files and folders; Python files are imported by ``python``.
 
@@ -51,7 +59,8 @@ def find_functions(paths: Sequence[Path], python: str | None = None) -> Found:
 def named_function(text: str, python: str | None = None) -> Declaration:
     """Return the function of ``NAME=FILE:ATTRIBUTE``, durable or not.
 
-    Raises ``ConfigError`` if the text, the file or the attribute is wrong.
+    Raises ``ConfigError`` if the text, the file or the attribute is wrong, and ``BrokenFileError`` if the file
+    cannot be imported.
     """
     name, _, target = text.partition("=")
     file_text, colon, attribute = target.rpartition(":")
@@ -60,7 +69,7 @@ def named_function(text: str, python: str | None = None) -> Declaration:
     file = _existing(Path(file_text))
     handlers = _handlers(file, python, [attribute])
     if isinstance(handlers, str):
-        raise ConfigError(f"{file} cannot be imported:\n{handlers}")
+        raise BrokenFileError(file, handlers)
     chosen = next((each for each in handlers if each.attribute == attribute), None)
     if chosen is None:
         raise ConfigError(f"{file} has no function {attribute}")
@@ -98,7 +107,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _seems_durable(file: Path) -> bool:
-    """True for a file that defines a durable function, without running it."""
+    """True for a file that defines a durable function, or is no valid Python and may define one, without running it."""
     if file.suffix in _NODE:
         return bool(_exported(file))
     if file.suffix != ".py":
@@ -108,9 +117,12 @@ def _seems_durable(file: Path) -> bool:
         if b"durable_execution" not in source:
             return False
         tree = ast.parse(source)
-    except (OSError, SyntaxError, ValueError):
+    except OSError:
         # A file that cannot be read is not one of those that the user named.
         return False
+    except (SyntaxError, ValueError):
+        # Its import fails, which is told.
+        return True
     return any(_is_decorator(node) for node in _decorators(tree))
 
 
@@ -132,7 +144,8 @@ def _is_decorator(node: ast.expr) -> bool:
 def _functions(file: Path, python: str | None) -> Found:
     handlers = _handlers(file, python, [])
     if isinstance(handlers, str):
-        return Found(notices=[f"{file} cannot be imported:\n{handlers}"])
+        broken = BrokenFileError(file, handlers)
+        return Found(notices=[str(broken)], broken=[broken.file])
     return Found(declarations=[_declaration(file, handler, python) for handler in handlers])
 
 

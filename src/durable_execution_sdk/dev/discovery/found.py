@@ -12,25 +12,35 @@ from durable_execution_sdk.dev.functions.declaration import Declaration
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """Declarations, and a sentence for each function that cannot run here or file that cannot be read."""
+    """Declarations, and a sentence for each function that cannot run here or file that cannot be read.
+
+    ``broken`` are the paths of the files that cannot be imported.
+    """
 
     declarations: list[Declaration] = []
     notices: list[str] = []
+    broken: list[str] = []
 
     @staticmethod
     def together(parts: Iterable[Found]) -> Found:
         """Return all functions; those that share a name get that of their file before it."""
         declarations: list[Declaration] = []
         notices: list[str] = []
+        broken: list[str] = []
         for part in parts:
             declarations += part.declarations
             notices += part.notices
+            broken += part.broken
         counts = Counter(declaration.name for declaration in declarations)
         renamed = [
             declaration if counts[declaration.name] == 1 else _renamed(declaration)
             for declaration in declarations
         ]
-        return Found(declarations=_unique(renamed, notices), notices=notices)
+        return Found(
+            declarations=_unique(renamed, notices),
+            notices=list(dict.fromkeys(notices)),
+            broken=broken,
+        )
 
 
 def _renamed(declaration: Declaration) -> Declaration:

@@ -78,7 +78,8 @@ class FeedDocuments:
                 is_open=execution.ended_at is None,
                 ended_at=execution.ended_at,
             )
-        document = record_document(record, executions, processes)
+        held = self._emulator.holds.reason(record.arn) if record.is_open else None
+        document = record_document(record, executions, processes, held)
         waiting = cast("list[Document]", document["waiting"])
         document["waiting_count"] = len(waiting)
         document["waiting"] = waiting[:MOST_WAITING]

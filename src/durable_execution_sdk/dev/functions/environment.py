@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from durable_execution_sdk.dev.functions import kept_sources
 from durable_execution_sdk.dev.functions.declaration import Declaration, Runtime
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.limits import DEFAULT_MEMORY_MB
@@ -40,11 +41,15 @@ class Place:
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """A function's version, with the command, the directory and the environment of its processes."""
+    """A function's version, with the command, the directory and the environment of its processes.
+
+    ``sources`` is the path of the sources that its processes import, if the server has kept some.
+    """
 
     declaration: Declaration
     version: str
     place: Place
+    sources: str | None = None
 
     @property
     def directory(self) -> str:
@@ -78,6 +83,8 @@ class Surroundings:
             variables.update(_DUMMY_CREDENTIALS)
         for name in ("NO_PROXY", "no_proxy"):
             variables[name] = ",".join(filter(None, (variables.get(name), _LOOPBACK)))
+        if self.sources is not None:
+            variables[kept_sources.VARIABLE] = self.sources
         group = f"/aws/lambda/{declaration.name}"
         return variables | {
             "AWS_ENDPOINT_URL_LAMBDA": self.place.endpoint_url,

@@ -67,15 +67,26 @@ class ProcessFunctions:
         )
         self._thread.start()
 
-    def add(self, declaration: Declaration, version: str = LATEST) -> Function:
-        """Register a function, or new code for it: then the next invocations run it."""
-        surroundings = Surroundings(declaration=declaration, version=version, place=self._place)
+    def add(
+        self,
+        declaration: Declaration,
+        version: str = LATEST,
+        *,
+        code: str | None = None,
+        sources: str | None = None,
+    ) -> Function:
+        """Register a function, or new code for it: then the next invocations run it.
+
+        ``code`` is the digest of the code; ``sources`` is the path of the sources that processes import.
+        """
+        surroundings = self.surroundings(declaration, version, sources)
         surroundings.command  # noqa: B018 - refuses a function whose runtime is not here
         key = declaration.name, version
         function = Function(
             name=declaration.name,
             durable=declaration.durable,
-            connect=lambda _: self._invoker(key),
+            connect=lambda _: self._invoker(key, surroundings),
+            code=code,
             execution_timeout=declaration.execution_timeout if declaration.durable else None,
             retention_days=declaration.retention_days,
             timeout=declaration.timeout if self._has_deadlines else LONGEST_INVOCATION_SECONDS,
@@ -93,10 +104,23 @@ class ProcessFunctions:
             self._functions.add_version(version, function)
         return function
 
+    def remove(self, name: str) -> None:
+        """Forget a function; its invocations in flight end, and its executions wait until it is added again."""
+        self._functions.remove(name)
+        self._wait_for(self._retire((name, LATEST)))
+
+    def surroundings(
+        self, declaration: Declaration, version: str = LATEST, sources: str | None = None
+    ) -> Surroundings:
+        """Return the surroundings of the processes of a function."""
+        return Surroundings(
+            declaration=declaration, version=version, place=self._place, sources=sources
+        )
+
     def declaration(self, name: str, version: str = LATEST) -> Declaration | None:
         """Return the declaration of a function's version, if it is here."""
         pool = self._pools.get((name, version))
-        return None if pool is None else pool.surroundings.declaration
+        return None if pool is None or pool.is_retired else pool.surroundings.declaration
 
     def warm(self) -> None:
         """Start a worker for each function in the background; published versions start theirs when called."""
@@ -146,14 +170,19 @@ class ProcessFunctions:
         else:
             pool.reload(surroundings)
 
-    def _invoker(self, key: tuple[str, str]) -> Invoker:
+    async def _retire(self, key: tuple[str, str]) -> None:
+        pool = self._pools.get(key)
+        if pool is not None:
+            pool.retire()
+
+    def _invoker(self, key: tuple[str, str], surroundings: Surroundings) -> Invoker:
         def invoke(call: Call) -> Answer:
             pool = self._pools[key]
-            arn = _execution_arn(call.payload) if pool.surroundings.declaration.durable else None
+            arn = _execution_arn(call.payload) if surroundings.declaration.durable else None
             given = handover(call, arn, pool.timeout or LONGEST_INVOCATION_SECONDS)
             self._running[given.trace_parent] = given
             try:
-                return self._wait_for(pool.answer(given))
+                return self._wait_for(pool.answer(given, surroundings))
             except ClosedError:
                 return Answer(error=exit_error(call.request_id), is_timed=True)
             finally:

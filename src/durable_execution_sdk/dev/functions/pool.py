@@ -44,6 +44,7 @@ class Pool:
         self._ending: set[Worker] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_closed = False
+        self.is_retired = False
 
     @property
     def timeout(self) -> float | None:
@@ -56,10 +57,13 @@ class Pool:
         yield from self._idle
         yield from self._busy
 
-    async def answer(self, call: Handover) -> Answer:
-        """Let a worker answer a call: an idle one, or a new one."""
+    async def answer(self, call: Handover, surroundings: Surroundings | None = None) -> Answer:
+        """Let a worker answer a call: an idle one, or a new one.
+
+        ``surroundings`` are those of the code that the call is for: it may have been reloaded in this moment.
+        """
         while True:
-            worker, is_new = await self._take()
+            worker, is_new = await self._take(surroundings or self.surroundings)
             try:
                 return await worker.answer(call, timeout=self.timeout, on_taken=self._on_change)
             except WorkerGoneError as error:
@@ -71,8 +75,8 @@ class Pool:
 
     async def warm(self) -> None:
         """Have one worker ready, if there is none."""
-        if not self._is_closed and not self._idle:
-            worker = self._make()
+        if not (self._is_closed or self.is_retired or self._idle):
+            worker = self._make(self.surroundings)
             self._idle.append(worker)
             await worker.start()
             self._on_change()
@@ -84,7 +88,16 @@ class Pool:
             worker.is_retired = True
         for worker in list(self._idle):
             self._discard(worker)
+        self.is_retired = False
         self._start_spare()
+
+    def retire(self) -> None:
+        """End the idle workers, and the others with their invocations; keep no spare."""
+        self.is_retired = True
+        for worker in self._busy:
+            worker.is_retired = True
+        for worker in list(self._idle):
+            self._discard(worker)
 
     def worker_of(self, request_id: str) -> Worker | None:
         """Return the worker that has this invocation."""
@@ -103,18 +116,20 @@ class Pool:
         for worker in workers:
             await worker.ended()
 
-    async def _take(self) -> tuple[Worker, bool]:
+    async def _take(self, surroundings: Surroundings) -> tuple[Worker, bool]:
         """Return a worker, and whether it was started for this call."""
         if self._is_closed:
             raise ClosedError
-        while self._idle:
+        is_current = surroundings is self.surroundings
+        while self._idle and is_current:
             worker = self._idle.pop()
             if not worker.is_ended:
                 self._busy.add(worker)
                 is_new = False
                 break
         else:
-            worker, is_new = self._make(), True
+            worker, is_new = self._make(surroundings), True
+            worker.is_retired = not is_current or self.is_retired
             self._busy.add(worker)
             await worker.start()
         if not self._idle and len(self._busy) < MOST_IDLE:
@@ -126,8 +141,8 @@ class Pool:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _make(self) -> Worker:
-        return Worker(self.surroundings, self._recorder, self._forget)
+    def _make(self, surroundings: Surroundings) -> Worker:
+        return Worker(surroundings, self._recorder, self._forget)
 
     def _release(self, worker: Worker) -> None:
         self._busy.discard(worker)

@@ -188,6 +188,7 @@ def main() -> None:
     address = os.environ["AWS_LAMBDA_RUNTIME_API"]
     api = RuntimeApi(address)
     _configure_logging()
+    _read_kept_sources()
     try:
         handler = load_handler(os.environ["LAMBDA_TASK_ROOT"], os.environ["_HANDLER"])
     except HandlerError as error:
@@ -200,6 +201,19 @@ def main() -> None:
             run_one(api, handler)
     except (ConnectionError, http.client.HTTPException):
         return  # The server has ended this worker.
+
+
+def _read_kept_sources() -> None:
+    """Import the sources that the server has kept, if it has: see ``kept_sources``."""
+    if not os.environ.get("_DURABLE_SOURCES"):
+        return
+    script = Path(_THIS).with_name("kept_sources.py")
+    spec = importlib.util.spec_from_file_location("_durable_kept_sources", script)
+    assert spec is not None
+    assert spec.loader is not None
+    kept_sources: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(kept_sources)
+    kept_sources.read(os.environ["_DURABLE_SOURCES"])
 
 
 def _observed(handler: Handler, address: str) -> Handler:

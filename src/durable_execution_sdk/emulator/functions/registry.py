@@ -41,11 +41,15 @@ Bind = Callable[[DataPlane], Handler]
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
-    """A function. ``connect`` makes its invoker for a data plane; timeouts are in seconds."""
+    """A function. ``connect`` makes its invoker for a data plane; timeouts are in seconds.
+
+    ``code`` is the digest of its code, if it is known: the log keeps that of the last invocation.
+    """
 
     name: str
     durable: bool
     connect: Callable[[DataPlane], Invoker]
+    code: str | None = None
     execution_timeout: int | None = None
     retention_days: int = DEFAULT_RETENTION_DAYS
     timeout: float = LONGEST_INVOCATION_SECONDS
@@ -86,6 +90,7 @@ class Functions:
         execution_timeout: int = LONGEST_TIMER_SECONDS,
         timeout: float = LONGEST_INVOCATION_SECONDS,
         retention_days: int = DEFAULT_RETENTION_DAYS,
+        code: str | None = None,
     ) -> Function:
         """Register a durable handler of this process; timeouts are in seconds."""
         return self.add_function(
@@ -93,6 +98,7 @@ class Functions:
                 name=name,
                 durable=True,
                 connect=lambda plane: InProcess(bind(plane)),
+                code=code,
                 execution_timeout=execution_timeout,
                 retention_days=retention_days,
                 timeout=timeout,
@@ -135,6 +141,10 @@ class Functions:
     def add_alias(self, name: str, alias: str, version: str) -> None:
         """Let an alias of a function stand for a version, ``$LATEST`` included."""
         self._aliases.setdefault(name, {})[alias] = version
+
+    def remove(self, name: str) -> None:
+        """Forget the latest code of a function; its published versions stay."""
+        self._functions.pop(name, None)
 
     def versions(self, name: str) -> list[str]:
         """Return the published versions of a function, oldest first."""

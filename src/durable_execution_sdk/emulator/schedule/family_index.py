@@ -29,7 +29,10 @@ class TimeMove(NamedTuple):
 
 
 class Index:
-    """Due work and deadlines of some executions, in the clock's time."""
+    """Due work and deadlines of some executions, in the clock's time.
+
+    ``withheld`` are the executions that would be ready, and are held.
+    """
 
     def __init__(self) -> None:
         # OrderedDict, because iterating a dict is slow once many of its first entries were removed.
@@ -38,16 +41,20 @@ class Index:
         self.deadlines = DueTimes[str]()
         self.awaited = DueTimes[str]()
         self.calls: OrderedDict[CallKey, CallFunction] = OrderedDict()
+        self.withheld: dict[str, None] = {}
 
     @property
     def is_empty(self) -> bool:
         """True if no execution is indexed, and no call."""
-        return not (self.ready or self.running or self.calls or len(self.deadlines))
+        return not (
+            self.ready or self.running or self.calls or self.withheld or len(self.deadlines)
+        )
 
-    def note(self, state: ExecutionState) -> None:
-        """Update the index from an execution's newest state."""
+    def note(self, state: ExecutionState, *, is_held: bool = False) -> None:
+        """Update the index from an execution's newest state. One that is held is not ready."""
         arn = state.arn
-        _mark(self.ready, arn, belongs=state.wants_invocation)
+        _mark(self.ready, arn, belongs=state.wants_invocation and not is_held)
+        _mark(self.withheld, arn, belongs=state.wants_invocation and is_held)
         _mark(self.running, arn, belongs=state.invocation is not None)
         deadline = clock_deadline(state)
         self.deadlines.set(arn, deadline)
@@ -56,6 +63,7 @@ class Index:
     def forget(self, arn: str) -> None:
         """Remove an execution."""
         self.ready.pop(arn, None)
+        self.withheld.pop(arn, None)
         self.running.pop(arn, None)
         self.deadlines.set(arn, None)
         self.awaited.set(arn, None)
@@ -65,7 +73,7 @@ class FamilyIndex(Index):
     """Due work and deadlines of an execution and all executions that it invoked.
 
     ``moments`` are the deadlines in the executions' own time; ``expectant`` are the executions that wait
-    for an answer or for the end of a pause.
+    for an answer or for the end of a pause, and those that are held.
     """
 
     def __init__(self) -> None:
@@ -88,14 +96,15 @@ class FamilyIndex(Index):
         """True if a member skips time or was told to advance."""
         return bool(self.skipping or self.advancing)
 
-    def note(self, state: ExecutionState) -> None:
+    def note(self, state: ExecutionState, *, is_held: bool = False) -> None:
         """Update the index from an execution's newest state."""
-        super().note(state)
+        super().note(state, is_held=is_held)
         arn, time = state.arn, state.time
         self.modes[arn] = time.mode
         _mark(self.skipping, arn, belongs=time.mode is TimeMode.SKIP)
         self.moments.set(arn, awaited_deadline(state))
-        _mark(self.expectant, arn, belongs=bool(state.open_callbacks) or state.pause is not None)
+        waits = bool(state.open_callbacks) or state.pause is not None
+        _mark(self.expectant, arn, belongs=waits or is_held)
         if time.advances_to is None:
             self.advancing.pop(arn, None)
         else:
@@ -119,7 +128,9 @@ class FamilyIndex(Index):
         members = self.advancing
         if (
             not members
-            or any(arn in self.ready or arn in self.running for arn in members)
+            or any(
+                arn in self.ready or arn in self.running or arn in self.withheld for arn in members
+            )
             or any(key[0] in members for key in self.calls)
         ):
             return []

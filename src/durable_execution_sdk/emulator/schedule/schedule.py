@@ -48,6 +48,7 @@ class Schedule:
         # The times that are not the clock's, and the families that have changed since their moves were read.
         self._times: dict[str, ExecutionTime] = {}
         self._changed: dict[str, None] = {}
+        self._held: set[str] = set()
 
     @property
     def arns(self) -> set[str]:
@@ -55,6 +56,7 @@ class Schedule:
         return {
             *self._all.ready,
             *self._all.running,
+            *self._all.withheld,
             *self._all.deadlines.every_key(),
             *self._times,
         }
@@ -80,9 +82,10 @@ class Schedule:
             self._times[arn] = state.time
         else:
             self._times.pop(arn, None)
-        self._all.note(state)
+        is_held = arn in self._held
+        self._all.note(state, is_held=is_held)
         family = self._family(arn)
-        family.note(state)
+        family.note(state, is_held=is_held)
         self._note_change(arn, family)
 
     def note_or_forget(self, arn: str, state: ExecutionState | None) -> None:
@@ -91,6 +94,17 @@ class Schedule:
             self.forget(arn)
         else:
             self.note(state)
+
+    def hold(self, state: ExecutionState) -> None:
+        """Leave an open execution out of the work that is due, until it is released; its family skips no time."""
+        if not state.is_closed:
+            self._held.add(state.arn)
+            self.note(state)
+
+    def release(self, arn: str, state: ExecutionState | None) -> None:
+        """End a hold."""
+        self._held.discard(arn)
+        self.note_or_forget(arn, state)
 
     def note_call(self, call: CallFunction, now: int) -> None:
         """Add a due call of a function that is not durable; a repeated one is ignored."""
@@ -111,6 +125,7 @@ class Schedule:
     def forget(self, arn: str) -> None:
         """Remove an execution; its calls and the executions that it invoked stay."""
         self._all.forget(arn)
+        self._held.discard(arn)
         self._times.pop(arn, None)
         self._undispatch(arn)
         family = self._families.get(self._roots.get(arn, arn))

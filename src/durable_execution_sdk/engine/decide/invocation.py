@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from durable_execution_sdk.engine.commands import FinishInvocation, StartInvocation
+from durable_execution_sdk.engine.commands import (
+    AcceptCode,
+    FinishInvocation,
+    StartInvocation,
+)
 from durable_execution_sdk.engine.decide.ends import (
     close_as_settled,
     contract_error,
@@ -11,6 +15,7 @@ from durable_execution_sdk.engine.decide.ends import (
 from durable_execution_sdk.engine.decide.pause import begin_pause
 from durable_execution_sdk.engine.decide.validation import execution_payload_limit
 from durable_execution_sdk.engine.events import (
+    CodeAccepted,
     Event,
     ExecutionFailed,
     ExecutionSucceeded,
@@ -44,8 +49,16 @@ def decide_start_invocation(
             number=number,
             request_id=command.request_id,
             token=checkpoint_token(state.run_id, number, 0, command.secret),
+            code=command.code,
         )
     ]
+
+
+def decide_accept_code(state: ExecutionState, command: AcceptCode, at: int) -> list[Event]:
+    """Accept changed code for an open execution."""
+    if state.is_closed:
+        raise conflict(f"Cannot go on with other code: {state.arn} is {state.status}.")
+    return [] if state.code == command.code else [CodeAccepted(at=at, code=command.code)]
 
 
 def _why_not(state: ExecutionState) -> str:

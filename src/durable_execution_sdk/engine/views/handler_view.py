@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import msgspec
@@ -22,6 +23,7 @@ from durable_execution_sdk.protocol.operations import TERMINAL_STATUSES, Operati
 
 _STATE = "state"
 _RESPONSE = "response"
+_INVALID = "rehearsal"
 _encoder = msgspec.json.Encoder()
 
 
@@ -44,6 +46,20 @@ def invocation_event(
             next_marker="" if next_position is None else marker_for(_STATE, next_position),
         ),
         updated_operation_ids=list(invocation.updated_ids),
+        time_offset_milliseconds=time_offset or UNSET,
+        forked_from_arn=UNSET if state.forked_from is None else state.forked_from.first_arn,
+    )
+
+
+def next_invocation(state: ExecutionState, time_offset: int = 0) -> Invocation:
+    """Return the event that the handler would get now, in one page and with a token that is not valid."""
+    whole = msgspec.structs.replace(DEFAULT_LIMITS, page_bytes=sys.maxsize)
+    operations, _ = _operations_from(state, 0, len(state.order), whole)
+    return Invocation(
+        durable_execution_arn=state.arn,
+        checkpoint_token=_INVALID,
+        initial_execution_state=InitialExecutionState(operations=operations),
+        updated_operation_ids=list(state.unseen),
         time_offset_milliseconds=time_offset or UNSET,
         forked_from_arn=UNSET if state.forked_from is None else state.forked_from.first_arn,
     )

@@ -84,7 +84,8 @@ class Gate:
         self._loop = loop
         self._waiting: list[asyncio.Future[None]] = []
         self._at_opening: list[Callable[[], None]] = []
-        self._new: list[tuple[Asking, SourceLine | None]] = []
+        # Operations that the code asked for and the log does not hold, and the lines of code that did.
+        self.new: list[tuple[Asking, SourceLine | None]] = []
         # The ids of contexts whose functions run in this invocation; ``None`` is the handler's.
         self._running: set[str | None] = {None}
         # The starts of the ids of tasks that would iterate over a map's items and have not begun to.
@@ -119,8 +120,8 @@ class Gate:
 
     def asked(self, operation: Asking) -> None:
         """Note an operation that the log does not hold."""
-        if len(self._new) < _SHOWN:
-            self._new.append((operation, source_line()))
+        if len(self.new) < _SHOWN:
+            self.new.append((operation, source_line()))
 
     def entered(self, context_id: str | None) -> None:
         """Note that the function of a context runs."""
@@ -143,14 +144,18 @@ class Gate:
 
         ``within`` are the ids of the contexts to check; without any, all are checked.
         """
-        contexts = self._running.intersection(within) if within else self._running
-        missed = [record for record in self._journal.missed(contexts) if self._is_expected(record)]
+        missed = self.missed(*within)
         if not missed:
             return None
         from durable_execution_sdk.runtime.log.unclaimed import unclaimed_error  # noqa: PLC0415 - only for errors
 
-        new = [operation.label + (f" ({line})" if line else "") for operation, line in self._new]
+        new = [operation.label + (f" ({line})" if line else "") for operation, line in self.new]
         return unclaimed_error(missed, new, self._journal)
+
+    def missed(self, *within: str | None) -> list[Operation]:
+        """Return the recorded operations that the code has not asked for, of these contexts or of all."""
+        contexts = self._running.intersection(within) if within else self._running
+        return [record for record in self._journal.missed(contexts) if self._is_expected(record)]
 
     def _is_expected(self, record: Operation) -> bool:
         return record.name not in SELF_NUMBERED and not any(
