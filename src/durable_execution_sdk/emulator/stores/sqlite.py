@@ -43,8 +43,12 @@ class SqliteStore:
         self.path = Path(path)
         self._leases = FileLeases(Path(f"{self.path.absolute()}.leases"))
         self._file = SqliteFile(self.path, EXECUTIONS)
-        self._created = OwnNumbers(self._last("executions"))
-        self._deleted = OwnNumbers(self._last("deletions"))
+        try:
+            self._created = OwnNumbers(self._last("executions"))
+            self._deleted = OwnNumbers(self._last("deletions"))
+        except BaseException:
+            self._file.close()
+            raise
 
     @property
     def leases(self) -> Leases:
