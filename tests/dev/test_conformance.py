@@ -58,6 +58,8 @@ class OnDevServer(BotocoreCalls):
                 woken.clear()
 
     def _is_idle(self, arn: str) -> bool:
+        if self._emulator.is_closed(arn):
+            return True
         executions = family(self._emulator, arn)
         return executions.is_idle and executions.execution.time.advances_to is None
 
