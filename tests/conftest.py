@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 import threading
 import time
 from collections import defaultdict
@@ -33,6 +35,19 @@ def no_threads_left() -> Iterator[None]:
     ]:
         assert time.monotonic() < ends_at, f"left running: {[thread.name for thread in left]}"
         left[0].join(0.1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_compiled_is_kept() -> Iterator[None]:
+    """Let tests that edit a file see the edit, in processes that they start too.
+
+    Python takes a compiled file for the source's if their sizes and seconds agree. The tests are
+    compiled by now.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "dont_write_bytecode", True)
+        patch.setitem(os.environ, "PYTHONDONTWRITEBYTECODE", "1")
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
