@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -288,3 +290,26 @@ def test_code_about_which_nothing_is_found_out_goes_on_and_that_is_told(
     assert output.code == 3
     assert "the edited code was not rehearsed: InvocationError: down" in output.err
     assert "HELD" not in output.out
+
+
+def test_an_edit_in_the_same_second_that_keeps_the_size_is_seen(
+    durable: Durable, write: Write, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    source = """
+        from imported import ANSWER
+
+        @durable_execution
+        async def f(event: object, ctx: DurableContext) -> str:
+            return ANSWER + "{}"
+    """
+    for answer in ("old", "new"):
+        files = [
+            write(f'ANSWER = "{answer}"', "imported.py"),
+            write(source.format(answer)),
+        ]
+        for file in files:
+            os.utime(place / file, (1_700_000_000, 1_700_000_000))
+            sys.modules.pop(file.removesuffix(".py"), None)
+        assert durable("run", files[1]).result == answer * 2
+    assert not sys.dont_write_bytecode

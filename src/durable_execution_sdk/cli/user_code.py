@@ -137,6 +137,9 @@ def _import(path: Path, file: str) -> ModuleType:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    writes_bytecode = not sys.dont_write_bytecode
+    # Compiled code counts as fresh after an edit in the same second that leaves the size as it was.
+    sys.dont_write_bytecode = True
     try:
         spec.loader.exec_module(module)
     except KeyboardInterrupt:
@@ -144,6 +147,8 @@ def _import(path: Path, file: str) -> ModuleType:
     except BaseException as error:
         del sys.modules[name]
         raise BrokenCode(f"{file} cannot be imported:", _own_traceback(error, path)) from error
+    finally:
+        sys.dont_write_bytecode = not writes_bytecode
     return module
 
 
