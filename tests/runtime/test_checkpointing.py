@@ -151,10 +151,8 @@ def test_updates_without_a_payload_count_too() -> None:
     assert 720_000 + 120 * 400 <= 750 * 1024 < 720_000 + 121 * 400
 
 
-def of_step(operation_id: str, action: str, **members: Any) -> OperationUpdate:
-    return OperationUpdate(
-        id=operation_id, type=OperationType.STEP, action=OperationAction(action), **members
-    )
+def of_step(operation_id: str, action: Any, **members: Any) -> OperationUpdate:
+    return OperationUpdate(id=operation_id, type=OperationType.STEP, action=action, **members)
 
 
 LARGE = 750 * 1024 - 800  # with the START of its step it is as much as one call may carry
