@@ -292,15 +292,22 @@ class DurableContext(Combinators):
             ChildContextError: the function raised; also an instance of its exception.
         """
         function = _function(func, "ctx.run_in_child_context")
-        check_context_function("ctx.run_in_child_context", function, 1, "its context", args)
-        chosen = checked_name(name, "child context") or named_after(function)
-        settings = self._context_state.run.settings
+        run = self._context_state.run
+        defaults = operations.context_functions.defaults_of(
+            "ctx.run_in_child_context", function, args, run
+        )
+        if name is not None:
+            name = checked_name(name, "child context")
 
         def body(context_state: ContextState) -> Awaitable[Any]:
             return _run(func, context_state, *args)
 
         return operations.child.run_in_child_context(
-            current_scope(self._context_state), body, chosen, config, settings.serdes_for(func)
+            current_scope(self._context_state),
+            body,
+            name or defaults.name,
+            config,
+            defaults.serdes,
         )
 
     @overload
@@ -398,15 +405,15 @@ class DurableContext(Combinators):
             ChildContextError: the strategy allows no more attempts; also an instance of the last exception.
         """
         function = _function(func, "ctx.with_retry")
-        check_context_function("ctx.with_retry", function, 1, "its context", args)
-        chosen = checked_name(name, "block") or named_after(function)
-        serdes = self._context_state.run.settings.serdes_for(func)
+        run = self._context_state.run
+        defaults = operations.context_functions.defaults_of("ctx.with_retry", function, args, run)
+        chosen = checked_name(name, "block") or defaults.name
 
         def attempt(context_state: ContextState) -> Awaitable[Any]:
             return _run(func, context_state, *args)
 
         return operations.with_retry.with_retry(
-            current_scope(self._context_state), attempt, chosen, config, serdes
+            current_scope(self._context_state), attempt, chosen, config, defaults.serdes
         )
 
     def saga(self) -> operations.saga.Saga:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 import threading
 import time
-import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -126,7 +126,7 @@ class DurableHandler(Generic[_E, _R]):
         invoked = Invoked(
             arn=invocation.durable_execution_arn,
             token=invocation.checkpoint_token,
-            request_id=getattr(lambda_context, "aws_request_id", None) or str(uuid.uuid4()),
+            request_id=getattr(lambda_context, "aws_request_id", None) or os.urandom(16).hex(),
             lambda_context=lambda_context,
             ends_at=_end_of(lambda_context),
         )

@@ -47,7 +47,7 @@ dev/functions/runtime_api.py _HEADER_BYTES
 dev/functions/runtime_api.py _next_event()
 emulator/schedule/due_times.py _SLACK
 emulator/repository.py _MAX_CLOSED_CACHED
-operations/step.py _MOST_CACHED
+runtime/settings.py MOST_CACHED_FUNCTIONS
 otel/plugin.py _REMEMBERED_EXECUTIONS
 protocol/ids.py maxsize
 replay/check.py _MOST_MOMENTS

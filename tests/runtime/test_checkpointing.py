@@ -21,8 +21,13 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.protocol.data_plane import CheckpointResponse
+from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import OperationType
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.updates import (
+    OperationAction,
+    OperationUpdate,
+    length_of_batch,
+)
 from durable_execution_sdk.runtime.log import checkpointer
 
 SECOND = Duration.from_seconds(1)
@@ -144,6 +149,38 @@ def test_updates_without_a_payload_count_too() -> None:
     asyncio.run(main())
     assert [len(batch) for batch in batches] == [120, 120]
     assert 720_000 + 120 * 400 <= 750 * 1024 < 720_000 + 121 * 400
+
+
+def of_step(operation_id: str, action: Any, **members: Any) -> OperationUpdate:
+    return OperationUpdate(id=operation_id, type=OperationType.STEP, action=action, **members)
+
+
+LARGE = 750 * 1024 - 800  # with the START of its step it is as much as one call may carry
+
+
+@pytest.mark.parametrize(
+    ("updates", "most", "expected"),
+    [
+        ([of_step("a", "START"), of_step("a", "SUCCEED", payload="1")], 250, 2),
+        ([of_step("a", "START"), of_step("a", "SUCCEED", payload="1")], 1, 1),
+        ([of_step("a", "START"), of_step("a", "SUCCEED", payload="x" * LARGE)], 250, 2),
+        ([of_step("a", "START"), of_step("a", "SUCCEED", payload="x" * (LARGE + 1))], 250, 1),
+        ([of_step("a", "START"), of_step("a", "SUCCEED", payload="\N{GRINNING FACE}" * 191_801)], 250, 1),
+        ([of_step("a", "START"), of_step("a", "FAIL", error=ErrorObject(error_message="x" * LARGE))], 250, 2),
+        ([of_step("a", "START"), of_step("a", "FAIL", error=ErrorObject(error_message="x" * 768_000))], 250, 1),
+        ([of_step("a", "SUCCEED", payload="x" * 900_000)], 250, 1),
+        ([of_step("a", "RETRY"), of_step("a", "START")], 250, 1),
+        ([of_step("a", "START"), of_step("a", "START")], 250, 1),
+        ([of_step("a", "START"), of_step("b", "START")], 250, 2),
+        ([of_step("a", "START"), of_step("a", "RETRY"), of_step("a", "START")], 250, 2),
+        ([of_step("a", "START"), of_step("b", "START"), of_step("a", "SUCCEED")], 250, 3),
+        ([of_step("a", "START"), of_step("b", "START"), of_step("b", "SUCCEED")], 2, 2),
+    ],
+)  # fmt: skip
+def test_a_batch_is_as_long_as_one_call_may_be(
+    updates: list[OperationUpdate], most: int, expected: int
+) -> None:
+    assert length_of_batch(updates, most) == expected
 
 
 @pytest.mark.parametrize(

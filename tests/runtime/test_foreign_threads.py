@@ -507,3 +507,45 @@ def test_a_thread_that_ends_as_it_is_looked_for_leads_to_what_the_gate_misses(
 
     ran = run_workflow(workflow)
     assert (ran.result, ran.invocations) == ("done", 2), ran.error
+
+
+def test_what_a_thread_decides_is_seen_before_what_ended_later() -> None:
+    """On replay the race is asked for and ends once the thread does; the step, whose end is due, is recorded later."""
+    invocations: list[list[str]] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        seen: list[str] = []
+        invocations.append(seen)
+        loop, is_replay = asyncio.get_running_loop(), len(invocations) > 1
+        race_seen, step_seen = asyncio.Event(), threading.Event()
+        decided: asyncio.Future[None] = (
+            asyncio.Future()
+        )  # the end of one that the loop makes would be recorded
+
+        def decide() -> None:
+            if is_replay:
+                step_seen.wait(0.3)  # long enough for the step to be seen first, if it may
+            loop.call_soon_threadsafe(decided.set_result, None)
+
+        async def decision() -> None:
+            await decided
+
+        async def race() -> None:
+            await ctx.race(asyncio.create_task(decision()), ctx.wait(seconds(3600)))
+            seen.append("race")
+            race_seen.set()
+
+        async def step() -> None:
+            await ctx.step(race_seen.wait)
+            seen.append("step")
+            step_seen.set()
+
+        threading.Thread(target=decide).start()
+        pause = ctx.wait(
+            seconds(1)
+        )  # asked for at the start, so that replay soon has asked for all
+        await asyncio.gather(race(), step())
+        await pause
+
+    run_workflow(workflow)
+    assert invocations == [["race", "step"]] * 2

@@ -269,6 +269,35 @@ print(run_workflow(workflow).result)
     assert ran.stdout.split("\n")[:2] == ["done", "[]"]
 
 
+def test_threads_of_the_pool_are_no_unknown_source_and_all_others_are() -> None:
+    script = """
+import threading
+from durable_execution_sdk.runtime.event_loop.threads import InvocationThreads
+from durable_execution_sdk.runtime.external_wakeups import Outside
+def is_watching():
+    return Outside(None, None, foreign_wait=0.0).is_watching
+def walks():
+    walked.append(1)
+    return enumerate_all()
+walked, enumerate_all = [], threading.enumerate
+threading.enumerate = walks
+pool = InvocationThreads(3)
+meet = threading.Barrier(3, timeout=60)
+for each in [pool.submit(meet.wait) for _ in range(3)]:
+    each.result(60)
+print(is_watching(), len(walked))
+print(pool.submit(is_watching).result(60))
+go = threading.Event()
+threading.Thread(target=go.wait).start()
+print(is_watching())
+go.set()
+"""
+    command = [sys.executable, "-c", script]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    # Of the pool's own threads alone; in one of them, to which the main thread is unknown; beside another one.
+    assert ran.stdout.split("\n")[:3] == ["False 0", "True", "True"]
+
+
 def test_a_pool_has_a_thread_for_each_call_however_calls_and_ends_meet() -> None:
     """If a thread counted as idle while it gets a call, the next call would be left without a thread."""
     pool = ThreadPool(64)

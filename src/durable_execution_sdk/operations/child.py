@@ -144,7 +144,7 @@ class Child(DurableOperation[_T]):
             parent=self.context_state,
             rebuilt=ended,
         )
-        self._task = start_in(inner, self._run(inner), scope)
+        self._task = start_in(inner, self._run(inner), scope, self.place)
 
     def advance(self, record: Operation) -> None:
         """Do nothing: the context is recorded as started, and its body runs already."""

@@ -35,6 +35,7 @@ from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.event_loop.threads import is_coroutine_function
 from durable_execution_sdk.runtime.run import InvocationRun
+from durable_execution_sdk.runtime.settings import MOST_CACHED_FUNCTIONS
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["StepConfig", "StepSemantics", "bound_config", "durable_step", "step"]
@@ -43,9 +44,6 @@ _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 _BOUND = "__durable_step_config__"
-
-# Upper bound of the per-function cache. Code that makes a function for each step would fill the memory.
-_MOST_CACHED = 256
 
 
 class StepSemantics(StrEnum, metaclass=OptionEnum):
@@ -141,8 +139,8 @@ class _Defaults(Struct, frozen=True):
 
     name: str | None
     config: StepConfig
-    # ``None`` if the configuration has a serdes, so that the return annotation is not looked at.
-    serdes: SerDes[Any] | None
+    # That of the configuration, if it has one; then the return annotation is not looked at.
+    serdes: SerDes[Any]
     is_coroutine: bool
     # The fewest and the most positional arguments that it takes.
     least: int
@@ -152,14 +150,14 @@ class _Defaults(Struct, frozen=True):
 def _defaults_of(function: Callable[..., Any], run: InvocationRun) -> _Defaults:
     """Compute a function's defaults, and cache them for the invocation if it is a plain function."""
     config = bound_config(function) or _DEFAULT
-    serdes = run.settings.serdes_for(function) if config.serdes is None else None
+    serdes = config.serdes or run.settings.serdes_for(function)
     arity = arity_of(function)
     defaults = _Defaults(
         named_after(function), config, serdes, is_coroutine_function(function), *arity
     )
     if type(function) is FunctionType:
         cache: dict[Any, _Defaults] = run.said_by_functions
-        if len(cache) >= _MOST_CACHED:
+        if len(cache) >= MOST_CACHED_FUNCTIONS:
             cache.clear()
         cache[function] = defaults
     return defaults
@@ -282,8 +280,13 @@ def step(
         defaults = _defaults_of(function, run)
     if not defaults.least <= len(args) <= defaults.most:
         raise misfit("ctx.step", function, counted(args))
-    chosen = config or defaults.config
-    serdes = chosen.serdes or defaults.serdes or run.settings.serdes_for(function)
+    serdes = defaults.serdes
+    if config is None:
+        config = defaults.config
+    elif (
+        defaults.config.serdes is not None
+    ):  # the call has a configuration in place of the function's
+        serdes = run.settings.serdes_for(function)
     named = name or defaults.name
-    made = Step(scope, function, args, named, chosen, serdes, is_coroutine=defaults.is_coroutine)
+    made = Step(scope, function, args, named, config, serdes, is_coroutine=defaults.is_coroutine)
     return made.handle

@@ -22,6 +22,7 @@ from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import task_on
 from durable_execution_sdk.runtime.error_objects import capture, rebuild, shown
+from durable_execution_sdk.runtime.log.ids import place_below
 from durable_execution_sdk.runtime.verdicts import Abort
 
 __all__ = [
@@ -66,7 +67,7 @@ class VirtualChild(Completion[_T]):
             outer.run.turn_down(self)
             return
         outer.unsettled[self.sequence] = self
-        self._task = start_in(self._inner, self._run(), scope)
+        self._task = start_in(self._inner, self._run(), scope, self.place)
 
     @property
     def label(self) -> str:
@@ -162,7 +163,12 @@ def is_of_the_code(error: BaseException, task: asyncio.Task[None]) -> bool:
     return isinstance(error, GeneratorExit) and task_on(task.get_loop()) is task
 
 
-def start_in(context_state: ContextState, body: Any, maker: IdScope) -> asyncio.Task[None]:
-    """Run a context's body as a workflow task of its own. ``maker`` is the scope of the caller."""
-    scope = IdScope(context_state, context_state.prefix, maker=maker)
+def start_in(
+    context_state: ContextState, body: Any, maker: IdScope, place: int
+) -> asyncio.Task[None]:
+    """Run a context's body as a workflow task of its own.
+
+    ``maker`` is the scope of the caller, and ``place`` the number of the operation's place.
+    """
+    scope = IdScope(context_state, context_state.prefix, maker=maker, place=place_below(place))
     return context_state.run.tasks.start(body, scope, copy_context())

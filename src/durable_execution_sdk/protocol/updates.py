@@ -96,6 +96,8 @@ class OperationUpdate(
 
 # Bytes of each update besides its payload. Without payloads, no batch comes near the limit.
 _UPDATE_OVERHEAD = 400
+# In characters, each of which has four bytes at most in UTF-8.
+_SURELY_FITS = MAX_BATCH_BYTES // 8
 
 _START = OperationAction.START
 _PAIRED_TYPES = frozenset({OperationType.STEP, OperationType.CONTEXT})
@@ -103,27 +105,41 @@ _PAIRED_TYPES = frozenset({OperationType.STEP, OperationType.CONTEXT})
 
 def length_of_batch(queue: Sequence[OperationUpdate], most_updates: int) -> int:
     """Return the number of updates, from the start of the queue, that one call may carry."""
-    taken: dict[str, OperationUpdate] = {}
-    count = 0
-    size = 0
+    if len(queue) == 1 or (len(queue) == 2 and _is_one_attempt(*queue)):
+        return min(len(queue), most_updates)
+    # The last action of each operation in the batch.
+    taken: dict[str, OperationActionName] = {}
+    count = size = 0
     for update in queue[:most_updates]:
+        size += _UPDATE_OVERHEAD
         if update.error is not None:
             size += _size(update)
         elif (payload := update.payload) is not None:
             size += len(payload) if payload.isascii() else text_bytes(payload)
-        if size and count and size + (count + 1) * _UPDATE_OVERHEAD > MAX_BATCH_BYTES:
+        if size > MAX_BATCH_BYTES and count:
             break
-        operation_id = update.id
-        if operation_id in taken and (
+        before = taken.get(update.id)
+        if before is not None and (
             # A batch may hold two updates of one operation only as its START and what follows it.
-            taken[operation_id].action != _START
-            or update.action == _START
-            or update.type not in _PAIRED_TYPES
+            before != _START or update.action == _START or update.type not in _PAIRED_TYPES
         ):
             break
-        taken[operation_id] = update
+        taken[update.id] = update.action
         count += 1
     return count
+
+
+def _is_one_attempt(start: OperationUpdate, end: OperationUpdate) -> bool:
+    """Return ``True`` for the START of a step and its small end, all that a workflow has which runs one at a time."""
+    return (
+        start.id == end.id
+        and start.action == _START
+        and end.action != _START
+        and start.payload is None
+        and end.type in _PAIRED_TYPES
+        and end.error is None
+        and len(end.payload or "") < _SURELY_FITS
+    )
 
 
 def _size(update: OperationUpdate) -> int:

@@ -58,6 +58,7 @@ async def run_invocation(
 
     ``make`` makes the workflow; tests and tools pass another class. Raises if Lambda is to invoke again.
     """
+    environment.generators.watch()
     if invocation.time_offset_milliseconds:
         from durable_execution_sdk.ports.shifted_time import (  # noqa: PLC0415 - never on Lambda
             ShiftedTimePlane,
@@ -197,16 +198,16 @@ async def _run(run: InvocationRun, deadline: Deadline, main: Main, payload: str 
 
 def _leave_through(run: InvocationRun, task: asyncio.Task[str | None]) -> None:
     """Open the gate for updates that were left behind, unless the code has diverged from the log."""
-    has_returned = task.done() and not task.cancelled() and task.exception() is None
     if run.verdict is None:
         run.position.found_cut()
-        if has_returned:
-            run.returned_too_early(None)
     goes_on = run.verdict is None or isinstance(run.verdict, Complete)
     if goes_on and run.gate is not None and not run.gate.divergence():
         run.open_gate()
-    else:
-        run.checkpointer.discard()
+        return
+    run.checkpointer.discard()
+    has_returned = task.done() and not task.cancelled() and task.exception() is None
+    if run.verdict is None and has_returned:
+        run.returned_too_early(None)
 
 
 async def _flush(run: InvocationRun) -> None:

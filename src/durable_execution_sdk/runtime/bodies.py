@@ -63,8 +63,8 @@ class Bodies:
 
     def ended(self, task: asyncio.Task[None] | None) -> None:
         """Remove a finished body. A body cancelled before its first step never calls this; see ``is_any_running``."""
-        self.running.pop(task, None)
-        self._left.pop(task, None)
+        if self.running.pop(task, None) is None:
+            self._left.pop(task, None)
 
     def leave(self, task: asyncio.Task[None]) -> None:
         """Let a cancelled body clean up without keeping the invocation open."""

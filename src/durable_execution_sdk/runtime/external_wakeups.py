@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from durable_execution_sdk.runtime.completions.handle import Wake
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.observer import ThreadOrigin
+from durable_execution_sdk.runtime.event_loop.threads import pools
 from durable_execution_sdk.runtime.tasks import WorkflowTask, WorkflowTasks
 
 if TYPE_CHECKING:
@@ -66,9 +67,15 @@ def standing_by() -> Generator[None]:
 
 
 def _has_foreign_threads() -> bool:
-    if threading.active_count() == 1:
+    others = threading.active_count() - 1
+    if others == 0:
         return False
     mine = threading.current_thread()
+    workers = [pool.workers for pool in list(pools.values())]
+    if others == sum(len(each) - (mine in each) for each in workers):
+        return (
+            False  # they stay for the next plain step, and are not looked at one by one meanwhile
+        )
     return any(
         thread is not mine
         and thread not in _bystanders

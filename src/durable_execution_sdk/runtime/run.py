@@ -138,8 +138,9 @@ class InvocationRun(Seam, ObservedRun):
         self.polling = Polling(
             self.loop, now=plane.now, pending=self.due_times, ask=self.checkpointer.push
         )
-        # Per-function cache of name, configuration and serdes; valid for one invocation.
+        # The defaults that functions give to their steps and to their contexts; valid for one invocation.
         self.said_by_functions: dict[Any, Any] = {}
+        self.said_by_contexts: dict[Any, Any] = {}
         self.verdict: Verdict | None = None
         self.refusal: Abort | None = None
         self.is_ending = False
@@ -238,8 +239,7 @@ class InvocationRun(Seam, ObservedRun):
 
     def open_gate(self) -> None:
         """Open the gate: bodies may start and updates may be sent."""
-        gate, self.gate = self.gate, None
-        self.bodies.gate = None
+        gate, self.gate, self.bodies.gate = self.gate, None, None
         if gate is not None:
             self.position.gate_opens(starts_bodies=gate.holds_bodies)
             gate.open()

@@ -117,7 +117,7 @@ class Scheduler(LoopObserver):
             due
             and not (run.completions.unranked and run.completions.is_next_unranked)
             and not (
-                run.journal.recorded_ends
+                run.journal.may_hold_unseen
                 and (run.outside.is_watching or self._ready)
                 and self._is_out_of_turn(due[0][0])
             )

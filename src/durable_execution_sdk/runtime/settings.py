@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_MAX_THREADS",
     "GRACE_SECONDS",
+    "MOST_CACHED_FUNCTIONS",
     "CheckpointingMode",
     "Invoked",
     "ReplayLogging",
@@ -34,6 +35,9 @@ DEFAULT_MAX_THREADS = 128
 
 # Seconds that all clean-up together may take.
 GRACE_SECONDS = 5.0
+
+# Upper bound of caches by function. Code that makes a function for each operation would fill the memory.
+MOST_CACHED_FUNCTIONS = 256
 
 
 class CheckpointingMode(StrEnum, metaclass=OptionEnum):

@@ -101,6 +101,8 @@ class DurableTimer(Timer):
             self.run.reporter.claimed(self.operation_id)
         self.run.registered[self.operation_id] = self
         is_wait = record is not None and record.type == OperationType.WAIT
+        if record is not None and record.status == OperationStatus.CANCELLED:
+            self.run.journal.deferred.add(self.operation_id)
         if record is not None and (is_wait or record.status in TERMINAL_STATUSES):
             self._is_wait = is_wait
             self.observe(record)

@@ -40,10 +40,16 @@ async def leave_nothing_behind(run: InvocationRun, deadline: Deadline) -> None:
     """
     run.is_ending = True
     ends_at = run.invoked.time_to_leave(GRACE_SECONDS, run.margin)
-    running = run.environment.tasks_left() - run.environment.generators.closing
+    environment = run.environment
+    left = environment.tasks_left()
+    is_over = not (left or run.checkpointer.has_writer or environment.generators.are_unfinished)
     await run.checkpointer.close(max(0.0, ends_at - time.monotonic()))
-    await _end_tasks(run, deadline, running, ends_at)
-    disowned = await run.environment.leave_threads(
+    deadline.stop()
+    if is_over:
+        run.unwind()
+    else:
+        await _end_tasks(run, left - environment.generators.closing, ends_at)
+    disowned = await environment.leave_threads(
         min(_THREAD_GRACE_SECONDS, ends_at - time.monotonic())
     )
     if disowned:
@@ -57,10 +63,9 @@ async def leave_nothing_behind(run: InvocationRun, deadline: Deadline) -> None:
 
 
 async def _end_tasks(
-    run: InvocationRun, deadline: Deadline, running: set[asyncio.Task[object]], ends_at: float
+    run: InvocationRun, running: set[asyncio.Task[object]], ends_at: float
 ) -> None:
     seconds = ends_at - time.monotonic()
-    deadline.stop()
     warned: set[asyncio.Task[object]] = set()
     for number, share in enumerate(_ROUNDS):
         round_ends_at = time.monotonic() + share * seconds

@@ -138,14 +138,13 @@ class JsonSerDes(Generic[T]):
         """Write the value as JSON; ``whose`` is called only for an error, to name the operation."""
         try:
             payload = self._encode(value)
-            kind = type(value)
-            if not self._is_typed:
-                _refuse_losses(value, payload, whose)
-            elif kind is self._sure or not self._fits(value):
+            if type(value) is self._sure:
                 if b"null" in payload and value is not None:
                     serdes.paths.refuse_no_number(value, whose)
-                if kind is not self._sure:
-                    return self._checked_payload(value, payload.decode(), whose)
+            elif not self._is_typed:
+                _refuse_losses(value, payload, whose)
+            elif not self._fits(value):
+                return self._checked_payload(value, payload.decode(), whose)
             return f" {payload.decode()}" if payload.startswith(_ENVELOPE) else payload.decode()
         except SerDesError:
             raise
@@ -242,6 +241,8 @@ class JsonSerDes(Generic[T]):
 
     def _checked_payload(self, value: T, payload: str, whose: Callable[[], SerDesContext]) -> str:
         """Read the payload back and compare; return it, or raise ``SerDesError`` if the value differs."""
+        if "null" in payload and value is not None:
+            serdes.paths.refuse_no_number(value, whose)
         try:
             back = read_nested(self.read, payload)
         except Exception as error:

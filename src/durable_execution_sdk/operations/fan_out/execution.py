@@ -84,8 +84,9 @@ class FanOutRun(Watcher[str]):
         self._label = label
         self._context = context
         # The ids of branches are numbered from 0, as items are; those of other operations from 1.
+        maker = current_scope(context_state)
         self._scope = IdScope(
-            context_state, context_state.prefix, first=0, maker=current_scope(context_state)
+            context_state, context_state.prefix, first=0, maker=maker, place=maker.place
         )
         self._ended: list[Sequence[Entry] | None] = []  # by branch; None while it runs
         self._running: dict[Handle[str], _Running] = {}

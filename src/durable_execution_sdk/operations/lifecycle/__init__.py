@@ -87,6 +87,7 @@ class DurableOperation(PayloadOperation[_T]):
             self.record = record
             if record.status in TERMINAL_STATUSES:
                 self.was_over = True
+                run.journal.deferred.add(operation_id)  # until ``complete`` takes it out
                 if run.reporter is not None:
                     run.reporter.claimed(operation_id)
                 return
@@ -148,6 +149,7 @@ class DurableOperation(PayloadOperation[_T]):
         if record.status == _FAILED and was_given_up(record):
             self.run.given_up[self.operation_id] = self
             return
+        self.run.journal.deferred.discard(self.operation_id)
         self.become_due(record.end_timestamp or self.run.completions.now)
 
     def settle(self) -> None:

@@ -166,12 +166,11 @@ class Completions:
         self.claims = 0
         # A heap of end, sequence number and completion; its first entry is delivered next.
         self.due: list[tuple[float, int, Claim[Any]]] = []
-        # The end and the sequence number of the last delivery: an end that comes now and is earlier is late. The
-        # id is that of the last operation whose end was delivered.
+        # The end of the last delivery: one that comes now and is earlier is late. The id is that of the last
+        # operation whose end was delivered.
         self.last_at = -math.inf
-        self.last_sequence = 0
         self.last_id = ""
-        # The completions that were delivered with the end ``last_at``.
+        # The completions that were delivered with the end ``last_at``, in this order.
         self._tied: list[Claim[Any]] = []
         journal = position.journal
         # True if the log holds notes of late news, so that a completion may have a rank other than its end.
@@ -189,14 +188,14 @@ class Completions:
 
     def deliver_next(self) -> None:
         """Deliver the completion whose turn it is."""
-        at, sequence, completion = heappop(self.due)
+        at, _, completion = heappop(self.due)
         if completion.is_cancelled:
             return  # no code sees it, so it does not move the clock
         if at == self.last_at:
             self._tied.append(completion)
         else:
+            self.last_at = at
             self._tied = [completion]
-        self.last_at, self.last_sequence = at, sequence
         if completion.tells_time:
             if at > self.now:  # noqa: PLR1730 - a call of max costs more than the rest of this
                 self.now = at
@@ -214,6 +213,11 @@ class Completions:
             tasks.resume()
         if tasks.at_move:
             tasks.begins_to_move()
+
+    @property
+    def last_sequence(self) -> int:
+        """The sequence number of the last delivery."""
+        return self._tied[-1].sequence if self._tied else 0
 
     @property
     def is_next_unranked(self) -> bool:

@@ -146,7 +146,8 @@ class IdScope(TaskScope):
         # The hashes of the things that this scope makes start here, so that those of two scopes differ.
         self.place = place_of(f"{context}{path.text}") if place is None else place
         self.claimed = first - 1
-        self._counts: dict[Any, int] = {}
+        # Made at the first use, since most tasks make none of these things.
+        self._counts: dict[str, int] | None = None
         self._drawn = 0
         self._random: random.Random | None = None
 
@@ -178,8 +179,9 @@ class IdScope(TaskScope):
 
     def count(self, kind: str, row: Row) -> int:
         """Count one more thing of this kind and row, and return its number, from 1."""
-        key = (kind, row)
-        number = self._counts[key] = self._counts.get(key, 0) + 1
+        counts = self._counts = self._counts or {}
+        key = f"{kind} {row.text}"
+        number = counts[key] = counts.get(key, 0) + 1
         return number
 
     def spawn(self, row: Row) -> tuple[IdScope, int]:

@@ -62,8 +62,13 @@ class Generators:
         self.closing: set[asyncio.Task[object]] = set()
 
     def watch(self) -> None:
-        """Note generators that are started from now on, until the loop stops."""
+        """Note generators that are started from now on, until the loop stops, which has hooks of its own."""
         sys.set_asyncgen_hooks(firstiter=self._begun.add, finalizer=self._finalize)
+
+    @property
+    def are_unfinished(self) -> bool:
+        """True if there are any generators, or tasks that close them."""
+        return bool(self._begun or self._collected or self.closing)
 
     def close_all(self) -> bool:
         """Close the generators that the invocation has left unfinished: none may outlive it.
@@ -133,7 +138,6 @@ class Environment:
 
     def _run(self, main: Coroutine[object, object, _T]) -> _T:
         CURRENT.set(None)
-        self.loop.call_soon(self.generators.watch)
         task = asyncio.Task(main, loop=self.loop)
         out_of_reach(task)
         try:

@@ -51,8 +51,8 @@ class IdleSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """Return the events of sockets; wait for one, if the loop is idle and the observer has nothing to do."""
-        observer = self.observer
         if timeout is None or timeout > 0:
+            observer = self.observer
             self._busy = self._restless = 0
             if observer is None or not observer.on_idle(at_rest=True):
                 self._unpolled = 0
@@ -64,6 +64,7 @@ class IdleSelector(selectors.DefaultSelector):
             return []
         self._unpolled = 0
         self._busy += 1
+        observer = self.observer
         if observer is not None and self._busy >= _RESTLESS_POLLS:
             self._busy = 0
             if observer.progress == self._progress:

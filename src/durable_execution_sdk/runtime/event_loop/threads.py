@@ -29,6 +29,7 @@ __all__ = [
     "call",
     "close_pools",
     "is_coroutine_function",
+    "pools",
     "warn_of",
 ]
 
@@ -49,7 +50,7 @@ class ThreadPool:
     def __init__(self, most: int) -> None:
         self.most = most
         self._lock = threading.Lock()
-        self._workers: dict[_Worker, None] = {}
+        self.workers: dict[threading.Thread, None] = {}  # all of them alive
         self._idle: list[_Worker] = []
         self._running: dict[Future[object], _Worker] = {}
         self._calls: deque[_Call] = deque()
@@ -67,14 +68,14 @@ class ThreadPool:
         with self._lock:
             worker = self._running.get(future)
             if worker is not None:
-                self._workers.pop(worker, None)
+                self.workers.pop(worker, None)
                 self._hand_out()
 
     def has_ended(self, future: Future[object], worker: _Worker) -> bool:
         """Note that a thread's call has ended; return ``False`` if the thread is to end too."""
         with self._lock:
             del self._running[future]
-            if worker not in self._workers:
+            if worker not in self.workers:
                 return False
             self._idle.append(worker)
             self._hand_out()
@@ -84,7 +85,7 @@ class ThreadPool:
         """End the threads: idle ones now, the others after the call that they run."""
         with self._lock:
             idle, self._idle = self._idle, []
-            self._workers.clear()
+            self.workers.clear()
         for worker in idle:
             worker.calls.put(None)
         for worker in idle:
@@ -98,13 +99,13 @@ class ThreadPool:
         while self._calls:
             if self._idle:
                 worker = self._idle.pop()
-            elif len(self._workers) >= self.most:
+            elif len(self.workers) >= self.most:
                 return  # the first one to be free takes it
             else:
                 worker = _Worker(self)
                 error = self._begin(worker)
                 if error is not None:
-                    if not self._workers:
+                    if not self.workers:
                         self._calls.popleft()[0].set_exception(error)
                     return
             call = self._calls.popleft()
@@ -119,7 +120,7 @@ class ThreadPool:
             worker.start()
         except RuntimeError as error:  # the system has no more threads
             return error
-        self._workers[worker] = None
+        self.workers[worker] = None
         return None
 
 
@@ -160,24 +161,24 @@ def _run(
     return partial(future.set_result, result)
 
 
-_pools: dict[int, ThreadPool] = {}
+pools: dict[int, ThreadPool] = {}
 
 
 def _pool_of(most: int) -> ThreadPool:
     """Return the pool of the process with this maximum."""
-    return _pools.get(most) or _pools.setdefault(most, ThreadPool(most))
+    return pools.get(most) or pools.setdefault(most, ThreadPool(most))
 
 
 def close_pools() -> None:
     """End the threads of all pools."""
-    for pool in list(_pools.values()):
+    for pool in list(pools.values()):
         pool.close()
 
 
 atexit.register(close_pools)
 
 # A forked child has none of the threads.
-os.register_at_fork(after_in_child=_pools.clear)
+os.register_at_fork(after_in_child=pools.clear)
 os.register_at_fork(after_in_child=LEFT_RUNNING.clear)
 
 

@@ -63,22 +63,26 @@ class Journal:
             self._operations.pop(self.execution.id, None)
         self._claimed_callbacks: set[str] = set()
         self._released: set[str] = set()
-        # The ids of operations in the log at the start: of those not asked for yet, and of those that had ended.
+        # The ids of operations in the log at the start that were not asked for yet.
         self.unclaimed = set(self._operations)
-        self.recorded_ends: set[str] = set()
         # The ranks of operations whose ends came late, by operation id, and the ids of their notes.
         self.ranks: dict[str, float] = {}
         self._notes: set[str] = set()
         self.thread_ends: dict[str, Operation] = {}  # of calls that have yet to end here
-        for op in self._operations.values():
-            if op.status in TERMINAL_STATUSES:
-                self.recorded_ends.add(op.id)
-                if op.name == LATE_NEWS_NAME:
-                    self._take_note(op)
-                elif op.name == THREAD_NAME:
-                    self.thread_ends[op.id] = op
+        ended = [op for op in self._operations.values() if op.status in TERMINAL_STATUSES]
         # The ids of operations whose ends an earlier invocation may have seen.
-        self.old_ends = self.recorded_ends - self.updated_ids
+        self.old_ends = {op.id for op in ended}
+        for op in ended:
+            if op.name == LATE_NEWS_NAME:
+                self._take_note(op)
+            elif op.name == THREAD_NAME:
+                self.thread_ends[op.id] = op
+        # True if the log held ends at the start, besides those of notes.
+        self.held_ends = bool(self.old_ends)
+        # The ids of operations that were asked for and whose recorded ends are not due at once: a context whose
+        # function computes its result again, a combinator whose operands have yet to end, a cancelled timer.
+        self.deferred: set[str] = set()
+        self.old_ends -= self.updated_ids
 
     @property
     def execution_id(self) -> str:
@@ -110,9 +114,9 @@ class Journal:
         """Return the records of these contexts that the log held at the start and the workflow has not claimed."""
         records = self._operations
         return [
-            records[operation_id]
+            record
             for operation_id in self.unclaimed
-            if records[operation_id].parent_id in contexts
+            if (record := records[operation_id]).parent_id in contexts
         ]
 
     def noted(self, note_id: str, late_id: str, rank: float) -> None:
@@ -129,7 +133,7 @@ class Journal:
         if record.id == late_news_id(news.late):
             self.noted(record.id, news.late, news.at)
             self.unclaimed.discard(record.id)
-            self.recorded_ends.discard(record.id)
+            self.old_ends.discard(record.id)
 
     def claimed_callback(self, operation_id: str) -> None:
         """Note that the workflow has asked for this callback, and so has seen its id."""
@@ -185,6 +189,11 @@ class Journal:
             if update.type == OperationType.CHAINED_INVOKE
             else None,
         )
+
+    @property
+    def may_hold_unseen(self) -> bool:
+        """True if the log may hold an end that is not due yet: all others have been delivered, or are in the queue."""
+        return bool(self.held_ends and (self.unclaimed or self.deferred or self.thread_ends))
 
     def unseen_before(self, at: float) -> bool:
         """Return ``True`` if the log holds an end before this time that the workflow has not seen.

@@ -163,6 +163,11 @@ class Checkpointer:
         return self._is_busy
 
     @property
+    def has_writer(self) -> bool:
+        """True if a task has begun to write, and has not ended."""
+        return self._writer is not None
+
+    @property
     def may_write(self) -> bool:
         """True if the invocation still has a token, and is not closed."""
         return self._token is not None and not self._closed

@@ -37,6 +37,10 @@ __all__ = [
 
 _T = TypeVar("_T")
 
+# Methods of the base class; to call them by these names is quicker than through ``super()``.
+_init: Callable[..., None] = asyncio.Task[Any].__init__
+_add_done_callback = asyncio.Task[Any].add_done_callback
+
 
 class NumberedTask(asyncio.Task[_T]):
     """A task of workflow code, whose hash is the same on every replay.
@@ -59,7 +63,7 @@ class NumberedTask(asyncio.Task[_T]):
     ) -> None:
         self._place = place
         self.owner = owner
-        super().__init__(coroutine, loop=loop, context=context, name=name)
+        _init(self, coroutine, loop=loop, context=context, name=name)
 
     def __hash__(self) -> int:
         """Return the number of the task's place in the workflow."""
@@ -81,7 +85,7 @@ class NumberedTask(asyncio.Task[_T]):
         """Add a callback, as for any task; refused inside steps, for which the workflow waits."""
         if isinstance(CURRENT.get(), StepContext):
             raise refused_in_step(f"the task {self._title!r} of the workflow", "awaited")
-        super().add_done_callback(fn, context=context)
+        _add_done_callback(self, fn, context=context)
 
 
 class _Registry:
