@@ -54,6 +54,22 @@ class Slow:
         return response
 
 
+class HeldBack(Slow):
+    """A service that does not answer the first call before ``go`` is set; meanwhile the loop is idle."""
+
+    def __init__(self, plane: Any, calls: list[list[str]], go: asyncio.Event) -> None:
+        super().__init__(plane, calls)
+        self.go = go
+        self.acknowledged: list[str] = []
+
+    async def checkpoint(self, request: Any) -> Any:
+        async with asyncio.timeout(60):
+            await self.go.wait()
+        response = await super().checkpoint(request)
+        self.acknowledged.extend(f"{u.action} {u.name}" for u in request.updates)
+        return response
+
+
 def run(workflow: Any, mode: CheckpointingMode = CheckpointingMode.BATCHED) -> tuple[Ran, Any]:
     calls: list[list[str]] = []
     ran = run_workflow(
@@ -204,49 +220,64 @@ def test_modes_differ_in_when_updates_are_sent(
 
 
 def test_optimistic_mode_hands_results_on_before_they_are_acknowledged() -> None:
+    calls: list[list[str]] = []
     order: list[str] = []
+    go = asyncio.Event()
 
     async def body(name: str) -> str:
         order.append(name)
+        if name == "s9":
+            go.set()
         return name
 
     async def workflow(event: Any, ctx: DurableContext) -> int:
-        for n in range(20):
-            await ctx.step(body, f"s{n}")
-        return 20
+        for n in range(10):
+            await ctx.step(body, f"s{n}", name=f"s{n}")
+        return 10
 
-    ran, calls = run(workflow, CheckpointingMode.OPTIMISTIC)
-    assert ran.result == 20
-    assert len(calls) < 10
-    assert sum(map(len, calls)) == 40
-    assert order == [f"s{n}" for n in range(20)]
+    ran = run_workflow(
+        workflow,
+        options={"checkpointing": CheckpointingMode.OPTIMISTIC},
+        wrappers=Wrappers(data_plane=lambda plane: HeldBack(plane, calls, go)),
+    )
+    assert ran.result == 10
+    assert order == [f"s{n}" for n in range(10)]
+    # The first call is in flight until the last body runs.
+    assert calls[0] == ["START s0", "SUCCEED s0"]
+    assert (
+        calls[1][:17]
+        == [f"{action} s{n}" for n in range(1, 10) for action in ("START", "SUCCEED")][:17]
+    )
+    assert sum(map(len, calls)) == 20
 
 
 def test_in_optimistic_mode_an_at_most_once_step_waits_for_all_before_it() -> None:
-    acknowledged: list[str] = []
+    planes: list[HeldBack] = []
+    go = asyncio.Event()
 
-    class Acknowledging(Slow):
-        async def checkpoint(self, request: Any) -> Any:
-            response = await super().checkpoint(request)
-            acknowledged.extend(f"{u.action} {u.name}" for u in request.updates)
-            return response
+    def held_back(plane: Any) -> HeldBack:
+        planes.append(HeldBack(plane, [], go))
+        return planes[-1]
 
-    async def early() -> None:
-        pass
+    async def early(n: int) -> None:
+        if n == 2:
+            assert planes[-1].acknowledged == []
+            go.set()
 
     async def charge() -> list[str]:
-        return list(acknowledged)
+        return list(planes[-1].acknowledged)
 
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         for n in range(3):
-            await ctx.step(early, name=f"e{n}")
+            await ctx.step(early, n, name=f"e{n}")
         return await ctx.step(charge, name="charge", config=AT_MOST_ONCE)
 
     ran = run_workflow(
         workflow,
         options={"checkpointing": CheckpointingMode.OPTIMISTIC},
-        wrappers=Wrappers(data_plane=lambda plane: Acknowledging(plane, [])),
+        wrappers=Wrappers(data_plane=held_back),
     )
+    assert ran.status == "SUCCEEDED", ran.error
     assert ran.result[-1] == "START charge"
     assert {"SUCCEED e0", "SUCCEED e1", "SUCCEED e2"} <= set(ran.result)
 

@@ -29,7 +29,7 @@ from durable_execution_sdk.operations.lifecycle.argument_checks import (
 )
 from durable_execution_sdk.operations.lifecycle.attempts import AttemptOperation, retry_or_fail
 from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationSubType
-from durable_execution_sdk.protocol.updates import OperationAction
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import CURRENT
@@ -208,9 +208,10 @@ class Step(AttemptOperation[_T]):
             result = await self.call(self._function, self._args)
         payload = self.encode(self._serdes, result, "result")
         self._is_running = False
-        self.submit(self.update(OperationAction.SUCCEED, payload))
+        update = self.update(OperationAction.SUCCEED, payload)
+        self.submit(update)
         if not self.tells_time:
-            self._hand_on_early(payload)
+            self.run.completions.early = partial(self._hand_on_early, update)
 
     def attempt_failed(self, error: BaseException) -> None:
         """Ask the retry strategy about a failed attempt."""
@@ -243,14 +244,14 @@ class Step(AttemptOperation[_T]):
         """Return the recorded failure, with the number of attempts."""
         return self.rebuilt(self.recorded_error(record), attempts=self.details.attempt)
 
-    def _hand_on_early(self, payload: str) -> None:
-        """Let a sequential workflow go on before the acknowledgement, in optimistic mode."""
-        if self.is_done or not self.run.is_sequential:
-            return
-        self.set_result(self.decode(self._serdes, payload))
-        self.run.position.delivered(self.operation_id)
-        self._tell()
-        self._leave()
+    def _hand_on_early(self, update: OperationUpdate) -> bool:
+        """Deliver the result before ``update`` is acknowledged, and return ``True``, if the workflow is sequential."""
+        run = self.run
+        if self.is_done or not run.is_sequential:
+            return False
+        self.record = run.journal.acknowledged(update, run.completions.now)
+        run.completions.deliver_early(self)
+        return True
 
 
 def step(

@@ -233,9 +233,10 @@ class InvocationRun(Seam, ObservedRun):
 
     @property
     def is_sequential(self) -> bool:
-        """True if there is one task with one unsettled operation, so that nothing can overtake that."""
+        """True if there is one task with one unsettled operation, and no timer or thread whose end could overtake that."""
         alone = len(self.tasks.live) == len(self.registered) == 1
-        return alone and len(self.bodies.running) <= 1 and not (self.timers or self.completions.due)
+        others = self.timers or self.completions.due or self.completions.thread_claims
+        return alone and len(self.bodies.running) <= 1 and not others
 
     def open_gate(self) -> None:
         """Open the gate: bodies may start and updates may be sent."""

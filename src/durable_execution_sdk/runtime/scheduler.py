@@ -12,7 +12,7 @@ the first of these that applies:
 1. Deliver the completion whose turn it is (``completions``).
 2. While the gate is closed: open it if replay has asked for every recorded operation. If it has not, wait
    while a source outside may still wake a task, then fail the execution (``gate``).
-3. Send the batch that the checkpointer held back until the due completions were delivered.
+3. Send the batch that the checkpointer held back for the due completions; deliver an early one (optimistic mode).
 4. While a checkpoint call is in flight or the body of a step runs, wait.
 5. Send the updates that are left in the queue.
 6. While a short timer, a thread or a socket of workflow code may wake a task, wait (``external_wakeups``).
@@ -127,7 +127,9 @@ class Scheduler(LoopObserver):
             return True
         if run.gate is not None:
             return at_rest and self._pass_gate(run.gate)
-        if run.checkpointer.release():
+        if run.checkpointer.release() or (
+            at_rest and run.completions.early is not None and run.completions.take_early()
+        ):
             return True
         busy = run.checkpointer.is_writing or run.bodies.is_any_running()
         if busy or not (at_rest and run.tasks.live):
@@ -263,8 +265,7 @@ class Scheduler(LoopObserver):
         divergence = self._run.unsettled.awaited_but_given_up()
         if divergence is not None:
             self._run.fail(divergence)
-            return
-        if self._run.is_waiting_for_service():
+        elif self._run.is_waiting_for_service():
             self._run.end(Suspend())
         else:
             self.fail_as_deadlocked()

@@ -49,10 +49,10 @@ class CheckpointingMode(StrEnum, metaclass=OptionEnum):
     ``EAGER``: every update is sent at once, and a step's body runs only when its START is acknowledged. The
     history then shows during which step a crash came. A step costs two calls, one after the other.
 
-    ``OPTIMISTIC``: in a workflow that runs one thing at a time, the workflow gets the result of an
-    at-least-once step before it is acknowledged. After a crash, such steps may run again, and code outside of
-    steps may have acted on a result that the log never holds. The START of an at-most-once step still waits
-    for everything before it.
+    ``OPTIMISTIC``: in a workflow that runs one thing at a time, without timers of asyncio or calls in threads, the
+    workflow gets the result of an at-least-once step before it is acknowledged. After a crash, such steps may run
+    again, and code outside of steps may have acted on a result that the log never holds. The START of an
+    at-most-once step still waits for everything before it.
     """
 
     EAGER = "EAGER"

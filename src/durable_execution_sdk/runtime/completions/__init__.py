@@ -35,7 +35,7 @@ What goes wrong without these rules: if replay delivered both queries before the
 would hold both, ``mark_stale`` would not be claimed, and the code would not match the log. If replay
 delivered in the order of claims, it would deliver ``slow`` first.
 
-Two refinements:
+Three refinements:
 
 - *Late news.* Operation A may end before operation B, and the service may report A's end only after B's was
   delivered. Replay, which has both ends, would deliver A first. So A gets the rank right after the last
@@ -50,6 +50,9 @@ Two refinements:
 - *Delivery at once.* If the only task is about to block on a due completion, no callback is ready and no
   cancellation is pending, then the workflow is as good as quiescent. The ``await`` itself delivers the
   completions up to that one, without a turn of the loop, which makes replay of sequential code cheap.
+- *Early results.* In optimistic mode a sequential workflow may see the result of a step before the log holds it. That
+  is a delivery like any other: it waits until the workflow is quiescent. If the end of the step's body delivered it,
+  callbacks that are ready would run after it on the first run, and before it on replay.
 """
 
 from __future__ import annotations
@@ -57,7 +60,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Sized
-from heapq import heappop
+from heapq import heappop, heappush
 from types import FrameType
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -184,6 +187,8 @@ class Completions:
         # The ids of late operations whose rank is not recorded yet, and the function that records it.
         self.unranked: set[str] = set()
         self.record_rank: Callable[[Claim[Any], LateNews], None] = _never_late
+        # In optimistic mode: the function by which the step that ended last delivers its result early, if it may.
+        self.early: Callable[[], bool] | None = None
         self._tasks = tasks
 
     def deliver_next(self) -> None:
@@ -213,6 +218,19 @@ class Completions:
             tasks.resume()
         if tasks.at_move:
             tasks.begins_to_move()
+
+    def take_early(self) -> bool:
+        """Let the step that ended last deliver its result early, if it may; return ``True`` if it has."""
+        early, self.early = self.early, None
+        return early is not None and early()
+
+    def deliver_early(self, completion: Claim[Any]) -> None:
+        """Deliver a completion that the log does not hold yet, in the rank right after the last delivery.
+
+        Nothing else is due, and no end can come before this one in the log.
+        """
+        heappush(self.due, (self.last_at, completion.sequence, completion))
+        self.deliver_next()
 
     @property
     def last_sequence(self) -> int:
