@@ -8,6 +8,7 @@ from typing import NamedTuple
 import click
 
 from durable_execution_sdk.cli.arguments.execution_names import name_of
+from durable_execution_sdk.cli.branch_totals import CountedTotals
 from durable_execution_sdk.cli.execution_run import Order, Run, begin, fresh_name
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.options import json_option, store_option
@@ -129,7 +130,7 @@ def run(
             with place.runs.entered(arn) as processes, listening, streams.for_user_code():
                 if processes:
                     streams.say(shared_with(processes, waits=not no_wait))
-                watch = streams.watch(interrupts.footnote)
+                watch = streams.watch(interrupts.footnote, loaded.totals)
                 running = Run(emulator, arn, place, waits=not no_wait, skips=skip_time)
                 edited = EditedCode(emulator, loaded.places)
                 findings = running.drive(watch, interrupts, edited, anyway=anyway)
@@ -143,7 +144,7 @@ def run(
             tell_held(findings, place, resume)
         else:
             if streams.is_live:
-                streams.draw(family(emulator, arn), emulator.now(arn))
+                streams.draw(family(emulator, arn), emulator.now(arn), loaded.totals)
                 tell_waits(emulator, arn, place)
             tell(emulator, arn, resume)
             tell_recovery(emulator, arn, place)
@@ -161,23 +162,28 @@ def _is_open(place: Place, name: str) -> bool:
 
 
 class _Loaded(NamedTuple):
-    """The functions, the name of the one to run, the input that it needs, and the files of those that are durable."""
+    """The functions, the name of the one to run, the input that it needs, and the files of those that are durable.
+
+    ``totals`` are those of what they run.
+    """
 
     functions: Functions
     chosen: str
     needs: str | None
     places: dict[str, tuple[str, str]]
+    totals: CountedTotals
 
 
 def _load(target: str, others: tuple[str, ...]) -> _Loaded:
     user_code = UserCode()
     functions = Functions()
+    totals = CountedTotals()
     places: dict[str, tuple[str, str]] = {}
     file, wanted = split_target(target)
     chosen = user_code.choose(file, wanted)
     handlers = user_code.handlers(file)
     for name, handler in handlers.items():
-        functions.add_durable(name, handler.bind, code=code_of(file, name))
+        functions.add_durable(name, totals.counting(handler).bind, code=code_of(file, name))
         places[name] = file, name
     for other in others:
         name, _, place = other.partition("=")
@@ -186,8 +192,8 @@ def _load(target: str, others: tuple[str, ...]) -> _Loaded:
             raise Refusal(f"--function {other}: write it as NAME=FILE:ATTR")
         found = user_code.function(file, attribute)
         if isinstance(found, DurableHandler):
-            functions.add_durable(name, found.bind, code=code_of(file, attribute))
+            functions.add_durable(name, totals.counting(found).bind, code=code_of(file, attribute))
             places[name] = file, attribute
         else:
             functions.add_plain(name, found)
-    return _Loaded(functions, chosen, needed_input(handlers[chosen]), places)
+    return _Loaded(functions, chosen, needed_input(handlers[chosen]), places, totals)

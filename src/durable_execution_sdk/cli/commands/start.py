@@ -11,6 +11,7 @@ from durable_execution_sdk.cli.arguments.execution_names import (
     name_of,
     recorded_input,
 )
+from durable_execution_sdk.cli.branch_totals import noted_totals
 from durable_execution_sdk.cli.commands.functions import served_functions
 from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import json_option, store_option
@@ -69,7 +70,10 @@ def start(
             return ExitCode.SUCCEEDED
         streams = Streams(as_json=as_json)
         follower = Follower(emulator, arn, place, aloud=not streams.is_live)
-        with streams.watch(lambda: follower.note)(emulator, arn, place):
+        with (
+            noted_totals(place.path) as totals,
+            streams.watch(lambda: follower.note, totals)(emulator, arn, place),
+        ):
             follower.wait_for_end()
         if emulator.store.find(arn) is None:
             raise Refusal(f"{execution_name} was deleted by another process")

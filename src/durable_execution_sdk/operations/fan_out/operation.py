@@ -9,7 +9,7 @@ from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.batch_serdes import BatchSerDes, Draft, summary_of
 from durable_execution_sdk.operations.fan_out.execution import FanOutRun
 from durable_execution_sdk.operations.fan_out.items import Supply
-from durable_execution_sdk.operations.fan_out.plan import Branch, Plan
+from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan
 from durable_execution_sdk.protocol.operations import (
     OperationSubTypeName,
     is_built_again,
@@ -52,6 +52,11 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
         """The payload in the log: the batch, or its summary if it was not stored."""
         details = None if self.record is None else self.record.context_details
         return None if details is None else details.result
+
+    @property
+    def contexts(self) -> int | None:
+        """The number of contexts that the log has for the branches once all have started; ``None`` with FLAT."""
+        return self.plan.branches if self.plan.nesting is NestingType.NESTED else None
 
     async def _fan_out(self, context_state: ContextState) -> Draft:
         run = FanOutRun(
