@@ -91,7 +91,7 @@ def test_a_running_map_says_how_many_of_how_many_and_how_long_it_may_take() -> N
     assert (batch.total, batch.started, batch.succeeded, batch.failed) == (4, 4, 2, 1)
     # Three of four took twenty seconds.
     assert batch.ends_at is not None
-    began = rig.emulator.describe(arn).start_timestamp
+    began = int(rig.emulator.describe(arn).start_timestamp)
     assert 26_000 <= batch.ends_at - began < 28_000
     left = batch_text(batch, began + 20_000)
     assert re.fullmatch(r"3 of 4 done, 1 failed, about [67](\.\d)? s left", left)
