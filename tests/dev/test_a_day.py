@@ -136,14 +136,14 @@ def story(client: Any, arn: str) -> list[tuple[str, str | None]]:
     ]
 
 
-def answer(client: Any, arn: str) -> None:
+def answer(client: Any, arn: str, result: bytes = b'"yes"') -> None:
     """Complete the callback of an execution."""
     [callback] = [
         event["CallbackStartedDetails"]["CallbackId"]
         for event in events(client, arn)
         if event["EventType"] == "CallbackStarted"
     ]
-    client.send_durable_execution_callback_success(CallbackId=callback, Result=b'"yes"')
+    client.send_durable_execution_callback_success(CallbackId=callback, Result=result)
 
 
 def edit(folder: Path, code: str, server: Running) -> None:
