@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import click
 
+from durable_execution_sdk.cli.arguments.completion import execution_names
 from durable_execution_sdk.cli.arguments.execution_names import name_of
 from durable_execution_sdk.cli.branch_totals import CountedTotals
 from durable_execution_sdk.cli.execution_run import Order, Run, begin, fresh_name
@@ -46,7 +47,12 @@ class _Held(Refusal):
 @click.command(context_settings={"show_default": True})
 @click.argument("target", metavar="FILE[:HANDLER]")
 @click.option("--input", "payload", metavar="JSON|@FILE|-", help="The event; {} if left out.")
-@click.option("--name", metavar="NAME", help="The execution's name; a fresh one if left out.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    shell_complete=execution_names,
+    help="The execution's name; a fresh one if left out.",
+)
 @store_option
 @click.option("--skip-time", is_flag=True, help="Do not wait for time to pass: skip it.")
 @click.option("--no-wait", is_flag=True, help="Do what is due now, and leave the rest for later.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
+from durable_execution_sdk.cli.arguments.completion import execution_names
 from durable_execution_sdk.cli.arguments.execution_names import (
     EMPTY,
     existing,
@@ -30,7 +31,12 @@ from durable_execution_sdk.protocol.ids import ExecutionArn
 @click.command()
 @click.argument("function", shell_complete=served_functions)
 @click.option("--input", "payload", metavar="JSON|@FILE|-", help="The event; {} if left out.")
-@click.option("--name", metavar="NAME", help="The execution's name; a fresh one if left out.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    shell_complete=execution_names,
+    help="The execution's name; a fresh one if left out.",
+)
 @click.option("--follow", is_flag=True, help="Show progress until the execution has ended.")
 @store_option
 @json_option
