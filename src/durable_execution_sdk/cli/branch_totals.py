@@ -11,7 +11,7 @@ from typing import Any
 from durable_execution_sdk.dev.logs.log_store import LogStore, logs_path
 from durable_execution_sdk.errors import StoreError
 from durable_execution_sdk.handler import AnyHandler
-from durable_execution_sdk.operations.fan_out.operation import FanOut
+from durable_execution_sdk.operations.fan_out.operation import branch_contexts
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.rendering.batch_progress import Totals, no_totals
 from durable_execution_sdk.runtime.completions.completion import Completion
@@ -41,9 +41,9 @@ class _CountingRun(InvocationRun):
         self._counts = counts
 
     def claim(self, claimant: Completion[Any]) -> Operation | None:
-        if isinstance(claimant, FanOut) and claimant.contexts is not None:
-            counts = self._counts.setdefault(self.invoked.arn, {})
-            counts[claimant.operation_id] = claimant.contexts
+        contexts = branch_contexts(claimant)
+        if contexts is not None:
+            self._counts.setdefault(self.invoked.arn, {})[claimant.operation_id] = contexts
         return super().claim(claimant)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import click
 
@@ -31,7 +31,7 @@ from durable_execution_sdk.cli.user_code import BrokenCode, UserCode, needed_inp
 from durable_execution_sdk.dev.reload.edited_code import EditedCode, code_of
 from durable_execution_sdk.dev.reload.findings import Finding
 from durable_execution_sdk.emulator.functions.registry import Functions
-from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.time_and_origin import is_special, time_text
 
@@ -197,9 +197,13 @@ def _load(target: str, others: tuple[str, ...]) -> _Loaded:
         if not name or attribute is None:
             raise Refusal(f"--function {other}: write it as NAME=FILE:ATTR")
         found = user_code.function(file, attribute)
-        if isinstance(found, DurableHandler):
+        if _is_durable(found):
             functions.add_durable(name, totals.counting(found).bind, code=code_of(file, attribute))
             places[name] = file, attribute
         else:
             functions.add_plain(name, found)
     return _Loaded(functions, chosen, needed_input(handlers[chosen]), places, totals)
+
+
+def _is_durable(function: object) -> TypeGuard[AnyHandler]:
+    return isinstance(function, DurableHandler)

@@ -19,7 +19,7 @@ import msgspec
 from durable_execution_sdk.dev.functions.records import NOTES_PATH, CodeNote
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.operations.callback import CallbackOperation
-from durable_execution_sdk.operations.fan_out.operation import FanOut
+from durable_execution_sdk.operations.fan_out.operation import branch_contexts
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.replay.source_places import asking_place
@@ -86,7 +86,7 @@ class NotingRun(InvocationRun):
                 file=place.file,
                 line=place.line,
                 function=place.function,
-                branches=claimant.contexts if isinstance(claimant, FanOut) else None,
+                branches=branch_contexts(claimant),
             )
             self._notes.add(note)
             if isinstance(claimant, CallbackOperation):

@@ -18,7 +18,7 @@ from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.serdes import checked_text
 
-__all__ = ["FanOut"]
+__all__ = ["FanOut", "branch_contexts"]
 
 _T = TypeVar("_T")
 
@@ -53,11 +53,6 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
         details = None if self.record is None else self.record.context_details
         return None if details is None else details.result
 
-    @property
-    def contexts(self) -> int | None:
-        """The number of contexts that the log has for the branches once all have started; ``None`` with FLAT."""
-        return self.plan.branches if self.plan.nesting is NestingType.NESTED else None
-
     async def _fan_out(self, context_state: ContextState) -> Draft:
         run = FanOutRun(
             self.plan,
@@ -70,3 +65,13 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
         )
         run.has_ended = self.record is not None and is_built_again(self.record)
         return await run.to_the_end()
+
+
+def branch_contexts(operation: object) -> int | None:
+    """Return the number of contexts that the log will have for the branches of a map or parallel.
+
+    ``None`` where it is not known, where branches have no contexts, and for another operation.
+    """
+    if not isinstance(operation, FanOut) or operation.plan.nesting is not NestingType.NESTED:
+        return None
+    return operation.plan.branches
