@@ -420,7 +420,7 @@ def test_the_page_lists_the_members_of_each_document(durable: Durable, flow: str
     assert list(listed) == documented("execution")
     assert list(listed["waiting"][0]) == ["path", *documented("operation")]
     for operation in shown["operations"]:
-        assert list(operation) == documented("operation")
+        assert list(operation) == [*documented("operation"), "progress"]
         if operation["error"]:
             assert list(operation["error"]) == documented("error")
     assert any(operation["error"] for operation in shown["operations"])

@@ -141,8 +141,39 @@ def test_a_shell_completes_commands_and_names(place: Path, arns: dict[str, str])
     assert complete(place, "delete", "first", "s") == ["second"]
     assert complete(place, "callback", "succeed", "sec") == ["second/approval"]
     assert complete(place, "list", "--function", "") == ["asks"]
+    assert complete(place, "run", "app.py", "--name", "f") == ["first"]
+    assert complete(place, "fork", "second", "--before", "app") == ["approval"]
+    assert complete(place, "fork", "nothing", "--before", "") == [""]
     assert complete(place, "show", "--store", "nowhere.db", "") == ["@last"]
     assert not (place / "nowhere.db").exists()
+
+
+def test_completed_operations_are_references_that_name_one_each(
+    place: Path, durable: Durable, write: Write
+) -> None:
+    write("""
+        async def one(ctx, item, index):
+            return await ctx.step(lambda: item, name="price")
+
+        @durable_execution
+        async def f(event, ctx):
+            await ctx.map([1, 2], one, name="items")
+            await ctx.step(lambda: 1, name="pay")
+            await ctx.step(lambda: 2, name="pay")
+    """)
+    assert durable("run", "app.py", "--name", "n").code == 0
+    references = complete(place, "fork", "n", "--before", "")
+    assert sorted(references) == [
+        "items",
+        "items/map-item-0",
+        "items/map-item-0/price",
+        "items/map-item-1",
+        "items/map-item-1/price",
+        "pay#1",
+        "pay#2",
+    ]
+    for reference in references:
+        assert durable("fork", "n", "--before", reference).code == 0
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -158,3 +189,5 @@ def test_the_help_lists_every_command_in_a_section(durable: Durable) -> None:
     assert titles == ["Options", "Run", "Look", "Steer", "Prove", "Project"]
     for name in ("run", "list", "show", "history", "callback", "stop", "delete", "replay", "lint"):
         assert f"\n  {name} " in text
+    # Each fits its line.
+    assert "..." not in text.partition("Run:")[2]

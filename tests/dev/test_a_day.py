@@ -1,4 +1,4 @@
-"""A day with `durable dev`: functions on Python and Node, boto3, crashes of a worker and of the server, a month skipped."""
+"""A day with `durable dev`: functions on Python and Node, boto3, crashes of a worker and of the server, edits, a month skipped."""
 
 from __future__ import annotations
 
@@ -49,6 +49,10 @@ async def ship(quote: object, ctx: DurableContext) -> str:
     return await ctx.step(lambda: "delivered", name="deliver")
 """
 
+# An edit that changes what comes after the callback, and one that changes what is in the log.
+HARMLESS = APP.replace("approved, shipped]", "approved, shipped, 'thanks']")
+DIVERGING = HARMLESS.replace("ctx.step(reserve, gate)", 'ctx.step(reserve, gate, name="hold")')
+
 # With AWS's own SDK where it is installed.
 DURABLE_NODE = """
 import { withDurableExecution } from "@aws/durable-execution-sdk-js";
@@ -57,7 +61,7 @@ export const quote = withDurableExecution(async (event, context) =>
 """
 PLAIN_NODE = "export const quote = async (event) => ({ of: event.of, price: 7 });\n"
 
-QUOTE = {"of": "tea", "price": 7}
+RESULT = [{"of": "tea", "price": 7}, "reserved", "yes", "delivered", "thanks"]
 HISTORY = [
     ("ExecutionStarted", "tea"),
     ("ChainedInvokeStarted", "quote"),
@@ -69,6 +73,12 @@ HISTORY = [
     ("ChainedInvokeStarted", "ship"),
     ("ChainedInvokeSucceeded", "ship"),
     ("ExecutionSucceeded", "tea"),
+]
+
+
+# The fork begins anew before the step that has another name now.
+HISTORY_OF_FORK = [
+    (kind, {"tea": "fork", "reserve": "hold"}.get(name, name)) for kind, name in HISTORY
 ]
 
 
@@ -118,6 +128,54 @@ def events(client: Any, arn: str) -> list[dict[str, Any]]:
     return found
 
 
+def story(client: Any, arn: str) -> list[tuple[str, str | None]]:
+    return [
+        (event["EventType"], event.get("Name"))
+        for event in events(client, arn)
+        if event["EventType"] != "InvocationCompleted"
+    ]
+
+
+def answer(client: Any, arn: str, result: bytes = b'"yes"') -> None:
+    """Complete the callback of an execution."""
+    [callback] = [
+        event["CallbackStartedDetails"]["CallbackId"]
+        for event in events(client, arn)
+        if event["EventType"] == "CallbackStarted"
+    ]
+    client.send_durable_execution_callback_success(CallbackId=callback, Result=result)
+
+
+def edit(folder: Path, code: str, server: Running) -> None:
+    """Write other code at once, as editors do, and wait until the server has it."""
+    (folder / ".app.py.new").write_text(code)
+    os.replace(folder / ".app.py.new", folder / "app.py")
+    server.until("loaded again: order")
+
+
+def activities(folder: Path) -> dict[str, str]:
+    """Return the activities of open executions, by name."""
+    listed = json.loads(durable(folder, "list", "--json").stdout)
+    return {
+        each["durable_execution_name"]: each["activity"]
+        for each in listed
+        if each["activity"] != "ended"
+    }
+
+
+def forked(folder: Path, client: Any, server: Running) -> str:
+    """Fork the execution that is held, and play the fork to its end."""
+    words = ("fork", "tea", "--before", "reserve", "--as", "fork", "--json")
+    arn: str = json.loads(durable(folder, *words).stdout)["durable_execution_arn"]
+    server.until("answer with: durable callback succeed fork/approval")
+    assert durable(folder, "time", "fork", "skip").returncode == 0
+    answer(client, arn)
+    server.until("fork: ExecutionSucceeded")
+    shown = client.get_durable_execution(DurableExecutionArn=arn)
+    assert json.loads(shown["Result"]) == RESULT
+    return arn
+
+
 @pytest.mark.skipif(NODE is None, reason="no node: install Node 22 or newer")
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="processes are watched as on Linux")
 def test_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,12 +198,17 @@ def test_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         reserving = int(server.until("reserving in").split()[-1])
         os.kill(reserving, signal.SIGKILL)
         server.until("answer with: durable callback succeed tea/approval")
-        [callback] = [
-            event["CallbackStartedDetails"]["CallbackId"]
-            for event in events(client, arn)
-            if event["EventType"] == "CallbackStarted"
-        ]
-        client.send_durable_execution_callback_success(CallbackId=callback, Result=b'"yes"')
+        # The code is edited while the execution waits.
+        edit(tmp_path, HARMLESS, server)
+        edit(tmp_path, DIVERGING, server)
+        server.until("HELD  tea: the code was edited since it ran")
+        assert activities(tmp_path) == {"tea": "held"}
+        fork = forked(tmp_path, client, server)
+        assert activities(tmp_path) == {"tea": "held"}
+        edit(tmp_path, HARMLESS, server)
+        server.until("tea is not held any more")
+        assert activities(tmp_path) == {"tea": "asking"}
+        answer(client, arn)
         server.until("WaitStarted")
         # The server is killed in a wait.
         running_workers = workers(tmp_path)
@@ -159,7 +222,7 @@ def test_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert durable(tmp_path, "time", "tea", "skip").returncode == 0
         server.until("tea: ExecutionSucceeded")
         shown = client.get_durable_execution(DurableExecutionArn=arn)
-        assert json.loads(shown["Result"]) == [QUOTE, "reserved", "yes", "delivered"]
+        assert json.loads(shown["Result"]) == RESULT
         took = shown["EndTimestamp"] - shown["StartTimestamp"]
         assert took.days == 30
 
@@ -168,12 +231,8 @@ def test_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert {each["function_name"] for each in listed} >= {"order", "ship"}
         for each in listed:
             check_history(events(client, each["durable_execution_arn"]))
-        story = [
-            (event["EventType"], event.get("Name"))
-            for event in events(client, arn)
-            if event["EventType"] != "InvocationCompleted"
-        ]
-        assert story == HISTORY
+        assert story(client, arn) == HISTORY
+        assert story(client, fork) == HISTORY_OF_FORK
         history = durable(tmp_path, "history", "tea", "--json").stdout
         (tmp_path / "tea.json").write_text(history)
         replayed = durable(tmp_path, "replay", "app.py:order", "tea.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -11,7 +12,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from tests.cli.process import Running, running
@@ -220,6 +223,23 @@ def test_the_example_of_the_page_answers_a_callback_by_curl(tmp_path: Path) -> N
         assert (answered.returncode, answered.stdout) == (0, "{}"), answered
         server.until("ExecutionSucceeded")
         assert '["Hello, Ada!","fine"]' in durable(tmp_path, "show", "hello").stdout
+
+
+@pytest.mark.dev
+def test_another_name_of_the_computer_is_admitted_when_it_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP)
+    words = ("dev", "app.py", "--port", "0", "--allow-host", "Devbox.example")
+    with running(tmp_path, *words) as server:
+        url = urlsplit(server.until("durable dev listens at").split()[4])
+        assert url.hostname is not None
+        for host, status in (("devbox.example:80", 200), ("evil.example:80", 403)):
+            connection = http.client.HTTPConnection(url.hostname, url.port)
+            with closing(connection):
+                connection.request("GET", "/_durable/time", headers={"Host": host})
+                response = connection.getresponse()
+                body = response.read()
+                assert response.status == status, body
+        assert b"durable dev --allow-host NAME" in body
 
 
 def test_variables_are_read_from_a_file(tmp_path: Path) -> None:

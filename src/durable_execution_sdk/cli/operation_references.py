@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from durable_execution_sdk.cli.refusals import Refusal
@@ -55,6 +56,17 @@ def reference_of(progress: ExecutionProgress, operation_id: str) -> str:
     same = [key for key, each in paths.items() if each == path]
     text = "/".join(path)
     return text if len(same) == 1 else f"{text}#{same.index(operation_id) + 1}"
+
+
+def all_references(progress: ExecutionProgress) -> list[str]:
+    """Return a reference for each operation, in start order; see ``reference_of``."""
+    texts = ["/".join(path) for path in _paths(progress.operations).values()]
+    having, seen = Counter(texts), Counter[str]()
+    references: list[str] = []
+    for text in texts:
+        seen[text] += 1
+        references.append(text if having[text] == 1 else f"{text}#{seen[text]}")
+    return references
 
 
 def named_in(message: str, progress: ExecutionProgress) -> str:

@@ -41,6 +41,7 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options of a session.
 
     Attributes:
+        allow_hosts: other names by which clients on this computer call the server.
         time_mode: the way in which time passes for executions that are started.
         keep: milliseconds for which executions that have ended are kept; ``None`` keeps them for good.
         has_deadlines: ``False`` suspends the timeouts of functions, for a debugger.
@@ -49,6 +50,7 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     store: Path
     port: int = DEFAULT_PORT
+    allow_hosts: Sequence[str] = ()
     time_mode: TimeMode = TimeMode.REAL
     keep: int | None = None
     has_deadlines: bool = True
@@ -71,6 +73,7 @@ class DevSession:
                 ServerOptions(
                     store=options.store,
                     port=options.port,
+                    allow_hosts=options.allow_hosts,
                     time_mode=options.time_mode,
                     is_functions=self._is_functions,
                 )

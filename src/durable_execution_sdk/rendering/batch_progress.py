@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 import msgspec
 
 from durable_execution_sdk.engine.views.progress import OperationProgress
 from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationSubType
+from durable_execution_sdk.rendering.family import Family
+from durable_execution_sdk.rendering.times import span
 
-__all__ = ["BatchProgress", "batch_progress"]
+__all__ = [
+    "BatchProgress",
+    "Batches",
+    "Totals",
+    "batch_progress",
+    "batch_text",
+    "family_batches",
+    "no_totals",
+]
+
+Totals = Callable[[str], Mapping[str, int]]
+"""Returns the numbers of branches that are known of an execution, by the ids of its maps and parallels."""
 
 _BRANCH_OF: Mapping[str, str] = {
     OperationSubType.MAP: OperationSubType.MAP_ITERATION,
@@ -58,6 +71,38 @@ def batch_progress(
         key: _counted(batches[key], operations_of, totals.get(key))
         for key, operations_of in branches.items()
     }
+
+
+Batches = Mapping[str, Mapping[str, BatchProgress]]
+"""The progress of maps and parallels, by the ARNs of executions and the ids of operations."""
+
+
+def family_batches(executions: Family, totals: Totals) -> Batches:
+    """Return the progress of the maps and parallels of an execution, and of those that it invoked."""
+    arn = executions.execution.arn
+    batches: dict[str, Mapping[str, BatchProgress]] = {
+        arn: batch_progress(executions.execution.operations, totals(arn))
+    }
+    for invoked in executions.invoked.values():
+        batches.update(family_batches(invoked, totals))
+    return batches
+
+
+def batch_text(batch: BatchProgress, now: int) -> str:
+    """Write the progress of a map or parallel, such as ``3 of 10 done, 1 failed, about 2 min left``."""
+    parts = [
+        f"{batch.ended} done" if batch.total is None else f"{batch.ended} of {batch.total} done"
+    ]
+    if batch.failed:
+        parts.append(f"{batch.failed} failed")
+    if batch.ends_at is not None and batch.ends_at > now:
+        parts.append(f"about {span(batch.ends_at - now)} left")
+    return ", ".join(parts)
+
+
+def no_totals(_arn: str) -> Mapping[str, int]:
+    """Know the number of branches of no execution."""
+    return _NOTHING
 
 
 def _branch_type(batch: Operation) -> str | None:

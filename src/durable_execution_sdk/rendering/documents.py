@@ -14,6 +14,12 @@ from durable_execution_sdk.engine.views.progress import ExecutionProgress, Opera
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.activity import Activity, activity_of
+from durable_execution_sdk.rendering.batch_progress import (
+    BatchProgress,
+    Totals,
+    batch_progress,
+    no_totals,
+)
 from durable_execution_sdk.rendering.family import Family, Waiter, family, kind
 from durable_execution_sdk.rendering.payloads import json_or_text, result_of
 from durable_execution_sdk.rendering.times import iso
@@ -47,8 +53,11 @@ def execution_document(
     arn: str,
     processes: Sequence[int],
     held: Mapping[str, object] | None = None,
+    totals: Totals = no_totals,
 ) -> dict[str, object]:
     """Build the document of ``durable show``: the outcome, input, processes and all operations."""
+    operations = emulator.progress(arn).operations
+    batches = batch_progress(operations, totals(arn))
     return {
         **outcome_document(emulator, arn),
         "input_payload": json_or_text(emulator.describe(arn).input_payload or None),
@@ -57,8 +66,25 @@ def execution_document(
         "time": time_document(emulator.time(arn), emulator.progress(arn)),
         "forked_from": origin_document(emulator.progress(arn)),
         "operations": [
-            operation_document(progress) for progress in emulator.progress(arn).operations
+            {
+                **operation_document(progress),
+                "progress": batch_document(batches.get(progress.operation.id)),
+            }
+            for progress in operations
         ],
+    }
+
+
+def batch_document(batch: BatchProgress | None) -> dict[str, object] | None:
+    """Build the document of the progress of a map or parallel; ``None`` for another operation."""
+    if batch is None:
+        return None
+    return {
+        "total": batch.total,
+        "started": batch.started,
+        "succeeded": batch.succeeded,
+        "failed": batch.failed,
+        "estimated_end_timestamp": iso(batch.ends_at),
     }
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from durable_execution_sdk.engine.views.progress import OperationProgress
 from durable_execution_sdk.protocol.operations import Operation, OperationStatus
+from durable_execution_sdk.rendering.batch_progress import Batches, batch_text
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import Family, kind, title
 from durable_execution_sdk.rendering.payloads import payload_line, result_of
@@ -66,7 +67,7 @@ class Drawing:
     """Options of an outline: the current time, the number of rows, and ASCII marks with ``plain``.
 
     With ``timed``, operations that took a second or more show their duration; with ``payloads``, those
-    that have a result show it, cut to a line.
+    that have a result show it, cut to a line. ``batches`` is the progress of maps and parallels to show.
     """
 
     def __init__(
@@ -77,12 +78,14 @@ class Drawing:
         plain: bool = False,
         timed: bool = False,
         payloads: bool = False,
+        batches: Batches | None = None,
     ) -> None:
         self.now = now
         self.plain = plain
         self._payloads = payloads
         self._rows = rows
         self._timed = timed
+        self._batches = batches or {}
 
     def outline(self, executions: Family) -> Line:
         """Build the tree of an execution. If it has too many rows, older finished operations are left out."""
@@ -140,6 +143,9 @@ class Drawing:
             duration = _duration(operation)
             if self._timed and duration >= _SHORTEST_SHOWN:
                 yield f"  {span(duration)}", "dim"
+        batch = self._batches.get(executions.execution.arn, {}).get(operation.id)
+        if batch is not None:
+            yield f"  {batch_text(batch, self.now)}", "yellow" if batch.failed else "dim"
         error = error_of(operation)
         if error is not None:
             yield f"  {brief(error)}", "red"

@@ -100,7 +100,7 @@ def reason_against_page(
     if not (is_loopback(_name(host)) or _name(host) in allow_hosts):
         return (
             f"The host {host!r} is not this computer. If it is another name of it, allow it:"
-            " serve(..., allow_hosts=[...])."
+            " durable dev --allow-host NAME, or serve(..., allow_hosts=[...])."
         )
     origin = headers.get("origin")
     if origin is not None and origin.lower() not in {f"http://{host}", f"https://{host}"}:

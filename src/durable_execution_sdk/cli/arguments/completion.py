@@ -1,4 +1,4 @@
-"""Names that the shell completes: executions and callbacks of the store.
+"""Names that the shell completes: executions, operations, callbacks and functions of the store.
 
 What reads the store is loaded when a shell asks: every command has an argument that is completed.
 """
@@ -54,6 +54,22 @@ def callback_names(
         return [
             CompletionItem(name) for name in all_references(emulator) if name.startswith(beginning)
         ]
+
+    return _from_store(context, names)
+
+
+def operation_names(
+    context: click.Context, _: click.Parameter, beginning: str
+) -> list[CompletionItem]:
+    """Complete the name or path of an operation of the execution that the command names."""
+    from durable_execution_sdk.cli.operation_references import all_references  # noqa: PLC0415
+
+    def names(emulator: Emulator, place: Place) -> list[CompletionItem]:
+        # With an option that has no value yet, click does not give arguments their names.
+        given = [context.params.get("name"), *context.args]
+        arn = place.find(emulator, next((each for each in given if each), ""))
+        found = [] if arn is None else all_references(emulator.progress(arn))
+        return [CompletionItem(each) for each in found if each.startswith(beginning)][:_MOST]
 
     return _from_store(context, names)
 

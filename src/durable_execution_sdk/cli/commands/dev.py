@@ -34,7 +34,10 @@ _PORT = 9014
 _SLICE_SECONDS = 0.5
 
 
-@click.command(context_settings={"show_default": True})
+@click.command(
+    context_settings={"show_default": True},
+    short_help="Run functions on this computer behind Lambda's durable API.",
+)
 @click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--port", type=click.IntRange(0, 65_535), default=_PORT, help="0 takes a free port.")
 @store_option
@@ -57,6 +60,13 @@ _SLICE_SECONDS = 0.5
     type=click.Path(path_type=Path),
     help="A template of SAM or CloudFormation whose functions to run.",
 )
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="Another name of this computer, for a dev container or a forwarded port. Repeatable.",
+)
 @click.option("--keep", metavar="30d", help="Delete executions that ended so long ago.")
 @click.option("--debug", is_flag=True, help="Suspend the timeouts of functions.")
 @click.option(
@@ -72,6 +82,7 @@ def dev(
     time_mode: str,
     named: tuple[str, ...],
     template: Path | None,
+    allow_hosts: tuple[str, ...],
     keep: str | None,
     debug: bool,
     env_file: Path | None,
@@ -112,6 +123,7 @@ def dev(
     options = SessionOptions(
         store=place.prepared(),
         port=port,
+        allow_hosts=allow_hosts,
         time_mode=TimeMode(time_mode),
         keep=None if keep is None else milliseconds(keep, "--keep"),
         has_deadlines=not debug,

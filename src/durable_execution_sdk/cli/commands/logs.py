@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import click
 import msgspec
 
+from durable_execution_sdk.cli.arguments.completion import operation_names
 from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import json_option, name_argument, store_option
 from durable_execution_sdk.cli.output.lines import say
@@ -24,7 +25,12 @@ from durable_execution_sdk.rendering.times import at, iso
 @click.command()
 @name_argument
 @store_option
-@click.option("--operation", metavar="OP", help="Only lines of an operation: its name, path or id.")
+@click.option(
+    "--operation",
+    metavar="OP",
+    shell_complete=operation_names,
+    help="Only lines of an operation: its name, path or id.",
+)
 @click.option("--follow", is_flag=True, help="Show further lines until the execution has ended.")
 @json_option
 def logs(name: str, store: str | None, operation: str | None, follow: bool, as_json: bool) -> None:

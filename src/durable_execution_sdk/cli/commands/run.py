@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import click
 
+from durable_execution_sdk.cli.arguments.completion import execution_names
 from durable_execution_sdk.cli.arguments.execution_names import name_of
+from durable_execution_sdk.cli.branch_totals import CountedTotals
 from durable_execution_sdk.cli.execution_run import Order, Run, begin, fresh_name
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.options import json_option, store_option
@@ -29,7 +31,7 @@ from durable_execution_sdk.cli.user_code import BrokenCode, UserCode, needed_inp
 from durable_execution_sdk.dev.reload.edited_code import EditedCode, code_of
 from durable_execution_sdk.dev.reload.findings import Finding
 from durable_execution_sdk.emulator.functions.registry import Functions
-from durable_execution_sdk.handler import DurableHandler
+from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.time_and_origin import is_special, time_text
 
@@ -45,7 +47,12 @@ class _Held(Refusal):
 @click.command(context_settings={"show_default": True})
 @click.argument("target", metavar="FILE[:HANDLER]")
 @click.option("--input", "payload", metavar="JSON|@FILE|-", help="The event; {} if left out.")
-@click.option("--name", metavar="NAME", help="The execution's name; a fresh one if left out.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    shell_complete=execution_names,
+    help="The execution's name; a fresh one if left out.",
+)
 @store_option
 @click.option("--skip-time", is_flag=True, help="Do not wait for time to pass: skip it.")
 @click.option("--no-wait", is_flag=True, help="Do what is due now, and leave the rest for later.")
@@ -129,7 +136,7 @@ def run(
             with place.runs.entered(arn) as processes, listening, streams.for_user_code():
                 if processes:
                     streams.say(shared_with(processes, waits=not no_wait))
-                watch = streams.watch(interrupts.footnote)
+                watch = streams.watch(interrupts.footnote, loaded.totals)
                 running = Run(emulator, arn, place, waits=not no_wait, skips=skip_time)
                 edited = EditedCode(emulator, loaded.places)
                 findings = running.drive(watch, interrupts, edited, anyway=anyway)
@@ -143,7 +150,7 @@ def run(
             tell_held(findings, place, resume)
         else:
             if streams.is_live:
-                streams.draw(family(emulator, arn), emulator.now(arn))
+                streams.draw(family(emulator, arn), emulator.now(arn), loaded.totals)
                 tell_waits(emulator, arn, place)
             tell(emulator, arn, resume)
             tell_recovery(emulator, arn, place)
@@ -161,23 +168,28 @@ def _is_open(place: Place, name: str) -> bool:
 
 
 class _Loaded(NamedTuple):
-    """The functions, the name of the one to run, the input that it needs, and the files of those that are durable."""
+    """The functions, the name of the one to run, the input that it needs, and the files of those that are durable.
+
+    ``totals`` are those of what they run.
+    """
 
     functions: Functions
     chosen: str
     needs: str | None
     places: dict[str, tuple[str, str]]
+    totals: CountedTotals
 
 
 def _load(target: str, others: tuple[str, ...]) -> _Loaded:
     user_code = UserCode()
     functions = Functions()
+    totals = CountedTotals()
     places: dict[str, tuple[str, str]] = {}
     file, wanted = split_target(target)
     chosen = user_code.choose(file, wanted)
     handlers = user_code.handlers(file)
     for name, handler in handlers.items():
-        functions.add_durable(name, handler.bind, code=code_of(file, name))
+        functions.add_durable(name, totals.counting(handler).bind, code=code_of(file, name))
         places[name] = file, name
     for other in others:
         name, _, place = other.partition("=")
@@ -185,9 +197,13 @@ def _load(target: str, others: tuple[str, ...]) -> _Loaded:
         if not name or attribute is None:
             raise Refusal(f"--function {other}: write it as NAME=FILE:ATTR")
         found = user_code.function(file, attribute)
-        if isinstance(found, DurableHandler):
-            functions.add_durable(name, found.bind, code=code_of(file, attribute))
+        if _is_durable(found):
+            functions.add_durable(name, totals.counting(found).bind, code=code_of(file, attribute))
             places[name] = file, attribute
         else:
             functions.add_plain(name, found)
-    return _Loaded(functions, chosen, needed_input(handlers[chosen]), places)
+    return _Loaded(functions, chosen, needed_input(handlers[chosen]), places, totals)
+
+
+def _is_durable(function: object) -> TypeGuard[AnyHandler]:
+    return isinstance(function, DurableHandler)

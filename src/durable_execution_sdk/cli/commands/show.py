@@ -7,6 +7,7 @@ import json
 import click
 from rich.console import Console
 
+from durable_execution_sdk.cli.branch_totals import noted_totals
 from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
 from durable_execution_sdk.cli.output.held_executions import finding_lines
@@ -26,6 +27,7 @@ from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.reload.findings import finding_document
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.rendering.batch_progress import Batches, Totals, family_batches
 from durable_execution_sdk.rendering.documents import execution_document
 from durable_execution_sdk.rendering.failures import failed_operations
 from durable_execution_sdk.rendering.family import Family, family
@@ -55,21 +57,22 @@ def show(
             "--json writes all operations with whole payloads: leave out --full and --failed"
         )
     place = Place(store)
-    with place.existing() as emulator:
+    with place.existing() as emulator, noted_totals(place.path) as totals:
         arn = place.arn(emulator, name)
         if follow:
-            _follow(emulator, arn, place, as_json=as_json)
+            _follow(emulator, arn, place, totals, as_json=as_json)
         held_now = place.held.get(arn)
         finding = None if held_now is None else held_now.finding
         if as_json:
             held = None if finding is None else finding_document(finding)
             processes = processes_of(emulator, arn, place)
-            document = execution_document(emulator, arn, processes, held)
+            document = execution_document(emulator, arn, processes, held, totals)
             say(json.dumps(document, indent=2, ensure_ascii=False))
             return
         executions = family(emulator, arn)
         shown = failed_operations(executions) if failed else executions
-        _draw(shown, now=emulator.now(arn), payloads=not full)
+        batches = family_batches(executions, totals)
+        _draw(shown, batches, now=emulator.now(arn), payloads=not full)
         _tell_payloads(emulator, arn, shown, full=full)
         if failed and not shown.execution.operations:
             say("no operation has failed")
@@ -84,19 +87,19 @@ def show(
             say(running_or_resume(emulator, arn, place))
 
 
-def _follow(emulator: Emulator, arn: str, place: Place, *, as_json: bool) -> None:
+def _follow(emulator: Emulator, arn: str, place: Place, totals: Totals, *, as_json: bool) -> None:
     """Show progress until the execution has ended."""
     streams = Streams(as_json=as_json)
     follower = Follower(emulator, arn, place, aloud=not streams.is_live)
-    with streams.watch(lambda: follower.note)(emulator, arn, place):
+    with streams.watch(lambda: follower.note, totals)(emulator, arn, place):
         follower.wait_for_end()
     if emulator.store.find(arn) is None:
         raise Refusal(f"{arn} was deleted by another process")
 
 
-def _draw(executions: Family, *, now: int, payloads: bool) -> None:
+def _draw(executions: Family, batches: Batches, *, now: int, payloads: bool) -> None:
     console = Console()
-    options = drawing(console, now, payloads=payloads)
+    options = drawing(console, now, payloads=payloads, batches=batches)
     console.print(tree(options.outline(executions)))
 
 

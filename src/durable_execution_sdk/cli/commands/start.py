@@ -5,12 +5,14 @@ from __future__ import annotations
 import click
 import msgspec
 
+from durable_execution_sdk.cli.arguments.completion import execution_names
 from durable_execution_sdk.cli.arguments.execution_names import (
     EMPTY,
     existing,
     name_of,
     recorded_input,
 )
+from durable_execution_sdk.cli.branch_totals import noted_totals
 from durable_execution_sdk.cli.commands.functions import served_functions
 from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import json_option, store_option
@@ -29,7 +31,12 @@ from durable_execution_sdk.protocol.ids import ExecutionArn
 @click.command()
 @click.argument("function", shell_complete=served_functions)
 @click.option("--input", "payload", metavar="JSON|@FILE|-", help="The event; {} if left out.")
-@click.option("--name", metavar="NAME", help="The execution's name; a fresh one if left out.")
+@click.option(
+    "--name",
+    metavar="NAME",
+    shell_complete=execution_names,
+    help="The execution's name; a fresh one if left out.",
+)
 @click.option("--follow", is_flag=True, help="Show progress until the execution has ended.")
 @store_option
 @json_option
@@ -69,7 +76,10 @@ def start(
             return ExitCode.SUCCEEDED
         streams = Streams(as_json=as_json)
         follower = Follower(emulator, arn, place, aloud=not streams.is_live)
-        with streams.watch(lambda: follower.note)(emulator, arn, place):
+        with (
+            noted_totals(place.path) as totals,
+            streams.watch(lambda: follower.note, totals)(emulator, arn, place),
+        ):
             follower.wait_for_end()
         if emulator.store.find(arn) is None:
             raise Refusal(f"{execution_name} was deleted by another process")

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from durable_execution_sdk.cli.arguments.completion import operation_names
 from durable_execution_sdk.cli.arguments.durations import milliseconds
 from durable_execution_sdk.cli.operation_references import named_in, operation_id
 from durable_execution_sdk.cli.options import json_option, store_option
@@ -40,9 +41,14 @@ input_option = click.option(
 )
 
 
-@click.command()
+@click.command(short_help="Make an execution that has done what another had done.")
 @click.argument("name")
-@click.option("--before", metavar="OPERATION", help="Do this operation, and all after it, anew.")
+@click.option(
+    "--before",
+    metavar="OPERATION",
+    shell_complete=operation_names,
+    help="Do this operation, and all after it, anew.",
+)
 @input_option
 @click.option(
     "--result",
@@ -89,7 +95,7 @@ def fork(
         _tell_new(control, forked, arn, "a fork of", as_json=as_json)
 
 
-@click.command()
+@click.command(short_help="Start the same function again, with the same or another input.")
 @click.argument("name")
 @input_option
 @click.option("--as", "new_name", metavar="NAME", help="The new name; one is made if left out.")
@@ -106,7 +112,7 @@ def rerun(
         _tell_new(control, again, arn, "another run of", as_json=as_json)
 
 
-@click.command()
+@click.command(short_help="Show or change the time of an execution.")
 @click.argument("name")
 @click.argument(
     "action", required=False, type=click.Choice([*(mode.value for mode in TimeMode), _ADVANCE])
@@ -144,7 +150,7 @@ def time(
             _tell_going_on(control, arn)
 
 
-@click.command()
+@click.command(short_help="Pause an execution: its handler is not invoked.")
 @click.argument("name")
 @click.option("--reason", metavar="TEXT", help="Why; recorded with the pause.")
 @store_option
@@ -156,7 +162,7 @@ def pause(name: str, reason: str | None, store: str | None) -> None:
         say(f"{_name(arn)} is {control.progress(arn).status}")
 
 
-@click.command()
+@click.command(short_help="End the pause of an execution, or its hold with --anyway.")
 @click.argument("name")
 @click.option("--reason", metavar="TEXT", help="Why; recorded with the end of the pause.")
 @click.option(
@@ -180,7 +186,7 @@ def resume(name: str, reason: str | None, store: str | None, anyway: bool) -> No
         _tell_going_on(control, arn)
 
 
-@click.command()
+@click.command(short_help="Kill the worker that runs an execution, now or later.")
 @click.argument("name")
 @click.option("--before", metavar="CHECKPOINT", help="Crash before this checkpoint is recorded.")
 @click.option("--after", metavar="CHECKPOINT", help="Crash after it was recorded.")

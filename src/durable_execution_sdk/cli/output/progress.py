@@ -17,6 +17,12 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.events import Event, ExecutionPaused, InvocationCompleted
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.rendering.batch_progress import (
+    Batches,
+    Totals,
+    family_batches,
+    no_totals,
+)
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.outline import Drawing
@@ -78,8 +84,11 @@ class Lines:
 class LiveTree:
     """Draws an execution's operations as a tree, and redraws it eight times a second."""
 
-    def __init__(self, console: Console, footnote: Callable[[], str | None]) -> None:
+    def __init__(
+        self, console: Console, footnote: Callable[[], str | None], totals: Totals = no_totals
+    ) -> None:
         self._console = console
+        self._totals = totals
         self._footnote = footnote
 
     @contextmanager
@@ -100,7 +109,9 @@ class LiveTree:
         executions = family(emulator, arn)
         now = emulator.now(arn)
         rows = max(3, self._console.height - _ROWS_BELOW)
-        parts: list[RenderableType] = [tree(drawing(self._console, now, rows).outline(executions))]
+        batches = family_batches(executions, self._totals)
+        options = drawing(self._console, now, rows, batches=batches)
+        parts: list[RenderableType] = [tree(options.outline(executions))]
         footnote = self._footnote() or (
             f"{span(now - executions.execution.started_at)}, invocation {executions.execution.invocations}"
         )
@@ -117,8 +128,13 @@ class LiveTree:
 
 
 def drawing(
-    console: Console, now: int, rows: int | None = None, *, payloads: bool = False
+    console: Console,
+    now: int,
+    rows: int | None = None,
+    *,
+    payloads: bool = False,
+    batches: Batches | None = None,
 ) -> Drawing:
     """Make the drawing options of a console: ASCII only, unless its encoding is a Unicode one."""
     plain = not console.encoding.lower().startswith("utf")
-    return Drawing(now=now, rows=rows, plain=plain, payloads=payloads)
+    return Drawing(now=now, rows=rows, plain=plain, payloads=payloads, batches=batches)

@@ -15,6 +15,7 @@ from rich.file_proxy import FileProxy
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.progress import Lines, LiveTree, Watch, drawing
 from durable_execution_sdk.cli.output.tree import tree
+from durable_execution_sdk.rendering.batch_progress import Totals, family_batches
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.runtime.error_objects import shown
@@ -36,17 +37,21 @@ class Streams:
         """True if progress is a tree that is redrawn: on a terminal that supports it."""
         return self.console.is_terminal and os.environ.get("TERM") != "dumb"
 
-    def watch(self, footnote: Callable[[], str | None]) -> Watch:
+    def watch(self, footnote: Callable[[], str | None], totals: Totals) -> Watch:
         """Return the display of progress for these streams."""
-        return LiveTree(self.console, footnote) if self.is_live else Lines(err=self._as_json)
+        if self.is_live:
+            return LiveTree(self.console, footnote, totals)
+        return Lines(err=self._as_json)
 
     def say(self, line: str) -> None:
         """Write a line of progress."""
         say(line, err=self._as_json)
 
-    def draw(self, executions: Family, now: int) -> None:
+    def draw(self, executions: Family, now: int, totals: Totals) -> None:
         """Print the final tree."""
-        self.console.print(tree(drawing(self.console, now, _MOST_ROWS).outline(executions)))
+        batches = family_batches(executions, totals)
+        options = drawing(self.console, now, _MOST_ROWS, batches=batches)
+        self.console.print(tree(options.outline(executions)))
 
     @contextmanager
     def for_user_code(self) -> Generator[None]:

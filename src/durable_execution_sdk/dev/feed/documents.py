@@ -26,6 +26,7 @@ from durable_execution_sdk.engine.views.progress import OperationProgress, progr
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.rendering.batch_progress import BatchProgress, batch_progress
 from durable_execution_sdk.rendering.documents import (
+    batch_document,
     operation_document,
     origin_document,
     record_document,
@@ -211,17 +212,7 @@ def _operation(
         "function_name": None if invoked is None else invoked.function_name,
         "invoked_execution_arn": None if invoked is None else invoked.child_arn,
         "attempts": [_attempt(each) for each in attempts],
-        "progress": None if batch is None else _batch(batch),
-    }
-
-
-def _batch(batch: BatchProgress) -> Document:
-    return {
-        "total": batch.total,
-        "started": batch.started,
-        "succeeded": batch.succeeded,
-        "failed": batch.failed,
-        "estimated_end_timestamp": iso(batch.ends_at),
+        "progress": batch_document(batch),
     }
 
 

@@ -19,8 +19,7 @@ import msgspec
 from durable_execution_sdk.dev.functions.records import NOTES_PATH, CodeNote
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.operations.callback import CallbackOperation
-from durable_execution_sdk.operations.fan_out.operation import FanOut
-from durable_execution_sdk.operations.fan_out.plan import NestingType
+from durable_execution_sdk.operations.fan_out.operation import branch_contexts
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.replay.source_places import asking_place
@@ -87,7 +86,7 @@ class NotingRun(InvocationRun):
                 file=place.file,
                 line=place.line,
                 function=place.function,
-                branches=_branches(claimant),
+                branches=branch_contexts(claimant),
             )
             self._notes.add(note)
             if isinstance(claimant, CallbackOperation):
@@ -101,13 +100,6 @@ class NotingRun(InvocationRun):
         if note is not None and awaited_type is not None:
             self._notes.add(msgspec.structs.replace(note, awaited_type=awaited_type))
         super().submit(update)
-
-
-def _branches(claimant: Completion[Any]) -> int | None:
-    """Return the number of contexts that the log will have for the branches of a map or parallel."""
-    if not isinstance(claimant, FanOut) or claimant.plan.nesting is not NestingType.NESTED:
-        return None
-    return claimant.plan.branches
 
 
 def observing(handler: Any, address: str) -> Any:

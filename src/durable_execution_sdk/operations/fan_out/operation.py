@@ -9,7 +9,7 @@ from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.batch_serdes import BatchSerDes, Draft, summary_of
 from durable_execution_sdk.operations.fan_out.execution import FanOutRun
 from durable_execution_sdk.operations.fan_out.items import Supply
-from durable_execution_sdk.operations.fan_out.plan import Branch, Plan
+from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan
 from durable_execution_sdk.protocol.operations import (
     OperationSubTypeName,
     is_built_again,
@@ -18,7 +18,7 @@ from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.serdes import checked_text
 
-__all__ = ["FanOut"]
+__all__ = ["FanOut", "branch_contexts"]
 
 _T = TypeVar("_T")
 
@@ -65,3 +65,13 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
         )
         run.has_ended = self.record is not None and is_built_again(self.record)
         return await run.to_the_end()
+
+
+def branch_contexts(operation: object) -> int | None:
+    """Return the number of contexts that the log will have for the branches of a map or parallel.
+
+    ``None`` where it is not known, where branches have no contexts, and for another operation.
+    """
+    if not isinstance(operation, FanOut) or operation.plan.nesting is not NestingType.NESTED:
+        return None
+    return operation.plan.branches
