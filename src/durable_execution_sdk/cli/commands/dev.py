@@ -14,7 +14,6 @@ import click
 
 from durable_execution_sdk.cli.arguments.durations import milliseconds
 from durable_execution_sdk.cli.options import store_option
-from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.environment_file import read_environment_file
@@ -99,16 +98,21 @@ def dev(
     # The other commands need neither the server nor its packages.
     try:
         from durable_execution_sdk.dev.session import DevSession, SessionOptions  # noqa: PLC0415
+
+        if reload:
+            import durable_execution_sdk.dev.reload.watcher  # noqa: F401, PLC0415
     except ModuleNotFoundError as missing:
         raise Refusal(
             f"durable dev needs {missing.name}: pip install 'durable-execution-sdk[dev]'"
         ) from missing
+    from durable_execution_sdk.cli.output.background_lines import BackgroundLines  # noqa: PLC0415
     from durable_execution_sdk.cli.output.reload_lines import ReloadLines  # noqa: PLC0415
     from durable_execution_sdk.cli.output.server_lines import ServerLines  # noqa: PLC0415
     from durable_execution_sdk.cli.store_file import Place  # noqa: PLC0415
 
     place = Place(store)
-    lines = ServerLines(place)
+    background = BackgroundLines()
+    lines = ServerLines(place, background)
     options = SessionOptions(
         store=place.prepared(),
         port=port,
@@ -133,20 +137,23 @@ def dev(
     try:
         with _interruptible():
             lines.watch(session.server.emulator)
-            news = ReloadLines(place)
+            news = ReloadLines(place, background)
             found = session.load(find, news, directories if reload else None)
-            _greet(session.server.url, place, found)
+            _greet(session.server.url, place, found, background.say)
             news.begin(found)
             session.wait()
     except KeyboardInterrupt:
-        say("stopping when the invocations in flight have ended; Ctrl-C again ends them", err=True)
+        background.say(
+            "stopping when the invocations in flight have ended; Ctrl-C again ends them", err=True
+        )
     finally:
         with _calling(session.hurry):
             _close(session.close)
+            background.close()
     return ExitCode.SUCCEEDED
 
 
-def _greet(url: str, place: Place, found: Found) -> None:
+def _greet(url: str, place: Place, found: Found, say: Callable[..., None]) -> None:
     say(f"durable dev listens at {url} and keeps executions in {place.path}")
     say(f"for clients: AWS_ENDPOINT_URL_LAMBDA={url}")
     for notice in found.notices:
