@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,6 +16,7 @@ from durable_execution_sdk.cli.arguments.durations import milliseconds
 from durable_execution_sdk.cli.options import store_option
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.dev.discovery.found import Found
+from durable_execution_sdk.dev.discovery.import_process import end_imports
 from durable_execution_sdk.dev.environment_file import read_environment_file
 from durable_execution_sdk.dev.functions.declaration import Declaration
 from durable_execution_sdk.dev.project import (
@@ -133,7 +134,11 @@ def dev(
     def directories() -> set[Path]:
         return project_directories(sources, project_table(folder), folder)
 
-    session = DevSession(options, lines.output)
+    try:
+        session = DevSession(options, lines.output)
+    except BaseException:
+        _close(lambda: None, finding)
+        raise
     try:
         with _interruptible():
             lines.watch(session.server.emulator)
@@ -148,7 +153,7 @@ def dev(
         )
     finally:
         with _calling(session.hurry):
-            _close(session.close)
+            _close(session.close, finding)
             background.close()
     return ExitCode.SUCCEEDED
 
@@ -201,13 +206,14 @@ def _interruptible() -> Generator[None]:
             signal.signal(each, handler)
 
 
-def _close(close: Callable[[], None]) -> None:
-    """Call ``close`` in a thread, while this one handles signals."""
+def _close(close: Callable[[], None], finding: Future[Found]) -> None:
+    """Call ``close`` in a thread, while this one handles signals, and look for no functions any more."""
     with ThreadPoolExecutor(1, "durable-close") as thread:
         closing = thread.submit(close)
-        while not closing.done():
+        while not (closing.done() and finding.done()):
+            end_imports()
             # In slices: a signal that comes just before an endless wait does not end it.
-            wait([closing], _SLICE_SECONDS)
+            wait([closing, finding], _SLICE_SECONDS)
         closing.result()
 
 

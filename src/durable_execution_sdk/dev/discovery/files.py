@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from durable_execution_sdk.dev.discovery.found import Found
+from durable_execution_sdk.dev.discovery.import_process import run_import
 from durable_execution_sdk.dev.functions.declaration import Declaration, Runtime, handler_of
 from durable_execution_sdk.emulator.functions.registry import is_function_name
 from durable_execution_sdk.errors import ConfigError
@@ -173,17 +174,15 @@ def _handlers(file: Path, python: str | None, wanted: list[str]) -> list[_Handle
     module = handler.rpartition(".")[0]
     command = [python or sys.executable, "-P", _DISCOVER, root, module, *wanted]
     try:
-        done = subprocess.run(  # noqa: S603 - the user's own Python
-            command, capture_output=True, check=False, timeout=_SECONDS, stdin=subprocess.DEVNULL
-        )
+        out, err = run_import(command, _SECONDS)
     except subprocess.TimeoutExpired:
         return f"its import takes more than {_SECONDS} seconds"
     except OSError as error:
         raise ConfigError(f"cannot run the Python {command[0]}: {error}") from error
     try:
-        document = msgspec.json.decode(done.stdout, type=_Document)
+        document = msgspec.json.decode(out, type=_Document)
     except msgspec.DecodeError:
-        return done.stderr.decode(errors="replace").rstrip() or "its process has ended"
+        return err.decode(errors="replace").rstrip() or "its process has ended"
     return document.handlers if document.error is None else document.error
 
 
