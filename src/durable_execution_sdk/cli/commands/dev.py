@@ -213,7 +213,7 @@ def _close(close: Callable[[], None], finding: Future[Found]) -> None:
         while not (closing.done() and finding.done()):
             end_imports()
             # In slices: a signal that comes just before an endless wait does not end it.
-            wait([closing, finding], _SLICE_SECONDS)
+            wait({closing, finding}, _SLICE_SECONDS)
         closing.result()
 
 
