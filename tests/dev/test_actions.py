@@ -112,6 +112,8 @@ def test_a_planned_fault_strikes_the_next_checkpoint_that_it_names(client: Clien
         ("/time", {"mode": "skip", "advance_to_next": True}, 400, "Give one of mode"),
         ("/time", {"mode": "fast"}, 400, "Invalid enum value 'fast'"),
         ("/time", {"advance_milliseconds": 0}, 400, "1 millisecond or more"),
+        ("/time", {"advance_milliseconds": 10**16}, 400, "to the year 9000 at most"),
+        ("/time", {"advance_milliseconds": 10**30}, 400, "to the year 9000 at most"),
         ("/crash", {}, 409, "no invocation of it runs now"),
         ("/crash", {"times": 2}, 400, "are for a fault of some kind"),
         ("/crash", {"kind": "throttle", "times": 0}, 400, "1 time or more"),

@@ -327,6 +327,11 @@ def test_a_server_that_stops_ends_its_streams(client: Client) -> None:
         ("/_durable/executions/nope", 404, "There is no execution 'nope'"),
         ("/_durable/executions/nope/events", 404, "There is no execution 'nope'"),
         ("/_durable/executions?status=HAPPY", 400, "status is one of RUNNING"),
+        (
+            f"/_durable/executions?after=1-{'9' * 19}",
+            400,
+            "after is the 'next' of an earlier answer",
+        ),
         ("/_durable/executions?after=x", 400, "after is the 'next' of an earlier answer"),
         ("/_durable/executions?limit=x", 400, "limit is a whole number"),
         ("/_durable/executions?since=x", 400, "since is a time"),

@@ -29,6 +29,8 @@ from durable_execution_sdk import (
     ParallelConfig,
     StepConfig,
     StepContext,
+    WaitDecision,
+    WaitForConditionConfig,
     durable_execution,
 )
 from durable_execution_sdk.runtime.event_loop.threads import LEFT_RUNNING, ThreadPool, close_pools
@@ -494,6 +496,44 @@ def test_no_later_attempt_starts_while_an_earlier_one_lives(
     assert runs == [False, True]
     assert "step 'slow'" in caplog.text
     assert "which an earlier invocation gave up, still runs" in caplog.text
+
+
+async def steps(ctx: DurableContext, body: Callable[[], str]) -> str:
+    return await ctx.step(body, name="slow")
+
+
+async def polls(ctx: DurableContext, body: Callable[[], str]) -> str:
+    def check(_state: str) -> str:
+        return body()
+
+    config = WaitForConditionConfig(
+        initial_state="", wait_strategy=lambda _state, _attempt: WaitDecision.stop()
+    )
+    return await ctx.wait_for_condition(check, config=config, name="slow")
+
+
+@pytest.mark.parametrize("operation", [steps, polls])
+def test_the_end_of_an_earlier_attempt_has_no_place_in_the_log(operation: Any, gate: Gate) -> None:
+    def body() -> str:
+        gate.wait()
+        return "came"
+
+    invocations: list[int] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        invocations.append(1)
+        if len(invocations) == 3:
+            gate.set()
+        text: str = await operation(ctx, body)
+        # What is replayed after this has no thread to wait for.
+        await ctx.wait(seconds(60))
+        return text
+
+    rig = Rig(durable_execution(deadline_margin=0.05)(workflow), timeout=0.15)
+    ran, _ = timed(gate, rig.run)
+    assert ran.result == "came", ran
+    assert ran.invocations > 3
+    assert "asyncio thread" not in {event.name for event in ran.events}
 
 
 def test_each_later_invocation_names_the_step(gate: Gate, caplog: pytest.LogCaptureFixture) -> None:

@@ -55,6 +55,17 @@ def test_the_handlers_of_a_file_are_found_without_importing_it_here(tmp_path: Pa
     assert "imported_here" not in sys.modules
 
 
+def test_a_handler_whose_name_no_function_can_have_is_told_and_the_others_run(
+    tmp_path: Path,
+) -> None:
+    file = write(tmp_path / "app.py", APP.replace("async def refund", "async def gr\u00f6\u00dfe"))
+    found = find_functions([file])
+    assert names(found) == ["order"]
+    (notice,) = found.notices
+    assert f"--function NAME={file}:gr\u00f6\u00dfe" in notice
+    assert named_function(f"size={file}:gr\u00f6\u00dfe").name == "size"
+
+
 def test_a_folder_is_searched_and_only_files_with_workflows_are_imported(tmp_path: Path) -> None:
     write(tmp_path / "flows" / "__init__.py", "")
     write(tmp_path / "flows" / "one.py", "from .deep import value\n" + APP)

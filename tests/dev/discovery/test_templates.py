@@ -225,3 +225,14 @@ def test_a_function_needs_one_kind_of_code(tmp_path: Path, line: str, message: s
     assert table is not None
     with pytest.raises(ConfigError, match=message):
         declared_functions(table, tmp_path)
+
+
+@pytest.mark.parametrize("line", ["Timeout: soon", "MemorySize: [1]", "Timeout: .inf"])
+def test_a_value_that_is_no_number_is_told_and_the_others_run(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "template.yaml"
+    function = "Type: AWS::Serverless::Function\n    Properties:\n      Runtime: python3.13\n"
+    function += "      Handler: app.handler\n"
+    file.write_text(f"Resources:\n  Good:\n    {function}  Bad:\n    {function}      {line}\n")
+    found = template_functions(file)
+    assert [each.name for each in found.declarations] == ["Good"]
+    assert f"its {line.partition(':')[0]} is a whole number" in found.notices[0]

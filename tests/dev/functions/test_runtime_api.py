@@ -84,6 +84,34 @@ def test_an_invocation_has_lambdas_headers() -> None:
     run(test)
 
 
+@pytest.mark.parametrize("value", ["t\u00e9", "\u20ac", "a\r\nInjected: yes", "\x00\x7f"])
+def test_a_value_that_no_header_can_have_does_not_keep_the_call_back(value: str) -> None:
+    async def test(api: Api, client: httpx.AsyncClient) -> None:
+        answer = api.exchange.offer(call(tenant_id=value, trace_header=f"Root={value}"))
+        response = await client.get(f"{PREFIX}/invocation/next")
+        assert response.status_code == 200
+        assert "Injected" not in response.headers
+        assert "?" in response.headers["Lambda-Runtime-Aws-Tenant-Id"]
+        await client.post(f"{PREFIX}/invocation/r1/response", content=b"1")
+        assert (await answer).payload == b"1"
+
+    run(test)
+
+
+def test_a_failure_that_is_nested_too_deeply_keeps_its_text() -> None:
+    async def test(api: Api, client: httpx.AsyncClient) -> None:
+        answer = api.exchange.offer(call())
+        await client.get(f"{PREFIX}/invocation/next")
+        body = b'{"stackTrace": ' + b"[" * 100_000
+        response = await client.post(f"{PREFIX}/invocation/r1/error", content=body)
+        assert response.status_code == 202
+        error = (await answer).error
+        assert error is not None
+        assert error.error_type == "Runtime.Unknown"
+
+    run(test)
+
+
 def test_the_answer_resolves_the_invocation_after_the_output_is_read() -> None:
     async def test(api: Api, client: httpx.AsyncClient) -> None:
         answer = api.exchange.offer(call())

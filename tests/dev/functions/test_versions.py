@@ -89,6 +89,19 @@ def test_versions_and_aliases_are_there_after_a_restart(
         assert restarted.invoke("say") == ("second", None)
 
 
+def test_sources_that_cannot_be_read_are_told(
+    rig: DevRig, versions: Versions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.add_plain("say", PLAIN)
+
+    def gone(_file: Path) -> bytes:
+        raise FileNotFoundError(2, "No such file", "helper.py")
+
+    monkeypatch.setattr(Path, "read_bytes", gone)
+    with pytest.raises(ConfigError, match=r"the sources of say cannot be copied: .*helper\.py"):
+        versions.publish("say")
+
+
 def test_what_cannot_be_published_is_told(
     rig: DevRig, versions: Versions, monkeypatch: pytest.MonkeyPatch
 ) -> None:

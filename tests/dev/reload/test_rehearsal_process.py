@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from pathlib import Path
 
@@ -86,6 +87,26 @@ def test_code_that_does_not_come_to_rest_is_given_up(
     monkeypatch.setattr(rehearsal_process, "SECONDS", 3.0)
     [verdict] = rehearse(tmp_path, "time.sleep(1_000)")
     assert verdict.unknown == "the code did not come to rest in 3 seconds"
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_a_process_that_the_code_forks_holds_nothing_up(tmp_path: Path, detached: bool) -> None:
+    end, gate = tmp_path / "end", tmp_path / "gate"
+    os.mkfifo(end)
+    os.mkfifo(gate)
+    ends = os.open(end, os.O_RDONLY | os.O_NONBLOCK)
+    gates = os.open(gate, os.O_RDWR)
+    # The end of ``ends`` comes when all processes have ended.
+    held = f"os.open({str(end)!r}, os.O_WRONLY)"
+    child = f"os.setsid() if {detached} else 0, os.read(os.open({str(gate)!r}, os.O_RDONLY), 1), os._exit(0)"
+    assert rehearse(tmp_path, f"{held}, os.fork() or ({child})") == [Verdict()]
+    if detached:
+        os.write(gates, b"x")
+    ready, _, _ = select.select([ends], [], [], 60)
+    assert ready
+    assert os.read(ends, 1) == b""
+    os.close(ends)
+    os.close(gates)
 
 
 def test_a_failure_and_a_handler_that_is_gone_are_found(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def read_moment(text: str, option: str, now: int) -> int:
     """
     span = _span(text)
     if span is not None:
-        return now - span
+        return max(0, now - span)
     try:
         return round(datetime.fromisoformat(text).timestamp() * 1000)
     except (ValueError, OverflowError, OSError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Generator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -14,9 +14,9 @@ import click
 
 from durable_execution_sdk.cli.arguments.durations import milliseconds
 from durable_execution_sdk.cli.options import store_option
-from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.dev.discovery.found import Found
+from durable_execution_sdk.dev.discovery.import_process import end_imports
 from durable_execution_sdk.dev.environment_file import read_environment_file
 from durable_execution_sdk.dev.functions.declaration import Declaration
 from durable_execution_sdk.dev.project import (
@@ -110,16 +110,21 @@ def dev(
     # The other commands need neither the server nor its packages.
     try:
         from durable_execution_sdk.dev.session import DevSession, SessionOptions  # noqa: PLC0415
+
+        if reload:
+            import durable_execution_sdk.dev.reload.watcher  # noqa: F401, PLC0415
     except ModuleNotFoundError as missing:
         raise Refusal(
             f"durable dev needs {missing.name}: pip install 'durable-execution-sdk[dev]'"
         ) from missing
+    from durable_execution_sdk.cli.output.background_lines import BackgroundLines  # noqa: PLC0415
     from durable_execution_sdk.cli.output.reload_lines import ReloadLines  # noqa: PLC0415
     from durable_execution_sdk.cli.output.server_lines import ServerLines  # noqa: PLC0415
     from durable_execution_sdk.cli.store_file import Place  # noqa: PLC0415
 
     place = Place(store)
-    lines = ServerLines(place)
+    background = BackgroundLines()
+    lines = ServerLines(place, background)
     options = SessionOptions(
         store=place.prepared(),
         port=port,
@@ -141,24 +146,31 @@ def dev(
     def directories() -> set[Path]:
         return project_directories(sources, project_table(folder), folder)
 
-    session = DevSession(options, lines.output)
+    try:
+        session = DevSession(options, lines.output)
+    except BaseException:
+        _close(lambda: None, finding)
+        raise
     try:
         with _interruptible():
             lines.watch(session.server.emulator)
-            news = ReloadLines(place)
+            news = ReloadLines(place, background)
             found = session.load(find, news, directories if reload else None)
-            _greet(session.server.url, place, found)
+            _greet(session.server.url, place, found, background.say)
             news.begin(found)
             session.wait()
     except KeyboardInterrupt:
-        say("stopping when the invocations in flight have ended; Ctrl-C again ends them", err=True)
+        background.say(
+            "stopping when the invocations in flight have ended; Ctrl-C again ends them", err=True
+        )
     finally:
         with _calling(session.hurry):
-            _close(session.close)
+            _close(session.close, finding)
+            background.close()
     return ExitCode.SUCCEEDED
 
 
-def _greet(url: str, place: Place, found: Found) -> None:
+def _greet(url: str, place: Place, found: Found, say: Callable[..., None]) -> None:
     say(f"durable dev listens at {url} and keeps executions in {place.path}")
     say(f"for clients: AWS_ENDPOINT_URL_LAMBDA={url}")
     for notice in found.notices:
@@ -206,13 +218,14 @@ def _interruptible() -> Generator[None]:
             signal.signal(each, handler)
 
 
-def _close(close: Callable[[], None]) -> None:
-    """Call ``close`` in a thread, while this one handles signals."""
+def _close(close: Callable[[], None], finding: Future[Found]) -> None:
+    """Call ``close`` in a thread, while this one handles signals, and look for no functions any more."""
     with ThreadPoolExecutor(1, "durable-close") as thread:
         closing = thread.submit(close)
-        while not closing.done():
+        while not (closing.done() and finding.done()):
+            end_imports()
             # In slices: a signal that comes just before an endless wait does not end it.
-            wait([closing], _SLICE_SECONDS)
+            wait({closing, finding}, _SLICE_SECONDS)
         closing.result()
 
 

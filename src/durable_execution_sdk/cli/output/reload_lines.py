@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from durable_execution_sdk.cli.output.background_lines import BackgroundLines
 from durable_execution_sdk.cli.output.held_executions import finding_lines, fork_command
-from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.reload.findings import Finding
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class ReloadLines:
     """Writes the news of a reloader. Thread-safe."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, lines: BackgroundLines) -> None:
         self._place = place
+        self._say = lines.say
         self._lock = threading.Lock()
         self._notices: set[str] | None = None
 
@@ -37,37 +38,37 @@ class ReloadLines:
             new = [notice for notice in found.notices if notice not in self._notices]
             self._notices = set(found.notices)
         for notice in new:
-            say(notice, err=True)
+            self._say(notice, err=True)
         if new and found.broken:
-            say("the functions in it keep their code until it is mended", err=True)
+            self._say("the functions in it keep their code until it is mended", err=True)
         for title, names in (
             ("loaded again", load.changed),
             ("found", load.added),
             ("not found any more; their executions wait", load.removed),
         ):
             if names:
-                say(f"{title}: {', '.join(sorted(names))}")
+                self._say(f"{title}: {', '.join(sorted(names))}")
 
     def held(self, arn: str, finding: Finding) -> None:
         """Write about an execution that does not fit the code, and the ways to go on."""
         name = ExecutionArn.parse(arn).execution_name
         for line in finding_lines(name, finding):
-            say(line)
+            self._say(line)
         place = self._place
-        say("  it goes on once an edit of the code fits. Or:")
-        say(f"    begin anew before that:  {fork_command(place, name, finding)}")
-        say(f"    run it as it is:         {place.command('resume', name, '--anyway')}")
-        say(f"    end it:                  {place.command('stop', name)}")
+        self._say("  it goes on once an edit of the code fits. Or:")
+        self._say(f"    begin anew before that:  {fork_command(place, name, finding)}")
+        self._say(f"    run it as it is:         {place.command('resume', name, '--anyway')}")
+        self._say(f"    end it:                  {place.command('stop', name)}")
 
     def released(self, arn: str) -> None:
         """Write that an execution is not held any more."""
-        say(f"{ExecutionArn.parse(arn).execution_name} is not held any more")
+        self._say(f"{ExecutionArn.parse(arn).execution_name} is not held any more")
 
     def unrehearsed(self, arn: str, reason: str) -> None:
         """Write that nothing was found out about an execution, and why."""
         name = ExecutionArn.parse(arn).execution_name
-        say(f"{name} goes on with edited code that was not rehearsed: {reason}", err=True)
+        self._say(f"{name} goes on with edited code that was not rehearsed: {reason}", err=True)
 
     def failed(self, error: str) -> None:
         """Write the reason for which nothing was loaded."""
-        say(f"nothing was loaded: {error}", err=True)
+        self._say(f"nothing was loaded: {error}", err=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
+from durable_execution_sdk.cli.output.background_lines import BackgroundLines
 from durable_execution_sdk.cli.output.callback_hints import answers
-from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.functions.records import LogLine
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -34,8 +34,9 @@ _ENDS = frozenset(
 class ServerLines:
     """Writes a line for each event that a reader would miss. Thread-safe."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, lines: BackgroundLines) -> None:
         self._place = place
+        self._say = lines.say
         self._texts: dict[str, EventTexts] = {}
         self._lock = threading.Lock()
 
@@ -52,7 +53,7 @@ class ServerLines:
         """Write a line that a function wrote."""
         name = None if line.arn is None else ExecutionArn.read(line.arn)
         owner = line.function if name is None else f"{name.execution_name} {line.function}"
-        say(f"{at(line.at, line.at)}  {owner} | {log_text(line.text)}")
+        self._say(f"{at(line.at, line.at)}  {owner} | {log_text(line.text)}")
 
     def _write(self, emulator: Emulator, arn: str, event: HistoryEvent) -> None:
         name = ExecutionArn.parse(arn).execution_name
@@ -67,10 +68,10 @@ class ServerLines:
             return
         time = event.event_timestamp
         prefix = f"{name}: "
-        say(f"{at(time, time)}  {prefix}{text}")
+        self._say(f"{at(time, time)}  {prefix}{text}")
         if event.event_type == EventType.CALLBACK_STARTED:
             for hint in self._hints(emulator, arn):
-                say(f"{at(time, time)}  {prefix}answer with: {hint}")
+                self._say(f"{at(time, time)}  {prefix}answer with: {hint}")
 
     def _hints(self, emulator: Emulator, arn: str) -> list[str]:
         try:

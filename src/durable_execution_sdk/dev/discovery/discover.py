@@ -10,7 +10,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -38,6 +40,22 @@ def main(arguments: list[str]) -> None:
         document = {"handlers": _handlers(vars(module), module.__name__, wanted)}
     with out:
         json.dump(document, out)
+
+
+def end_with_caller() -> None:
+    """End the process group with the process that started this one: it holds the standard input open."""
+    pipe = os.dup(0)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+
+    def wait() -> None:
+        while os.read(pipe, 1024):
+            pass
+        os.killpg(0, signal.SIGKILL)
+
+    # A group of its own: else it would be the caller's.
+    if os.getpgrp() == os.getpid():
+        threading.Thread(target=wait, daemon=True).start()
 
 
 def _loader() -> Callable[[str, str], ModuleType]:
@@ -89,4 +107,5 @@ def _own_trace(error: BaseException, root: str) -> str:
 
 
 if __name__ == "__main__":
+    end_with_caller()
     main(sys.argv[1:])

@@ -15,8 +15,11 @@ from pathlib import Path
 import msgspec
 
 from durable_execution_sdk.dev.discovery.found import Found
+from durable_execution_sdk.dev.discovery.import_process import run_import
 from durable_execution_sdk.dev.functions.declaration import Declaration, Runtime, handler_of
+from durable_execution_sdk.emulator.functions.registry import is_function_name
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.protocol.limits import MAX_EXECUTION_NAME_CHARACTERS
 
 _DISCOVER = str(Path(__file__).with_name("discover.py"))
 _NOT_SEARCHED = frozenset({"node_modules", "__pycache__", "site-packages", "dist", "build"})
@@ -146,7 +149,20 @@ def _functions(file: Path, python: str | None) -> Found:
     if isinstance(handlers, str):
         broken = BrokenFileError(file, handlers)
         return Found(notices=[str(broken)], broken=[broken.file])
-    return Found(declarations=[_declaration(file, handler, python) for handler in handlers])
+    return Found(
+        declarations=[
+            _declaration(file, each, python)
+            for each in handlers
+            if is_function_name(each.attribute)
+        ],
+        notices=[
+            f"{each.attribute} in {file} is no name of a function, which is 1 to"
+            f" {MAX_EXECUTION_NAME_CHARACTERS} letters from a to z, digits, '-' and '_': give it one with"
+            f" --function NAME={file}:{each.attribute}"
+            for each in handlers
+            if not is_function_name(each.attribute)
+        ],
+    )
 
 
 def _handlers(file: Path, python: str | None, wanted: list[str]) -> list[_Handler] | str:
@@ -158,17 +174,15 @@ def _handlers(file: Path, python: str | None, wanted: list[str]) -> list[_Handle
     module = handler.rpartition(".")[0]
     command = [python or sys.executable, "-P", _DISCOVER, root, module, *wanted]
     try:
-        done = subprocess.run(  # noqa: S603 - the user's own Python
-            command, capture_output=True, check=False, timeout=_SECONDS, stdin=subprocess.DEVNULL
-        )
+        out, err = run_import(command, _SECONDS)
     except subprocess.TimeoutExpired:
         return f"its import takes more than {_SECONDS} seconds"
     except OSError as error:
         raise ConfigError(f"cannot run the Python {command[0]}: {error}") from error
     try:
-        document = msgspec.json.decode(done.stdout, type=_Document)
+        document = msgspec.json.decode(out, type=_Document)
     except msgspec.DecodeError:
-        return done.stderr.decode(errors="replace").rstrip() or "its process has ended"
+        return err.decode(errors="replace").rstrip() or "its process has ended"
     return document.handlers if document.error is None else document.error
 
 

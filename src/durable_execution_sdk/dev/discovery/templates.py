@@ -90,18 +90,27 @@ def _declaration(
     config = mapping(durable)
     variables = mapping(mapping(properties.get("Environment")).get("Variables"))
     code = _image(properties, resource, folder) or _zip(properties, folder)
-    memory = properties.get("MemorySize")
     return Declaration(
         name=name,
         durable=durable is not None,
-        timeout=float(properties.get("Timeout") or _DEFAULT_TIMEOUT),
-        memory_mb=None if memory is None else int(memory),
+        timeout=_number(properties, "Timeout") or _DEFAULT_TIMEOUT,
+        memory_mb=_number(properties, "MemorySize"),
         environment={key: _text(value) for key, value in variables.items()},
-        execution_timeout=int(config.get("ExecutionTimeout") or LONGEST_TIMER_SECONDS),
-        retention_days=int(config.get("RetentionPeriodInDays") or DEFAULT_RETENTION_DAYS),
+        execution_timeout=_number(config, "ExecutionTimeout") or LONGEST_TIMER_SECONDS,
+        retention_days=_number(config, "RetentionPeriodInDays") or DEFAULT_RETENTION_DAYS,
         aliases=dict(aliases),
         **code,
     )
+
+
+def _number(properties: Tree, name: str) -> int | None:
+    value = properties.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"its {name} is a whole number, not {value!r}") from error
 
 
 def _zip(properties: Tree, folder: Path) -> dict[str, Any]:

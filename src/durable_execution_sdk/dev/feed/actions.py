@@ -10,6 +10,7 @@ from durable_execution_sdk.dev.feed.changes import FUNCTIONS, Changes
 from durable_execution_sdk.dev.feed.documents import Document
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.references import arn_of
+from durable_execution_sdk.dev.functions.versions import check_alias
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.faults.live import FaultKind, LiveFault
 from durable_execution_sdk.emulator.functions.registry import LATEST
@@ -73,6 +74,8 @@ class Actions:
         if body.version is not None and body.alias is None:
             raise invalid("version is for alias: without an alias, a new version is published.")
         try:
+            if body.alias is not None:
+                check_alias(body.alias)
             version = body.version or self._processes.publish(name)
             if body.alias is not None:
                 self._processes.set_alias(name, body.alias, version)

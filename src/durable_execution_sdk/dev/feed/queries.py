@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from durable_execution_sdk.dev.feed.changes import Changes
@@ -28,6 +30,7 @@ from durable_execution_sdk.server.request import Incoming
 __all__ = ["Queries"]
 
 _KINDS = ("input", "result", "error")
+_PLACE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 
 
 class Queries:
@@ -152,7 +155,7 @@ class Queries:
 def _position(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
-    started_at, _, number = text.partition("-")
-    if not (started_at.isdecimal() and number.isdecimal() and text.isascii() and len(text) <= 40):
+    match = _PLACE.fullmatch(text)
+    if match is None:
         raise invalid(f"after is the 'next' of an earlier answer, not {text!r}.")
-    return int(started_at), int(number)
+    return int(match[1]), int(match[2])

@@ -238,6 +238,6 @@ class _Event(msgspec.Struct):
 
 
 def _execution_arn(payload: bytes) -> str | None:
-    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return msgspec.json.decode(payload, type=_Event).DurableExecutionArn
     return None

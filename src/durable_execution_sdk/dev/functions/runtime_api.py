@@ -29,6 +29,8 @@ _RESULT = re.compile(rf"{_PREFIX}/invocation/([^/]+)/(response|error)")
 _MOST_BYTES = 4 * MAX_RESPONSE_BYTES
 _HEADER_BYTES = 1024 * 1024
 
+_UNFIT = re.compile(r"[^ -~]")
+
 Notes = Callable[[bytes], None]
 
 
@@ -176,7 +178,9 @@ def _invocation(handover: Handover) -> _Reply:
     }
     if call.tenant_id is not None:
         headers["Lambda-Runtime-Aws-Tenant-Id"] = call.tenant_id
-    return 200, headers, call.payload or b"{}"
+    # A caller may have sent a value that no header can have.
+    fit = {name: _UNFIT.sub("?", value) for name, value in headers.items()}
+    return 200, fit, call.payload or b"{}"
 
 
 class _Failure(msgspec.Struct, kw_only=True, rename="camel"):
@@ -188,7 +192,7 @@ class _Failure(msgspec.Struct, kw_only=True, rename="camel"):
 
 
 def _error_object(body: bytes, headers: Mapping[str, str]) -> ErrorObject:
-    with suppress(msgspec.DecodeError, UnicodeDecodeError):
+    with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         failure = msgspec.json.decode(body, type=_Failure)
         # Some clients post frames as lists of their parts.
         trace = [line if isinstance(line, str) else str(line) for line in failure.stack_trace or ()]

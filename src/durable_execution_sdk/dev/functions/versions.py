@@ -43,6 +43,15 @@ def versions_path(store: Path) -> Path:
     return store.with_name(f"{store.name}.versions")
 
 
+def check_alias(alias: str) -> None:
+    """Raise ``ConfigError`` if an alias is not a name for one."""
+    if not _ALIAS.fullmatch(alias) or alias.isdecimal():
+        raise ConfigError(
+            f"an alias is 1 to {MAX_ALIAS_CHARACTERS} letters, digits, '-' and '_', and no number, which would be a"
+            f" version: {alias!r}"
+        )
+
+
 class Versions:
     """Publishes versions, and brings back those that were published before. Thread-safe."""
 
@@ -70,7 +79,10 @@ class Versions:
         Raises ``ConfigError`` if there is no such function, or its sources are too large.
         """
         with self._lock:
-            return self._publish(name)
+            try:
+                return self._publish(name)
+            except OSError as error:
+                raise ConfigError(f"the sources of {name} cannot be copied: {error}") from error
 
     def _publish(self, name: str) -> str:
         declaration = self._declaration(name)
@@ -89,11 +101,7 @@ class Versions:
 
         Raises ``ConfigError`` if there is no such version, or the alias is not a name for one.
         """
-        if not _ALIAS.fullmatch(alias) or alias.isdecimal():
-            raise ConfigError(
-                f"an alias is 1 to {MAX_ALIAS_CHARACTERS} letters, digits, '-' and '_', and no number, which would be a"
-                f" version: {alias!r}"
-            )
+        check_alias(alias)
         with self._lock:
             self._declaration(name)
             numbers = list(map(str, self._numbers(name)))
@@ -186,7 +194,7 @@ def _digest(declaration: Declaration) -> str:
                 f"the sources of {declaration.name} in {root} have over {MOST_BYTES >> 20} MB; put the"
                 " function into a folder of its own"
             )
-        digest.update(f"{file.relative_to(root)} {len(content)}\0".encode())
+        digest.update(f"{file.relative_to(root)} {len(content)}\0".encode(errors="surrogateescape"))
         digest.update(content)
     return digest.hexdigest()
 

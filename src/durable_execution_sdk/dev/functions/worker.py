@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,9 @@ from durable_execution_sdk.protocol.error_object import ErrorObject
 
 INIT_SECONDS = 10.0
 """Time in which a process must be ready, if its function's timeout is not longer."""
+
+
+_logger = logging.getLogger(__name__)
 
 
 class WorkerGoneError(Exception):
@@ -189,29 +193,36 @@ class Worker:
     def _flush(self) -> None:
         lines, self._lines = self._lines, []
         if lines:
-            self._recorder.add_lines(lines)
+            self._attempt(lambda: self._recorder.add_lines(lines))
 
     def _take_notes(self, body: bytes) -> None:
-        with suppress(msgspec.DecodeError, UnicodeDecodeError):
-            self._recorder.add_notes(msgspec.json.decode(body, type=list[CodeNote]))
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            notes = msgspec.json.decode(body, type=list[CodeNote])
+            self._attempt(lambda: self._recorder.add_notes(notes))
+
+    def _attempt(self, record: Callable[[], None]) -> None:
+        """Record something. A record that fails must not take the answer of an invocation with it."""
+        try:
+            record()
+        except Exception:
+            _logger.exception("a record of the function %s is lost", self._declaration.name)
 
     def _record(
         self, call: Handover, answer: Answer, started_at: int, init_milliseconds: int | None
     ) -> None:
-        self._recorder.add_invocation(
-            InvocationRecord(
-                function=self._declaration.name,
-                version=self._surroundings.version,
-                request_id=call.call.request_id,
-                arn=call.arn,
-                started_at=started_at,
-                ended_at=_wall_milliseconds(),
-                worker=self.pid,
-                peak_kilobytes=None if self._process is None else self._process.peak_kilobytes,
-                init_milliseconds=init_milliseconds,
-                error_type=None if answer.error is None else answer.error.error_type,
-            )
+        record = InvocationRecord(
+            function=self._declaration.name,
+            version=self._surroundings.version,
+            request_id=call.call.request_id,
+            arn=call.arn,
+            started_at=started_at,
+            ended_at=_wall_milliseconds(),
+            worker=self.pid,
+            peak_kilobytes=None if self._process is None else self._process.peak_kilobytes,
+            init_milliseconds=init_milliseconds,
+            error_type=None if answer.error is None else answer.error.error_type,
         )
+        self._attempt(lambda: self._recorder.add_invocation(record))
 
 
 class _Record(msgspec.Struct):
@@ -222,7 +233,7 @@ class _Record(msgspec.Struct):
 
 def _operation_id(text: str) -> str | None:
     if text.startswith("{") and '"operationId"' in text:
-        with suppress(msgspec.DecodeError):
+        with suppress(msgspec.DecodeError, RecursionError):
             return msgspec.json.decode(text, type=_Record).operationId
     return None
 

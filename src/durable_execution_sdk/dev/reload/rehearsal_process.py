@@ -13,6 +13,7 @@ from typing import Self
 
 import msgspec
 
+from durable_execution_sdk.dev.discovery.import_process import end_group
 from durable_execution_sdk.dev.reload.findings import Finding
 
 __all__ = ["Rehearsals", "Target", "Verdict"]
@@ -21,6 +22,9 @@ _SCRIPT = str(Path(__file__).with_name("rehearse.py"))
 
 SECONDS = 30.0
 """Longest time of one rehearsal. One that takes longer finds nothing: the code waits for something outside."""
+
+
+_READER_SECONDS = 1.0
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +122,7 @@ class RehearsalProcess:
                 stderr=subprocess.DEVNULL,
                 cwd=target.directory,
                 env=dict(target.environment),
+                start_new_session=True,
             )
         except OSError as error:
             self._first = Verdict(unknown=f"cannot run {target.python}: {error}")
@@ -154,13 +159,9 @@ class RehearsalProcess:
         process = self._process
         if process is None:
             return
-        process.kill()
-        process.wait()
-        self._reader.join()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
+        end_group(process)
+        # A process that the code has detached may hold the pipe open, and the reader with it.
+        self._reader.join(_READER_SECONDS)
 
     def _next(self) -> Verdict:
         try:
@@ -179,7 +180,7 @@ class RehearsalProcess:
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
-        with suppress(OSError, ValueError):
+        with process.stdout, suppress(OSError, ValueError):
             for line in process.stdout:
                 self._answers.put(line)
         self._answers.put(None)

@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import queue
+import signal
 import sys
 import threading
 import traceback
@@ -39,6 +40,9 @@ def _read(invocations: IO[bytes], lines: queue.SimpleQueue[bytes]) -> None:
     """Pass on the invocations; end the process with the one that sends them, even if the code hangs."""
     for line in invocations:
         lines.put(line)
+    if os.getpgrp() == os.getpid():
+        # What the code has forked goes too.
+        os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
 

@@ -36,8 +36,15 @@ _NAME = re.compile(
     r"(?P<name>[a-zA-Z0-9_.-]+)(?::(?P<qualifier>\$LATEST(?:\.PUBLISHED)?|[a-zA-Z0-9_-]+))?"
 )
 
+_FUNCTION_NAME = re.compile(rf"[a-zA-Z0-9_-]{{1,{MAX_EXECUTION_NAME_CHARACTERS}}}")
+
 Bind = Callable[[DataPlane], Handler]
 """Makes a durable handler that uses the given data plane."""
+
+
+def is_function_name(name: str) -> bool:
+    """True if a function can have this name."""
+    return _FUNCTION_NAME.fullmatch(name) is not None
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,7 +124,7 @@ class Functions:
 
     def add_function(self, function: Function) -> Function:
         """Register a function, replacing one with the same name."""
-        if not re.fullmatch(rf"[a-zA-Z0-9_-]{{1,{MAX_EXECUTION_NAME_CHARACTERS}}}", function.name):
+        if not is_function_name(function.name):
             raise ConfigError(
                 f"a function's name is 1 to {MAX_EXECUTION_NAME_CHARACTERS} letters, digits, '-' and '_', not {function.name!r}"
             )

@@ -15,6 +15,9 @@ from durable_execution_sdk.engine.rejections import conflict, invalid
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.protocol.ids import ExecutionArn
 
+_LATEST = 221_845_392_000_000
+"""The year 9000: times that come after an advance have to be dates, which end with the year 9999."""
+
 
 class TimeReading(NamedTuple):
     """The time of an execution: its mode, its offset from the clock in milliseconds, and the time itself."""
@@ -54,6 +57,8 @@ def advance(coordinator: Coordinator, arn: str, milliseconds: int | None) -> int
         else:
             clock = coordinator.clock.now()
             to = milliseconds + max(state.time.now(clock) for state in members)
+        if to > _LATEST:
+            raise invalid("Time advances to the year 9000 at most; give a shorter duration.")
         for member in members:
             coordinator.submit(member.arn, AdvanceTime(to=to))
         move_time(coordinator, arn)

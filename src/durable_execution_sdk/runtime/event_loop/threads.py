@@ -233,12 +233,17 @@ def _forget(future: Future[object]) -> None:
 async def after_earlier_threads(
     arn: str, operation_id: str, run_body: Callable[[], Coroutine[object, object, None]]
 ) -> None:
-    """Run the body of a step once the threads of its earlier attempts have ended."""
+    """Run the body of a step once the threads of its earlier attempts have ended.
+
+    Workflow code does not wait for them: their ends would get a place in the log, which no replay has again.
+    """
+    before = CURRENT.set(None)
     for future, runner in list(LEFT_RUNNING.items()):
         if isinstance(runner, StepContext) and (
             (runner.durable_execution_arn, runner.operation_id) == (arn, operation_id)
         ):
             await asyncio.wait([asyncio.wrap_future(future)])
+    CURRENT.reset(before)
     await run_body()
 
 
