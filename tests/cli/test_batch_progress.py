@@ -25,7 +25,7 @@ from durable_execution_sdk import (
     NestingType,
     durable_execution,
 )
-from durable_execution_sdk.cli.branch_totals import CountedTotals
+from durable_execution_sdk.cli.output.branch_totals import CountedTotals
 from durable_execution_sdk.cli.output.progress import LiveTree
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.logs.log_store import logs_path

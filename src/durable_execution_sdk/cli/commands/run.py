@@ -9,10 +9,10 @@ import click
 
 from durable_execution_sdk.cli.arguments.completion import execution_names
 from durable_execution_sdk.cli.arguments.execution_names import name_of
-from durable_execution_sdk.cli.branch_totals import CountedTotals
 from durable_execution_sdk.cli.execution_run import Order, Run, begin, fresh_name
 from durable_execution_sdk.cli.interrupts import Interrupts
 from durable_execution_sdk.cli.options import json_option, store_option
+from durable_execution_sdk.cli.output.branch_totals import CountedTotals
 from durable_execution_sdk.cli.output.held_executions import held_documents, tell_held
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import (

@@ -7,9 +7,9 @@ import json
 import click
 from rich.console import Console
 
-from durable_execution_sdk.cli.branch_totals import noted_totals
 from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
+from durable_execution_sdk.cli.output.branch_totals import noted_totals
 from durable_execution_sdk.cli.output.held_executions import finding_lines
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import (

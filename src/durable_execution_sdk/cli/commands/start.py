@@ -12,10 +12,10 @@ from durable_execution_sdk.cli.arguments.execution_names import (
     name_of,
     recorded_input,
 )
-from durable_execution_sdk.cli.branch_totals import noted_totals
 from durable_execution_sdk.cli.commands.functions import served_functions
 from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import json_option, store_option
+from durable_execution_sdk.cli.output.branch_totals import noted_totals
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import exit_code, tell_document, tell_standing
 from durable_execution_sdk.cli.output.streams import Streams
