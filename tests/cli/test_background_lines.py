@@ -35,7 +35,7 @@ def test_lines_are_written_in_their_order_before_the_end() -> None:
 
 def test_a_terminal_that_takes_no_lines_stops_nothing_and_gets_the_newest_later() -> None:
     terminal = Terminal()
-    lines = BackgroundLines(terminal.write, most=1_000)
+    lines = BackgroundLines(terminal.write, most=900)
     lines.say("first")
     assert terminal.is_reached.wait(_PATIENCE)
     for number in range(10_000):

@@ -1,4 +1,4 @@
-"""Processes that import user code: nothing of them is left, whatever the code does."""
+"""Processes that import user code: nothing of them is left."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from durable_execution_sdk.cli.refusals import Refusal
 
 _MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 _MOST_DAYS = 36_525
-_LONGEST_TEXT = 100
+_LONGEST_TEXT = 80
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)\s*")
 
 

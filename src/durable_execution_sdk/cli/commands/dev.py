@@ -6,9 +6,10 @@ import signal
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -112,7 +113,7 @@ def dev(
         from durable_execution_sdk.dev.session import DevSession, SessionOptions  # noqa: PLC0415
 
         if reload:
-            import durable_execution_sdk.dev.reload.watcher  # noqa: F401, PLC0415
+            import_module("durable_execution_sdk.dev.reload.watcher")
     except ModuleNotFoundError as missing:
         raise Refusal(
             f"durable dev needs {missing.name}: pip install 'durable-execution-sdk[dev]'"
@@ -222,10 +223,11 @@ def _close(close: Callable[[], None], finding: Future[Found]) -> None:
     """Call ``close`` in a thread, while this one handles signals, and look for no functions any more."""
     with ThreadPoolExecutor(1, "durable-close") as thread:
         closing = thread.submit(close)
-        while not (closing.done() and finding.done()):
+        both: list[Future[Any]] = [closing, finding]
+        while wait(both, 0).not_done:
             end_imports()
             # In slices: a signal that comes just before an endless wait does not end it.
-            wait({closing, finding}, _SLICE_SECONDS)
+            wait(both, _SLICE_SECONDS)
         closing.result()
 
 

@@ -17,7 +17,7 @@ __all__ = ["BackgroundLines"]
 MOST_CHARACTERS = 4_000_000
 """Lines that wait for a terminal which takes none; then the oldest are left out, which is told."""
 
-_OF_EACH = 100
+_OF_EACH = 80
 _CLOSING_SECONDS = 1.0
 
 Write = Callable[[str, bool], None]

@@ -49,7 +49,7 @@ def end_with_caller() -> None:
     os.dup2(null, 0)
 
     def wait() -> None:
-        while os.read(pipe, 1024):
+        while os.read(pipe, 1):
             pass
         os.killpg(0, signal.SIGKILL)
 

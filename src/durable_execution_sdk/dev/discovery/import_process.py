@@ -1,4 +1,4 @@
-"""Run a script that imports user code, to its end: nothing of it is left, whatever the code does.
+"""Run a script that imports user code, to its end: nothing of it is left.
 
 The script is the leader of a process group, which is killed in the end: a process that the code has forked would hold
 the pipes of the script open, so its output goes to files. The script's standard input is a pipe that closes when this

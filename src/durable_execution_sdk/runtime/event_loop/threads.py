@@ -176,7 +176,6 @@ def close_pools() -> None:
 
 
 atexit.register(close_pools)
-
 # A forked child has none of the threads.
 os.register_at_fork(after_in_child=pools.clear)
 os.register_at_fork(after_in_child=LEFT_RUNNING.clear)
@@ -233,15 +232,12 @@ def _forget(future: Future[object]) -> None:
 async def after_earlier_threads(
     arn: str, operation_id: str, run_body: Callable[[], Coroutine[object, object, None]]
 ) -> None:
-    """Run the body of a step once the threads of its earlier attempts have ended.
-
-    Workflow code does not wait for them: their ends would get a place in the log, which no replay has again.
-    """
+    """Run a step's body once the threads of its earlier attempts have ended, which get no place in the log."""
     before = CURRENT.set(None)
     for future, runner in list(LEFT_RUNNING.items()):
-        if isinstance(runner, StepContext) and (
-            (runner.durable_execution_arn, runner.operation_id) == (arn, operation_id)
-        ):
+        if not isinstance(runner, StepContext):
+            continue
+        if (runner.durable_execution_arn, runner.operation_id) == (arn, operation_id):
             await asyncio.wait([asyncio.wrap_future(future)])
     CURRENT.reset(before)
     await run_body()
