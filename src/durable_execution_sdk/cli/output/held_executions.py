@@ -33,6 +33,8 @@ def finding_lines(name: str, finding: Finding) -> list[str]:
         lines.append(f"  at:            {finding.place}")
     if finding.source:
         lines.append(f"                   {finding.source}")
+    if finding.hint:
+        lines.append(f"  {finding.hint}")
     return lines
 
 
