@@ -163,10 +163,6 @@ async def cleans_up(event: Any, ctx: DurableContext) -> Any:
         await ctx.step(work, "told", name="tell")
 
 
-async def handles_in_a_task(event: Any, ctx: DurableContext) -> Any:
-    await asyncio.gather(handles(event, ctx), asyncio.sleep(0))
-
-
 @pytest.mark.parametrize("workflow", [compensates, handles, cleans_up])
 def test_the_error_that_code_handles_while_it_diverges_is_named(workflow: Workflow) -> None:
     divergence = found(Recorded(original).against(workflow))

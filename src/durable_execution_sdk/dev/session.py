@@ -218,15 +218,17 @@ class _Announcing:
             self._announce()
         self._listener.loaded(load, found)
 
-    def held(self, arn: str, finding: Finding) -> None:
-        """Tell of a held execution."""
-        self._note(arn)
-        self._listener.held(arn, finding)
+    def held(self, findings: Mapping[str, Finding]) -> None:
+        """Tell of held executions."""
+        for arn in findings:
+            self._note(arn)
+        self._listener.held(findings)
 
-    def released(self, arn: str) -> None:
-        """Tell of an execution that is not held any more."""
-        self._note(arn)
-        self._listener.released(arn)
+    def released(self, arns: Sequence[str]) -> None:
+        """Tell of executions that are not held any more."""
+        for arn in arns:
+            self._note(arn)
+        self._listener.released(arns)
 
 
 class _Recorder:

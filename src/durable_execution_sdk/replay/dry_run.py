@@ -86,9 +86,7 @@ class _NoBodies(Bodies):
 
 
 class _Findings:
-    """The divergence that a dry run found, the last operation that the code asked for, and the error that it
-    handled then.
-    """
+    """The divergence of a dry run, the last operation that the code asked for, and the error handled then."""
 
     def __init__(self) -> None:
         self.divergence: Divergence | None = None

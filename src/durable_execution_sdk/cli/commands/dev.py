@@ -154,7 +154,7 @@ def dev(
     try:
         with _interruptible():
             lines.watch(session.server.emulator)
-            news = ReloadLines(place, background)
+            news = ReloadLines(place, session.server.emulator, background)
             found = session.load(find, news, directories if reload else None)
             _greet(session.server.url, place, found, background.say)
             news.begin(found)
