@@ -155,15 +155,17 @@ class DevSession:
         if self._watcher is not None:
             self._watcher.refresh()
 
-    def wait(self) -> None:
-        """Block until the server has failed; delete executions that are older than is asked for.
+    def wait(self, on_deleted: Callable[[int], object] = lambda _: None) -> None:
+        """Block until the server has failed; delete executions that are older than is asked for, and tell how many.
 
         In slices, because a signal that comes just before an endless wait does not end it.
         """
         deletes_at = time.monotonic()
         while True:
             if self._options.keep is not None and time.monotonic() >= deletes_at:
-                self.server.emulator.delete_older(self._options.keep)
+                number = self.server.emulator.delete_older(self._options.keep)
+                if number:
+                    on_deleted(number)
                 deletes_at = time.monotonic() + _SECONDS_BETWEEN_DELETIONS
             if self.server.wait(_SLICE_SECONDS):
                 return
