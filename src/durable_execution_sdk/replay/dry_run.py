@@ -197,7 +197,7 @@ def _hint(handled: BaseException | None) -> str:
     if handled is None:
         return ""
     place = raising_place(handled)
-    raised = "" if place is None else f", raised at {place}"
+    raised = "" if place is None else f", raised at {place.file}:{place.line}, in {place.function}"
     return f"it does so while it handles {type(handled).__name__}: {short(str(handled))}{raised}"
 
 
