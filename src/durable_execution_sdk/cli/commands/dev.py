@@ -7,9 +7,10 @@ from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -113,7 +114,8 @@ def dev(
         from durable_execution_sdk.dev.session import DevSession, SessionOptions  # noqa: PLC0415
 
         if reload:
-            import durable_execution_sdk.dev.reload.watcher  # noqa: F401, PLC0415
+            # The session loads it later.
+            import_module("durable_execution_sdk.dev.reload.watcher")
     except ModuleNotFoundError as missing:
         package = (missing.name or "another package").partition(".")[0]
         raise Refusal(
@@ -229,10 +231,11 @@ def _close(close: Callable[[], None], finding: Future[Found]) -> None:
     """Call ``close`` in a thread, while this one handles signals, and look for no functions any more."""
     with ThreadPoolExecutor(1, "durable-close") as thread:
         closing = thread.submit(close)
+        awaited: set[Future[Any]] = {closing, finding}
         while not (closing.done() and finding.done()):
             end_imports()
             # In slices: a signal that comes just before an endless wait does not end it.
-            wait({closing, finding}, _SLICE_SECONDS)
+            wait(awaited, _SLICE_SECONDS)
         closing.result()
 
 
