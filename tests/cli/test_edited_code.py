@@ -99,6 +99,7 @@ def test_json_names_what_does_not_fit(durable: Durable, write: Write, place: Pat
         "line": 10,
         "function": "order",
         "source": 'first = await ctx.step(note, "first", name="renamed")',
+        "hint": "",
     }
 
 

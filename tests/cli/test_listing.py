@@ -46,6 +46,10 @@ FLOWS = """
         return await answer
 
     @durable_execution
+    async def submits(event, ctx):
+        await ctx.wait_for_callback(lambda callback_id: None, name="review")
+
+    @durable_execution
     async def retries(event, ctx):
         await ctx.step(
             fails, config=StepConfig(retry_strategy=FixedDelay(delay=Duration.from_hours(1)))
@@ -115,13 +119,15 @@ def test_the_list_says_when_there_are_more(durable: Durable, file: str) -> None:
 
 
 def test_what_each_execution_waits_for_is_told_with_its_end(durable: Durable, file: str) -> None:
-    for function in ("naps", "asks", "retries"):
+    for function in ("naps", "asks", "submits", "retries"):
         durable("run", f"{file}:{function}", "--name", function, "--no-wait")
     assert now_of(durable, "naps").startswith("suspended: nap waits until ")
     assert "(in 4 h 59 min)" in now_of(durable, "naps") or "(in 5 h)" in now_of(durable, "naps")
     # The callback comes before the wait that ends earlier.
-    assert now_of(durable, "asks").startswith("asking: approval waits for an answer until ")
+    assert now_of(durable, "asks").startswith("asking: approval until ")
     assert now_of(durable, "asks").endswith(", and 1 more")
+    # The callback inside wait_for_callback is called as the answer is; it has no timeout.
+    assert now_of(durable, "submits") == "asking: review"
     assert now_of(durable, "retries").startswith("suspended: fails waits attempt 2 at ")
     documents = {
         each["durable_execution_name"]: each for each in durable("list", "--json").document

@@ -42,6 +42,18 @@ def run_id(arn: str) -> str:
     return ExecutionArn.parse(arn).run_id
 
 
+def test_the_last_execution_is_none_that_another_one_invoked(
+    durable: Durable, write: Write
+) -> None:
+    write(FLOWS)
+    durable("run", "app.py:asks", "--name", "before", "--no-wait")
+    durable("run", "app.py:outer", "--name", "n", "--no-wait")
+    listed = durable("list", "--json").document
+    assert isinstance(listed, list)
+    assert listed[0]["durable_execution_name"] not in ("n", "before")
+    assert durable("show", "@last", "--json").document["durable_execution_name"] == "n"
+
+
 def test_every_command_takes_every_kind_of_reference(
     durable: Durable, arns: dict[str, str]
 ) -> None:

@@ -54,6 +54,24 @@ def durable(place: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.parametrize("package", ["watchfiles", "uvicorn", "starlette"])
+def test_a_package_that_is_missing_is_named_with_the_extra(tmp_path: Path, package: str) -> None:
+    script = (
+        f"import sys; sys.modules[{package!r}] = None;"
+        "from durable_execution_sdk.cli.main import main; sys.exit(main())"
+    )
+    refused = subprocess.run(
+        [sys.executable, "-c", script, "dev", "--port", "0"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    wanted = f"durable dev needs {package}: pip install 'durable-execution-sdk[dev]'"
+    assert (refused.returncode, wanted in refused.stderr) == (2, True)
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Running]:
     (tmp_path / "app.py").write_text(APP)
@@ -80,6 +98,10 @@ def test_an_execution_is_started_answered_and_read(server: Running, tmp_path: Pa
     assert said.rstrip().endswith("said in a step")
     document = json.loads(durable(tmp_path, "logs", "n", "--json").stdout.splitlines()[-1])
     assert (document["text"], document["stream"]) == ("said in a step", "stdout")
+    silent = durable(tmp_path, "logs", "n", "--operation", "hello")
+    assert (silent.returncode, silent.stdout) == (0, "")
+    assert "no line names hello" in silent.stderr
+    assert "`durable logs n` shows all" in silent.stderr
     refused = durable(tmp_path, "logs", "n", "--operation", "nope")
     assert (refused.returncode, "no operation is called 'nope'" in refused.stderr) == (2, True)
     called = durable(tmp_path, "start", "plain", "--input", "[1]")
@@ -87,7 +109,10 @@ def test_an_execution_is_started_answered_and_read(server: Running, tmp_path: Pa
     failed = durable(tmp_path, "start", "plain", "--input", '"fail"')
     assert (failed.returncode, "plain failed: no" in failed.stderr) == (1, True)
     unknown = durable(tmp_path, "start", "nope")
-    assert (unknown.returncode, "Function not found" in unknown.stderr) == (2, True)
+    assert unknown.returncode == 2
+    assert "the server has no function 'nope'. It has: " in unknown.stderr
+    mistyped = durable(tmp_path, "start", "ordr:$LATEST")
+    assert (mistyped.returncode, "did you mean 'order'?" in mistyped.stderr) == (2, True)
     second = durable(tmp_path, "dev", "app.py", "--port", "0")
     assert (second.returncode, "another server runs the store" in second.stderr) == (2, True)
     server.process.send_signal(signal.SIGINT)
@@ -199,7 +224,8 @@ def test_the_tour_of_the_page_leads_to_an_answered_callback(tmp_path: Path) -> N
 def test_the_example_of_the_page_answers_a_callback_by_curl(tmp_path: Path) -> None:
     [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "app.py").write_text(code)
-    [example] = re.findall(r"```sh\n(.*?)```", API_PAGE, re.DOTALL)
+    blocks = re.findall(r"```sh\n(.*?)```", API_PAGE, re.DOTALL)
+    [example] = [block for block in blocks if "curl" in block]
     with running(tmp_path, "dev", "app.py", "--port", "0") as server:
         url = server.until("durable dev listens at").split()[4]
         server.until("start one with")

@@ -21,7 +21,8 @@ def test_what_ended_long_ago_is_deleted(tmp_path: Path) -> None:
     with DevSession(SessionOptions(store=store, port=0, keep=1)) as session:
         client = Client(session.server)
         number = client.get("/_durable/executions")["number"]
-        running = threading.Thread(target=session.wait)
+        told: list[int] = []
+        running = threading.Thread(target=session.wait, args=[told.append])
         running.start()
         deleted = client.until(
             f"/_durable/events?since={number}", lambda message: message["event"] == "deleted"
@@ -31,3 +32,4 @@ def test_what_ended_long_ago_is_deleted(tmp_path: Path) -> None:
         assert row["durable_execution_arn"] == waiting
     running.join(PATIENCE)
     assert not running.is_alive()
+    assert told == [1]

@@ -112,6 +112,18 @@ def test_a_function_that_cannot_be_invoked_or_fails(function: str, error_type: s
     assert run(workflow).result == error_type
 
 
+def test_the_refusal_of_a_durable_function_without_a_qualifier_names_the_cure() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        try:
+            await ctx.invoke("double", 1)
+        except InvokeError as error:
+            return str(error)
+
+    refusal = "You cannot invoke a durable function using an unqualified ARN."
+    advice = " Name it with a version or an alias, such as double:$LATEST"
+    assert run(workflow).result == refusal + advice
+
+
 def test_a_target_that_is_stopped_raises() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> Any:
         try:

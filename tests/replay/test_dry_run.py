@@ -138,6 +138,66 @@ def test_another_operation_is_named_with_the_line_that_asks_for_it() -> None:
     assert divergence.operation_id is not None
 
 
+async def mistaken(ctx: DurableContext, name: str) -> Any:
+    await ctx.step(work, name, name=name)
+    return ctx.nothing  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+
+
+async def compensates(event: Any, ctx: DurableContext) -> Any:
+    async with ctx.saga() as saga:
+        saga.add_compensation(work, "undone")
+        await mistaken(ctx, "first")
+
+
+async def handles(event: Any, ctx: DurableContext) -> Any:
+    try:
+        await mistaken(ctx, "first")
+    except AttributeError:
+        await ctx.step(work, "told", name="tell")
+
+
+async def cleans_up(event: Any, ctx: DurableContext) -> Any:
+    try:
+        await mistaken(ctx, "first")
+    finally:
+        await ctx.step(work, "told", name="tell")
+
+
+@pytest.mark.parametrize("workflow", [compensates, handles, cleans_up])
+def test_the_error_that_code_handles_while_it_diverges_is_named(workflow: Workflow) -> None:
+    divergence = found(Recorded(original).against(workflow))
+    assert divergence.expected.startswith("callback")
+    start = "it does so while it handles AttributeError: 'DurableContext' object has no attribute"
+    assert divergence.hint.startswith(start)
+    line = mistaken.__code__.co_firstlineno + 2
+    assert divergence.hint.endswith(f"test_dry_run.py:{line}, in mistaken")
+
+
+def test_the_error_that_code_handles_in_a_task_is_named() -> None:
+    async def branch(event: Any, ctx: DurableContext) -> Any:
+        # A task has the name of its function, which an edit keeps.
+        return await edited(event, ctx)
+
+    async def in_task(event: Any, ctx: DurableContext) -> Any:
+        await asyncio.gather(branch(event, ctx), asyncio.sleep(0))
+
+    edited = original
+    recorded = Recorded(in_task)
+    edited = handles
+    assert "AttributeError" in found(recorded.against(in_task)).hint
+
+
+def test_an_error_that_was_handled_before_is_not_named() -> None:
+    async def changed(event: Any, ctx: DurableContext) -> Any:
+        try:
+            await mistaken(ctx, "first")
+        except AttributeError:
+            pass
+        await ctx.step(work, "told", name="tell")
+
+    assert found(Recorded(original).against(changed)).hint == ""
+
+
 def test_an_operation_that_is_not_asked_for_is_named_with_those_that_are() -> None:
     async def both(event: Any, ctx: DurableContext) -> Any:
         async def branch(name: str) -> None:

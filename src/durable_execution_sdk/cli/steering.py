@@ -16,7 +16,11 @@ from durable_execution_sdk.emulator.faults.live import LiveFault
 from durable_execution_sdk.emulator.steering.execution_times import TimeReading
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.views.progress import ExecutionProgress
-from durable_execution_sdk.protocol.control_plane import PauseRequest, ResumeRequest
+from durable_execution_sdk.protocol.control_plane import (
+    ExecutionStatus,
+    PauseRequest,
+    ResumeRequest,
+)
 from durable_execution_sdk.protocol.ids import ExecutionArn
 
 
@@ -107,6 +111,13 @@ class StoreSteering:
 
     def resume(self, arn: str, reason: str | None) -> None:
         """End a pause."""
+        held = arn in self._place.held
+        if held and self._emulator.describe(arn).status == ExecutionStatus.RUNNING:
+            name = ExecutionArn.parse(arn).execution_name
+            raise Refusal(
+                f"{name} is not paused but held, since edited code does not fit its log: edit the code so that it"
+                f" fits, or let it go on as it is with: {self._place.command('resume', name, '--anyway')}"
+            )
         self._emulator.resume(arn, ResumeRequest(reason=reason))
 
     def rerun(self, arn: str, *, payload: str | None, name: str | None) -> str:

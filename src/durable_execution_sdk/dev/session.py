@@ -155,15 +155,17 @@ class DevSession:
         if self._watcher is not None:
             self._watcher.refresh()
 
-    def wait(self) -> None:
-        """Block until the server has failed; delete executions that are older than is asked for.
+    def wait(self, on_deleted: Callable[[int], object] = lambda _: None) -> None:
+        """Block until the server has failed; delete executions that are older than is asked for, and tell how many.
 
         In slices, because a signal that comes just before an endless wait does not end it.
         """
         deletes_at = time.monotonic()
         while True:
             if self._options.keep is not None and time.monotonic() >= deletes_at:
-                self.server.emulator.delete_older(self._options.keep)
+                number = self.server.emulator.delete_older(self._options.keep)
+                if number:
+                    on_deleted(number)
                 deletes_at = time.monotonic() + _SECONDS_BETWEEN_DELETIONS
             if self.server.wait(_SLICE_SECONDS):
                 return
@@ -218,15 +220,17 @@ class _Announcing:
             self._announce()
         self._listener.loaded(load, found)
 
-    def held(self, arn: str, finding: Finding) -> None:
-        """Tell of a held execution."""
-        self._note(arn)
-        self._listener.held(arn, finding)
+    def held(self, findings: Mapping[str, Finding]) -> None:
+        """Tell of held executions."""
+        for arn in findings:
+            self._note(arn)
+        self._listener.held(findings)
 
-    def released(self, arn: str) -> None:
-        """Tell of an execution that is not held any more."""
-        self._note(arn)
-        self._listener.released(arn)
+    def released(self, arns: Sequence[str]) -> None:
+        """Tell of executions that are not held any more."""
+        for arn in arns:
+            self._note(arn)
+        self._listener.released(arns)
 
 
 class _Recorder:

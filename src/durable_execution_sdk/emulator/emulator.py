@@ -19,10 +19,7 @@ from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.coordinator import Coordinator
 from durable_execution_sdk.emulator.event_bus import Observer
 from durable_execution_sdk.emulator.faults.live import LiveFaults
-from durable_execution_sdk.emulator.functions.registry import (
-    UNQUALIFIED,
-    Functions,
-)
+from durable_execution_sdk.emulator.functions.registry import Functions, unqualified
 from durable_execution_sdk.emulator.ids import Ids, unique_id
 from durable_execution_sdk.emulator.json_input import json_text
 from durable_execution_sdk.emulator.steering.deletion import delete_older
@@ -180,7 +177,7 @@ class Emulator:
         if not resolved.function.durable:
             raise invalid(f"The function {resolved.function.name} is not a durable function.")
         if not resolved.qualified:
-            raise invalid(UNQUALIFIED)
+            raise invalid(unqualified(request.function_name))
         name = _checked_name(request.durable_execution_name or self.ids())
         state = self.coordinator.start(
             StartExecution(

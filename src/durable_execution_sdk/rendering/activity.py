@@ -6,8 +6,9 @@ from enum import StrEnum
 
 from durable_execution_sdk.engine.views.progress import Awaited
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
+from durable_execution_sdk.rendering.callback_names import path_of
 from durable_execution_sdk.rendering.family import Family, Waiter
-from durable_execution_sdk.rendering.wording import awaited, comes_again
+from durable_execution_sdk.rendering.wording import awaited, comes_again, deadline
 
 __all__ = ["Activity", "activity_of", "summary"]
 
@@ -61,9 +62,12 @@ def summary(executions: Family, activity: Activity, now: int) -> str:
     if not waiters:
         return activity
     first, *others = waiters
-    text = awaited(first.waiting, first.progress.attempt, now)
     more = f", and {len(others)} more" if others else ""
-    return f"{activity}: {' / '.join(first.path)} waits {text}{more}"
+    path = " / ".join(path_of(first))
+    if _is_asking(first):
+        return f"{activity}: {path} {deadline(first.waiting, now)}".rstrip() + more
+    text = awaited(first.waiting, first.progress.attempt, now)
+    return f"{activity}: {path} waits {text}{more}"
 
 
 def _is_asking(waiter: Waiter) -> bool:

@@ -15,7 +15,7 @@ from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.rendering.family import Entry, Family, Waiter, family
 from durable_execution_sdk.rendering.wording import callback_id_of
 
-__all__ = ["all_references", "names_of", "references"]
+__all__ = ["all_references", "names_of", "path_of", "references"]
 
 _OPEN = (ExecutionStatus.RUNNING, ExecutionStatus.PAUSING, ExecutionStatus.PAUSED)
 
@@ -61,12 +61,14 @@ def _is_invoked(emulator: Emulator, arn: str) -> bool:
 
 def names_of(executions: Family, entry: Entry) -> list[str]:
     """List the names that a callback answers to, the shortest first."""
-    path = entry.path
-    if _is_inside(entry):
-        # The user named the wait_for_callback, not the callback inside it.
-        path = path[:-1]
+    path = path_of(entry)
     tails = [path[start:] for start in range(len(path) - 1, -1, -1)]
     return ["/".join((executions.name, *tail)) for tail in (*tails, entry.path)]
+
+
+def path_of(entry: Entry) -> tuple[str, ...]:
+    """Return the path that a user knows: that of the wait_for_callback, not of the callback inside it."""
+    return entry.path[:-1] if _is_inside(entry) else entry.path
 
 
 def _is_inside(entry: Entry) -> bool:

@@ -53,13 +53,18 @@ def awaited(waiting: Waiting, attempt: int | None, now: int) -> str:
     """Describe the event that an operation waits for, and its time."""
     match waiting.awaited:
         case Awaited.TIME:
-            return _until("until", waiting.until, now)
+            return deadline(waiting, now)
         case Awaited.RETRY:
             return f"attempt {attempt} {_until('at', waiting.until, now)}"
         case Awaited.ANSWER:
-            return f"for an answer {_until('until', waiting.until, now)}".rstrip()
+            return f"for an answer {deadline(waiting, now)}".rstrip()
         case Awaited.FUNCTION:
             return visible(f"for {waiting.function_name}")
+
+
+def deadline(waiting: Waiting, now: int) -> str:
+    """Write the time at which a wait ends by itself; nothing if it does not."""
+    return _until("until", waiting.until, now)
 
 
 def waits(executions: Family, now: int) -> list[str]:

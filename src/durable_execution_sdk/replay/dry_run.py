@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -38,7 +39,7 @@ from durable_execution_sdk.replay.check import rehearsal_context
 from durable_execution_sdk.replay.payloads import short
 from durable_execution_sdk.replay.rehearsal_log import difference_text, differing_members
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
-from durable_execution_sdk.replay.source_places import Place, asking_place
+from durable_execution_sdk.replay.source_places import Place, asking_place, raising_place
 from durable_execution_sdk.runtime.bodies import Attempting, Bodies
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.log.gate import Gate
@@ -85,11 +86,12 @@ class _NoBodies(Bodies):
 
 
 class _Findings:
-    """The divergence that a dry run found, and the last operation that the code asked for."""
+    """The divergence of a dry run, the last operation that the code asked for, and the error handled then."""
 
     def __init__(self) -> None:
         self.divergence: Divergence | None = None
         self.last: tuple[Completion[Any], Operation | None, Place | None] | None = None
+        self.handled: BaseException | None = None
 
 
 class DryRun(InvocationRun):
@@ -112,6 +114,7 @@ class DryRun(InvocationRun):
         """Note the operation that the code asks for, and the line that does."""
         record = super().claim(claimant)
         self._findings.last = (claimant, record, asking_place())
+        self._findings.handled = sys.exception()
         if record is None and isinstance(claimant, DurableOperation):
             # A timer of asyncio is recorded only if nothing else happens.
             self._begin_anew()
@@ -138,7 +141,8 @@ class DryRun(InvocationRun):
     def fail(self, error: BaseException) -> None:
         """Note the divergence."""
         if self._findings.divergence is None and isinstance(error, DeterminismError):
-            self._findings.divergence = self._divergence(error)
+            divergence = self._divergence(error)
+            self._findings.divergence = replace(divergence, hint=_hint(self._findings.handled))
         super().fail(error)
 
     def _divergence(self, error: DeterminismError) -> Divergence:
@@ -186,6 +190,15 @@ def _found(
         place=place,
         operation_id=operation_id,
     )
+
+
+def _hint(handled: BaseException | None) -> str:
+    """Name the error that the code handles, which may be the reason for the divergence."""
+    if handled is None:
+        return ""
+    place = raising_place(handled)
+    raised = "" if place is None else f", raised at {place.file}:{place.line}, in {place.function}"
+    return f"it does so while it handles {type(handled).__name__}: {short(str(handled))}{raised}"
 
 
 def _failure(outcome: Outcome, invocation: Invocation) -> Divergence:

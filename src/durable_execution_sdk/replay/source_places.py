@@ -7,13 +7,13 @@ import os
 import sys
 import sysconfig
 from pathlib import Path
-from types import FrameType
+from types import FrameType, TracebackType
 
 import msgspec
 
 from durable_execution_sdk.runtime import tasks
 
-__all__ = ["Place", "asking_place"]
+__all__ = ["Place", "asking_place", "raising_place"]
 
 _OURS = str(Path(__file__).parent.parent) + os.sep
 # The frames outside this file's run the workflow, and are not its code.
@@ -51,6 +51,18 @@ def asking_place() -> Place | None:
             return Place(code.co_filename, frame.f_lineno, code.co_qualname)
         frame = frame.f_back
     return None
+
+
+def raising_place(error: BaseException) -> Place | None:
+    """Return the innermost line of an exception's traceback that is user code."""
+    found = None
+    traceback: TracebackType | None = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        if _is_users(code.co_filename):
+            found = Place(code.co_filename, traceback.tb_lineno, code.co_qualname)
+        traceback = traceback.tb_next
+    return found
 
 
 def _is_users(file: str) -> bool:

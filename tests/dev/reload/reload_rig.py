@@ -6,7 +6,7 @@ import json
 import os
 import textwrap
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -48,15 +48,15 @@ class News:
     def loaded(self, load: Load, found: Found) -> None:
         self._take(lambda: (self.loads.append(load), setattr(self, "notices", found.notices)))
 
-    def held(self, arn: str, finding: Finding) -> None:
-        name = ExecutionArn.parse(arn).execution_name
-        self._take(
-            lambda: (self.findings.update({name: finding}), self.told.append(f"held {name}"))
-        )
+    def held(self, findings: Mapping[str, Finding]) -> None:
+        named = {ExecutionArn.parse(arn).execution_name: each for arn, each in findings.items()}
+        told = [f"held {name}" for name in named]
+        self._take(lambda: (self.findings.update(named), self.told.extend(told)))
 
-    def released(self, arn: str) -> None:
-        name = ExecutionArn.parse(arn).execution_name
-        self._take(lambda: (self.findings.pop(name), self.told.append(f"released {name}")))
+    def released(self, arns: Sequence[str]) -> None:
+        names = [ExecutionArn.parse(arn).execution_name for arn in arns]
+        told = [f"released {name}" for name in names]
+        self._take(lambda: ([self.findings.pop(name) for name in names], self.told.extend(told)))
 
     def unrehearsed(self, arn: str, reason: str) -> None:
         self._take(lambda: self.errors.append(reason))

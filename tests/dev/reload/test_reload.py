@@ -79,6 +79,7 @@ def test_a_diverging_edit_is_held_and_a_further_edit_releases_it(
         "line": 8,
         "function": "order",
         "source": finding.source,
+        "hint": "",
     }
     assert read_held(tmp_path / "store" / "x.db")[arn].finding == finding
     rig.answer(arn)

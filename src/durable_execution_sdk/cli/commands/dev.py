@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import FrameType
@@ -113,10 +114,12 @@ def dev(
         from durable_execution_sdk.dev.session import DevSession, SessionOptions  # noqa: PLC0415
 
         if reload:
+            # The session loads it later.
             import_module("durable_execution_sdk.dev.reload.watcher")
     except ModuleNotFoundError as missing:
+        package = (missing.name or "another package").partition(".")[0]
         raise Refusal(
-            f"durable dev needs {missing.name}: pip install 'durable-execution-sdk[dev]'"
+            f"durable dev needs {package}: pip install 'durable-execution-sdk[dev]'"
         ) from missing
     from durable_execution_sdk.cli.output.background_lines import BackgroundLines  # noqa: PLC0415
     from durable_execution_sdk.cli.output.reload_lines import ReloadLines  # noqa: PLC0415
@@ -155,11 +158,11 @@ def dev(
     try:
         with _interruptible():
             lines.watch(session.server.emulator)
-            news = ReloadLines(place, background)
+            news = ReloadLines(place, session.server.emulator, background)
             found = session.load(find, news, directories if reload else None)
             _greet(session.server.url, place, found, background.say)
             news.begin(found)
-            session.wait()
+            session.wait(partial(_tell_deleted, background.say, keep))
     except KeyboardInterrupt:
         background.say(
             "stopping when the invocations in flight have ended; Ctrl-C again ends them", err=True
@@ -189,7 +192,12 @@ def _greet(url: str, place: Place, found: Found, say: Callable[..., None]) -> No
         kind = "durable" if declaration.durable else "plain"
         say(f"  {declaration.name:<{width}}  {kind:<7}  {_origin(declaration)}")
     first = next((each for each in found.declarations if each.durable), found.declarations[0])
-    say(f"start one with: {place.command('start', first.name, '--input', '{}')}")
+    say(f"start one with: {place.command('start', first.name, '--input', 'JSON')}")
+
+
+def _tell_deleted(say: Callable[[str], None], keep: str | None, number: int) -> None:
+    executions = "1 execution" if number == 1 else f"{number} executions"
+    say(f"deleted {executions} that ended more than {keep} ago")
 
 
 def _origin(declaration: Declaration) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 
 import click
@@ -24,6 +25,18 @@ def served_functions(
     server = Place(context.params.get("store")).server
     names = () if server is None else server.functions
     return [CompletionItem(name) for name in names if name.startswith(beginning)]
+
+
+def check_served(client: ServerClient, function: str) -> None:
+    """Raise ``Refusal``, with the functions of the server, if it has none of this name or ARN."""
+    name = function.rpartition(":function:")[2].partition(":")[0]
+    names = [each.function_name for each in client.functions()]
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1)
+        meant = f"; did you mean {close[0]!r}?" if close else "."
+        raise Refusal(
+            f"the server has no function {name!r}{meant} It has: {', '.join(names) or 'none'}"
+        )
 
 
 @click.command()
@@ -70,7 +83,7 @@ def publish(
     say(f"{function} has version {number}" if version is None else f"{function}:{number}")
     if alias is not None:
         say(f"{function}:{alias} is {function}:{number}")
-    start = place.command("start", f"{function}:{alias or number}", "--input", "{}")
+    start = place.command("start", f"{function}:{alias or number}", "--input", "JSON")
     say(f"start one with: {start}", err=True)
 
 

@@ -59,12 +59,20 @@ def logs(name: str, store: str | None, operation: str | None, follow: bool, as_j
                     say(_document(line))
                 return
             paths: dict[str, str] = {}
+            number = 0
             for line in _lines(emulator, kept, arn, operation_id, place, follow=follow):
                 if line.operation_id is not None and line.operation_id not in paths:
                     paths |= {key: "/".join(path) for key, path in _paths(emulator, arn).items()}
                     # The start of a step may be recorded after its lines: those have its name.
                     paths.setdefault(line.operation_id, "")
+                number += 1
                 say(_text(line, emulator.now(arn), paths))
+            if operation_id is not None and not number:
+                say(
+                    f"no line names {operation}: only records of the SDK's loggers name their operation, and"
+                    f" what is printed does not. `{place.command('logs', name)}` shows all",
+                    err=True,
+                )
         finally:
             kept.close()
 

@@ -147,7 +147,7 @@ def run(
         if as_json:
             tell_document(emulator, arn, held=held_documents(findings))
         elif findings:
-            tell_held(findings, place, resume)
+            tell_held(emulator, findings, place, resume)
         else:
             if streams.is_live:
                 streams.draw(family(emulator, arn), emulator.now(arn), loaded.totals)

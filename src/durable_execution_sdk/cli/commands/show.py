@@ -10,7 +10,7 @@ from rich.console import Console
 from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
 from durable_execution_sdk.cli.output.branch_totals import noted_totals
-from durable_execution_sdk.cli.output.held_executions import finding_lines
+from durable_execution_sdk.cli.output.held_executions import finding_lines, ways_on
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import (
     tell_recovery,
@@ -26,7 +26,6 @@ from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.reload.findings import finding_document
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.batch_progress import Batches, Totals, family_batches
 from durable_execution_sdk.rendering.documents import execution_document
 from durable_execution_sdk.rendering.failures import failed_operations
@@ -81,9 +80,11 @@ def show(
         tell_waits(emulator, arn, place)
         tell_recovery(emulator, arn, place)
         if finding is not None:
-            for line in finding_lines(ExecutionArn.parse(arn).execution_name, finding):
+            for line in finding_lines([arn], finding):
                 say(line)
-        if not emulator.is_closed(arn):
+            for line in ways_on(emulator, place, [arn], finding):
+                say(line)
+        elif not emulator.is_closed(arn):
             say(running_or_resume(emulator, arn, place))
 
 

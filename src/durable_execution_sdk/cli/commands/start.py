@@ -12,7 +12,7 @@ from durable_execution_sdk.cli.arguments.execution_names import (
     name_of,
     recorded_input,
 )
-from durable_execution_sdk.cli.commands.functions import served_functions
+from durable_execution_sdk.cli.commands.functions import check_served, served_functions
 from durable_execution_sdk.cli.following import Follower
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.branch_totals import noted_totals
@@ -57,6 +57,7 @@ def start(
     place = Place(store)
     given = None if payload is None else read_json(payload, "--input")
     client = ServerClient(running_server(place))
+    check_served(client, function)
     if not client.is_durable(function):
         return _call(client, function, given or EMPTY, has_options=bool(name or follow or as_json))
     qualified = function if ":" in function else f"{function}:{LATEST}"

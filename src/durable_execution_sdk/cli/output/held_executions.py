@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from durable_execution_sdk.cli.operation_references import reference_of
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.reload.findings import Finding, finding_document
+from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.protocol.ids import ExecutionArn
 
 
@@ -22,10 +24,14 @@ def held_documents(findings: Mapping[str, Finding]) -> list[dict[str, object]]:
     ]
 
 
-def finding_lines(name: str, finding: Finding) -> list[str]:
-    """Write the finding about an execution."""
+def finding_lines(arns: Sequence[str], finding: Finding) -> list[str]:
+    """Write the finding about executions, which is the same of all."""
+    names = ", ".join(map(_name, arns))
+    whose = "since it ran, and does not fit its log"
+    if len(arns) > 1:
+        whose = f"since these {len(arns)} executions ran, and does not fit their logs"
     lines = [
-        f"HELD  {name}: the code was edited since it ran, and does not fit its log ({finding.kind})",
+        f"HELD  {names}: the code was edited {whose} ({finding.kind})",
         f"  the log has:   {finding.expected}",
         f"  the code now:  {finding.actual}",
     ]
@@ -33,26 +39,44 @@ def finding_lines(name: str, finding: Finding) -> list[str]:
         lines.append(f"  at:            {finding.place}")
     if finding.source:
         lines.append(f"                   {finding.source}")
+    if finding.hint:
+        lines.append(f"  {finding.hint}")
     return lines
 
 
-def fork_command(place: Place, name: str, finding: Finding) -> str:
+def ways_on(emulator: Emulator, place: Place, arns: Sequence[str], finding: Finding) -> list[str]:
+    """Write the ways in which executions go on that a server holds; the commands are those for the first."""
+    name = _name(arns[0])
+    or_else = "it goes on" if len(arns) == 1 else "they go on"
+    whose = "" if len(arns) == 1 else f", as for {name}"
+    return [
+        f"  {or_else} once an edit of the code fits. Or{whose}:",
+        f"    begin anew before that:  {_fork_command(emulator, place, arns[0], finding)}",
+        f"    run it as it is:         {place.command('resume', name, '--anyway')}",
+        f"    end it:                  {place.command('stop', name)}",
+    ]
+
+
+def _fork_command(emulator: Emulator, place: Place, arn: str, finding: Finding) -> str:
     """Write the command that goes on from before what does not fit."""
     if finding.operation_id is None:
-        return place.command("fork", name)
-    return place.command("fork", name, "--before", finding.operation_id)
+        return place.command("fork", _name(arn))
+    operation = reference_of(emulator.progress(arn), finding.operation_id)
+    return place.command("fork", _name(arn), "--before", operation)
 
 
-def tell_held(findings: Mapping[str, Finding], place: Place, resume: str) -> None:
+def tell_held(
+    emulator: Emulator, findings: Mapping[str, Finding], place: Place, resume: str
+) -> None:
     """Print the findings of ``durable run``, and the ways to go on."""
     for arn, finding in findings.items():
-        for line in finding_lines(_name(arn), finding):
+        for line in finding_lines([arn], finding):
             say(line)
     say("nothing was recorded. Edit the code, and go on with:", err=True)
     say(f"  {resume}", err=True)
     say("or run it as it is, which will fail: add --anyway", err=True)
     for arn, finding in findings.items():
-        say(f"or begin anew before that: {fork_command(place, _name(arn), finding)}", err=True)
+        say(f"or begin anew before that: {_fork_command(emulator, place, arn, finding)}", err=True)
         say(f"or end it: {place.command('stop', _name(arn))}", err=True)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from durable_execution_sdk.cli.output.background_lines import BackgroundLines
-from durable_execution_sdk.cli.output.held_executions import finding_lines, fork_command
+from durable_execution_sdk.cli.output.held_executions import finding_lines, ways_on
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.reload.findings import Finding
+from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.protocol.ids import ExecutionArn
 
 if TYPE_CHECKING:
@@ -19,8 +21,9 @@ if TYPE_CHECKING:
 class ReloadLines:
     """Writes the news of a reloader. Thread-safe."""
 
-    def __init__(self, place: Place, lines: BackgroundLines) -> None:
+    def __init__(self, place: Place, emulator: Emulator, lines: BackgroundLines) -> None:
         self._place = place
+        self._emulator = emulator
         self._say = lines.say
         self._lock = threading.Lock()
         self._notices: set[str] | None = None
@@ -49,20 +52,21 @@ class ReloadLines:
             if names:
                 self._say(f"{title}: {', '.join(sorted(names))}")
 
-    def held(self, arn: str, finding: Finding) -> None:
-        """Write about an execution that does not fit the code, and the ways to go on."""
-        name = ExecutionArn.parse(arn).execution_name
-        for line in finding_lines(name, finding):
-            self._say(line)
-        place = self._place
-        self._say("  it goes on once an edit of the code fits. Or:")
-        self._say(f"    begin anew before that:  {fork_command(place, name, finding)}")
-        self._say(f"    run it as it is:         {place.command('resume', name, '--anyway')}")
-        self._say(f"    end it:                  {place.command('stop', name)}")
+    def held(self, findings: Mapping[str, Finding]) -> None:
+        """Write about executions that do not fit the code, those with one finding together, and the ways to go on."""
+        together: dict[Finding, list[str]] = {}
+        for arn, finding in findings.items():
+            together.setdefault(finding, []).append(arn)
+        for finding, arns in together.items():
+            for line in finding_lines(arns, finding):
+                self._say(line)
+            for line in ways_on(self._emulator, self._place, arns, finding):
+                self._say(line)
 
-    def released(self, arn: str) -> None:
-        """Write that an execution is not held any more."""
-        self._say(f"{ExecutionArn.parse(arn).execution_name} is not held any more")
+    def released(self, arns: Sequence[str]) -> None:
+        """Write that executions are not held any more."""
+        names = ", ".join(ExecutionArn.parse(arn).execution_name for arn in arns)
+        self._say(f"{names} {'is' if len(arns) == 1 else 'are'} not held any more")
 
     def unrehearsed(self, arn: str, reason: str) -> None:
         """Write that nothing was found out about an execution, and why."""

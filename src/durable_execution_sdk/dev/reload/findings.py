@@ -17,6 +17,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         actual: the operation that the code asks for, or the error with which it fails.
         operation_id: the id of the operation in the log, before which a fork can begin.
         source: the text of the line.
+        hint: the error that the code handles while it asks, which may be the reason.
     """
 
     kind: str
@@ -27,6 +28,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     line: int | None = None
     function: str | None = None
     source: str = ""
+    hint: str = ""
 
     @property
     def place(self) -> str | None:
@@ -49,4 +51,5 @@ def finding_document(finding: Finding) -> dict[str, object]:
         "line": finding.line,
         "function": finding.function,
         "source": finding.source,
+        "hint": finding.hint,
     }

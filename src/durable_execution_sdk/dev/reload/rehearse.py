@@ -100,6 +100,7 @@ def _found(loaded: Any, line: bytes) -> dict[str, Any]:
         "expected": divergence.expected,
         "actual": divergence.actual,
         "operation_id": divergence.operation_id,
+        "hint": divergence.hint,
     }
     if place is not None:
         finding |= {

@@ -8,7 +8,7 @@ when it was loaded. An invocation in flight ends on the code that it began with.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -53,12 +53,12 @@ class Listener(Protocol):
         """Take the functions that were found, and the changes of those that run."""
         ...
 
-    def held(self, arn: str, finding: Finding) -> None:
-        """Take an execution that does not fit the code."""
+    def held(self, findings: Mapping[str, Finding]) -> None:
+        """Take executions that do not fit the code, by ARN."""
         ...
 
-    def released(self, arn: str) -> None:
-        """Take an execution that was held and is not any more."""
+    def released(self, arns: Sequence[str]) -> None:
+        """Take executions that were held and are not any more."""
         ...
 
     def unrehearsed(self, arn: str, reason: str) -> None:
@@ -236,11 +236,16 @@ class Reloader:
         if before == self._held:
             return
         self._file.write(list(self._held.values()))
-        for arn in before.keys() - self._held.keys():
-            self._listener.released(arn)
-        for arn, held in list(self._held.items()):
-            if arn not in before or before[arn].finding != held.finding:
-                self._listener.held(arn, held.finding)
+        released = [arn for arn in before if arn not in self._held]
+        if released:
+            self._listener.released(released)
+        found = {
+            arn: held.finding
+            for arn, held in self._held.items()
+            if arn not in before or before[arn].finding != held.finding
+        }
+        if found:
+            self._listener.held(found)
 
     def _settle(self, arn: str, rehearsed: Rehearsed | None) -> None:
         """Hold an execution, or let it go on."""

@@ -28,7 +28,15 @@ from durable_execution_sdk.protocol.limits import (
 )
 
 LATEST = "$LATEST"
-UNQUALIFIED = "You cannot invoke a durable function using an unqualified ARN."
+
+
+def unqualified(name: str) -> str:
+    """Return the service's refusal of a durable function without a version or an alias, and the cure."""
+    return (
+        "You cannot invoke a durable function using an unqualified ARN. Name it with a version or an alias,"
+        f" such as {name}:{LATEST}"
+    )
+
 
 _NAME = re.compile(
     r"(?:arn:(?P<partition>aws[a-zA-Z-]*):lambda:(?P<region>[a-z0-9-]+):)?"
@@ -207,7 +215,7 @@ class Functions:
         except ServiceError as error:
             return ErrorObject(error_type=error.code, error_message=error.message)
         if resolved.function.durable and not resolved.qualified:
-            return ErrorObject(error_type=INVALID_PARAMETER, error_message=UNQUALIFIED)
+            return ErrorObject(error_type=INVALID_PARAMETER, error_message=unqualified(name))
         return FunctionTarget(
             function_arn=resolved.arn,
             version=resolved.version,
