@@ -61,6 +61,7 @@ def test_a_failed_execution_is_forked_before_the_step_that_failed(
     (place / "broken").unlink()
     output = durable("fork", "one", "--before", "ship", "--as", "two")
     assert (output.code, output.out) == (0, "two is a fork of one\n")
+    assert "goes on too" not in output.err
     assert "go on with: durable run FILE:shop --name two" in output.err
     assert durable("run", file, "--name", "two", "--skip-time").result == "shipped for 10"
     assert charges(place) == 1
@@ -117,7 +118,9 @@ def test_the_history_of_a_fork_is_replayed_with_the_random_values_of_its_origin(
 def test_an_open_callback_is_submitted_again_by_a_fork(durable: Durable, write: Write) -> None:
     file = write(ASKS)
     durable("run", file, "--name", "one", "--no-wait")
-    assert durable("fork", "one", "--as", "two").code == 0
+    forked = durable("fork", "one", "--as", "two")
+    assert forked.code == 0
+    assert "one has not ended and goes on too: end it with durable stop one if two" in forked.err
     durable("run", file, "--name", "two", "--no-wait")
     assert durable("callback", "succeed", "two/approval", "--data", '"yes"').code == 0
     assert durable("run", file, "--name", "two", "--no-wait").result == "yes"

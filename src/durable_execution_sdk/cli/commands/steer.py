@@ -74,8 +74,8 @@ def fork(
     """Make a new execution that has done what another had done by a moment.
 
     It takes over everything that was recorded before the operation of --before, or everything that has
-    ended, and goes on from there: no step of that part runs again. The other execution stays as it is,
-    open or ended. A callback that is open gets another id; wait_for_callback submits it again.
+    ended, and goes on from there: no step of that part runs again. The other execution stays as it is:
+    an open one goes on too, and does its rest as well. A callback that is open gets another id; wait_for_callback submits it again.
 
     OPERATION is the operation's name, preceded by the names of its contexts where it is ambiguous
     (items/map-item-1/price), with a number if several have it (charge#2), or its id.
@@ -93,6 +93,13 @@ def fork(
         except ServiceError as error:
             raise Refusal(named_in(error.message, progress) + (_HOW if changed else "")) from error
         _tell_new(control, forked, arn, "a fork of", as_json=as_json)
+        if progress.ended_at is None:
+            own = _name(arn)
+            say(
+                f"{own} has not ended and goes on too: end it with {control.command('stop', own)} if"
+                f" {_name(forked)} takes its place",
+                err=True,
+            )
 
 
 @click.command(short_help="Start the same function again, with the same or another input.")
