@@ -136,7 +136,7 @@ class Outside:
         """
         self.calls.pop(future, None)
         self._arrived[future] = unrecorded
-        future.add_done_callback(self._thread_told, context=sdk_context())
+        future.add_done_callback(lambda told: self._arrived.pop(told, None), context=sdk_context())
 
     def stays_for_new_end(self, recorded: Container[str]) -> bool:
         """Return ``True`` if the invocation stays for a call in a thread whose end is not recorded.
@@ -292,9 +292,6 @@ class Outside:
     def _thread_ended(self, future: asyncio.Future[object]) -> None:
         self.calls.pop(future, None)
         self.thread_ended()
-
-    def _thread_told(self, future: asyncio.Future[object]) -> None:
-        self._arrived.pop(future, None)
 
 
 def _nothing() -> None:
