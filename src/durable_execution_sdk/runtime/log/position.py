@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from durable_execution_sdk.protocol.operations import OperationStatus
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.log import Journal
-from durable_execution_sdk.runtime.log.gate import SELF_NUMBERED
-from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS
+from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS, SELF_NUMBERED
 
 __all__ = ["Position"]
 
