@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import logging
 import threading
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -317,6 +319,72 @@ async def a_context_that_leaves_a_thread(
     ctx.log_info("end")
 
 
+async def call_of_a_pool(call: Callable[[], Any], ends_first: bool) -> None:
+    await run_in_a_pool(call, ends_first, asyncio.get_running_loop().run_in_executor)
+
+
+async def wrapped_call(call: Callable[[], Any], ends_first: bool) -> None:
+    await run_in_a_pool(call, ends_first, lambda pool, call: asyncio.wrap_future(pool.submit(call)))
+
+
+async def run_in_a_pool(call: Callable[[], Any], ends_first: bool, begin: Any) -> None:
+    pool = ThreadPoolExecutor(1)
+    try:
+        future = begin(pool, call)
+        if ends_first:
+            pool.submit(int).result()  # its only thread has told the loop of the end before
+        await future
+    finally:
+        pool.shutdown(wait=False)
+
+
+async def short_timer(call: Callable[[], Any], ends_first: bool) -> None:
+    began = time.monotonic()
+    sleeping = asyncio.ensure_future(asyncio.sleep(0.001 if ends_first else 0.9))
+    await asyncio.sleep(0)
+    while ends_first and time.monotonic() < began + 0.01:
+        pass
+    await sleeping
+
+
+Outside = Callable[[Callable[[], Any], bool], Coroutine[Any, Any, None]]
+
+
+async def a_race_that_leaves(
+    event: Any, ctx: DurableContext, outside: Outside, *, nested: bool = False
+) -> None:
+    """The loser of the race would have ended after the winner at first, and ends before its end is delivered on replay."""
+
+    async def body(ctx: DurableContext) -> None:
+        may_end = threading.Event()
+        ends_first = ctx.is_replaying
+        if ends_first:
+            may_end.set()
+
+        async def step() -> None:
+            await ctx.step(one)
+
+        waits = [ctx.wait(seconds(10 * n + 10)) for n in range(3)]
+        racing = [
+            asyncio.create_task(outside(may_end.wait, ends_first)),
+            asyncio.create_task(step()),
+        ]
+        try:
+            await asyncio.wait(racing, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            may_end.set()
+        for each in racing:
+            each.cancel()
+        await asyncio.gather(*racing, return_exceptions=True)
+        ctx.log_info("after the race")
+        for n, wait in enumerate(waits):
+            await wait
+            ctx.log_info(f"waited {n}")
+
+    await (ctx.run_in_child_context(body) if nested else body(ctx))
+    ctx.log_info("end")
+
+
 WORKFLOWS: dict[str, Any] = {
     "after a race": after_a_race,
     "branches of a gather": branches_of_a_gather,
@@ -341,6 +409,13 @@ LEAVING = {
         a_context_that_leaves_a_thread, config=ChildConfig(virtual=True)
     ),
     "a context that leaves a thread": a_context_that_leaves_a_thread,
+    **{
+        f"a race{' in a context' if nested else ''} that leaves a {outside.__name__}": partial(
+            a_race_that_leaves, outside=outside, nested=nested
+        )
+        for outside in (call_of_a_pool, wrapped_call, short_timer)
+        for nested in (False, True)
+    },
 }
 workflows = pytest.mark.parametrize("workflow", WORKFLOWS.values(), ids=WORKFLOWS)
 modes = pytest.mark.parametrize("mode", CheckpointingMode)
@@ -716,6 +791,51 @@ def test_a_timer_that_a_suspended_invocation_would_have_recorded_proves_that_the
         assert lines == ["between"], dies_at
     before, _, after = around_news(workflow, kept, None, mode)
     assert (before, after) == (["between"], [])
+
+
+# A wrapped call that runs proves nothing: its thread is not known, and an invocation does not wait long for that.
+@pytest.mark.parametrize(
+    ("outside", "ends_first"),
+    [
+        (call_of_a_pool, False),
+        (call_of_a_pool, True),
+        (wrapped_call, True),
+        (short_timer, False),
+        (short_timer, True),
+    ],
+)
+@pytest.mark.parametrize("mode", CheckpointingMode)
+def test_an_end_that_a_suspended_invocation_would_have_recorded_proves_that_the_last_one_died(
+    mode: CheckpointingMode, ends_first: bool, outside: Outside, kept: Keeping
+) -> None:
+    """It counts where the code comes to rest, whether the call or the timer has ended there by now or not."""
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        has_died = ctx.is_replaying
+        may_end = threading.Event()
+        if ends_first and has_died:
+            may_end.set()
+
+        async def beside() -> None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await outside(may_end.wait, ends_first and has_died)
+
+        news = ctx.wait(seconds(60), name="news")
+        running = asyncio.create_task(beside())
+        try:
+            await ctx.step(one)
+            ctx.log_info("between")
+            if has_died:
+                await news
+        finally:
+            may_end.set()
+        running.cancel()
+        await running
+        await news
+
+    for dies_at in (1, 2):
+        _, _, lines = around_news(workflow, kept, dies_at, mode)
+        assert lines == ["between"], dies_at
 
 
 @pytest.mark.parametrize("mode", CheckpointingMode)

@@ -96,10 +96,10 @@ class Outside:
         # True if the function's time is limited.
         self.has_deadline = False
         self._timers: set[asyncio.TimerHandle] = set()
-        # The calls in threads that run: the future of each, and where the record of its end belongs. And the futures
-        # of those that have ended, and whose end has yet to be delivered.
+        # The calls in threads that run: the future of each, and where the record of its end belongs. And those that
+        # have ended, and whose end has yet to be delivered; without the place if the log held it at the start.
         self.calls: dict[asyncio.Future[object], ThreadOrigin | None] = {}
-        self._arrived: set[asyncio.Future[object]] = set()
+        self._arrived: dict[asyncio.Future[object], ThreadOrigin | None] = {}
         self._sockets: dict[object, float] = {}
         self._patience: asyncio.TimerHandle | None = None
         # The time since which the workflow waits for an unknown source, and ``moved`` at that time.
@@ -127,22 +127,29 @@ class Outside:
         self.calls[future] = origin
         future.add_done_callback(self._thread_ended, context=sdk_context())
 
-    def thread_arrived(self, future: asyncio.Future[object]) -> None:
-        """Note that a call in a thread has ended, though workflow code is yet to see that."""
+    def thread_arrived(
+        self, future: asyncio.Future[object], unrecorded: ThreadOrigin | None
+    ) -> None:
+        """Note that a call in a thread has ended, though workflow code is yet to see that.
+
+        ``unrecorded`` is the place of its end, unless the log holds that already.
+        """
         self.calls.pop(future, None)
-        self._arrived.add(future)
-        future.add_done_callback(self._arrived.discard, context=sdk_context())
+        self._arrived[future] = unrecorded
+        future.add_done_callback(lambda told: self._arrived.pop(told, None), context=sdk_context())
 
     def stays_for_new_end(self, recorded: Container[str]) -> bool:
         """Return ``True`` if the invocation stays for a call in a thread whose end is not recorded.
 
-        The end of one that a context has left behind is never recorded.
+        A call that has ended counts as one that runs: it depends on the thread which of them it is. The end of one
+        that a context has left behind is never recorded.
         """
+        arrived = {future: origin for future, origin in self._arrived.items() if origin is not None}
         is_new = any(
             origin is None or not (origin[0].is_over or origin[1] in recorded)
-            for origin in self.calls.values()
+            for origin in (*self.calls.values(), *arrived.values())
         )
-        return is_new and self._furthest(self._tasks.live) >= _LOOP
+        return is_new and self._furthest(self._tasks.live, running=arrived) >= _LOOP
 
     def socket_watched(self, descriptor: FileDescriptorLike) -> None:
         """Note that workflow code began to watch a socket."""
@@ -244,9 +251,12 @@ class Outside:
             if watched not in cancelled_at or where(watched) not in cancelled_at[watched]
         ]
 
-    def _furthest(self, tasks: Iterable[WorkflowTask[object]]) -> int:
-        """The furthest reach of tasks; see ``waits.Reach``."""
-        own = self._arrived.union(watched.task for watched in self._tasks.live)
+    def _furthest(
+        self, tasks: Iterable[WorkflowTask[object]], running: Container[object] = ()
+    ) -> int:
+        """The furthest reach of tasks; see ``waits.Reach``. Calls in ``running`` count as if they had not ended."""
+        own: set[object] = {future for future in self._arrived if future not in running}
+        own.update(watched.task for watched in self._tasks.live)
         far = [
             watched
             for watched in tasks

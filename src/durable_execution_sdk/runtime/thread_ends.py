@@ -147,11 +147,12 @@ class ThreadEnds:
             _after(earlier, tell)
             return
         origin = self._origin_of(future)
+        is_recorded = origin is not None and origin[1] in run.journal.thread_ends
         end = None if origin is None or run.is_ending else self._end_of(future, origin)
         if end is None:
             tell()
             return
-        run.outside.thread_arrived(future)
+        run.outside.thread_arrived(future, None if is_recorded else origin)
         _after(end, tell)
 
     def future_done(self, future: asyncio.Future[Any]) -> None:

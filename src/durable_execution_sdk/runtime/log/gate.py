@@ -39,7 +39,7 @@ from msgspec import Struct
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.runtime.log import Journal
-from durable_execution_sdk.runtime.log.ids import THREAD_NAME
+from durable_execution_sdk.runtime.log.ids import SELF_NUMBERED
 
 __all__ = ["Gate", "SourceLine", "source_line"]
 
@@ -48,9 +48,6 @@ _SHOWN = 10
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__))) + os.sep  # noqa: PTH120 - pathlib is slow to load
 _STANDARD = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
 _DRIVER = f"{_PACKAGE}runtime{os.sep}tasks{os.sep}__init__.py"
-
-# Names of operations that the SDK records only if they mattered.
-SELF_NUMBERED = frozenset({"asyncio timer", THREAD_NAME})
 
 
 if TYPE_CHECKING:

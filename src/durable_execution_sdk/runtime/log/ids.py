@@ -87,6 +87,9 @@ def title_of(part: str) -> str:
 # The name of the operation that holds the place of the end of a call in a thread.
 THREAD_NAME = "asyncio thread"
 
+# Names of operations that the SDK records only if they mattered.
+SELF_NUMBERED = frozenset({"asyncio timer", THREAD_NAME})
+
 # Start of the ids of operations in a task that iterates over a map's items.
 ITEMS_OF_MAPS = "items_"
 _TITLE_OF_ITEMS = "the items of map "

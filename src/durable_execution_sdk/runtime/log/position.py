@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from durable_execution_sdk.protocol.operations import OperationStatus
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.log import Journal
-from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS
+from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS, SELF_NUMBERED
 
 __all__ = ["Position"]
 
@@ -52,6 +52,10 @@ class Position:
     with one that was due already, or comes to rest with a timer of asyncio that is not recorded or with no operation
     that may end, then the last one was cut, and the lines are new. If it sees news first, they are old.
 
+    The updates of a timer of asyncio and of a call in a thread prove nothing when they are caused: the clock and the
+    thread do not follow the log, so these may end here before a recorded end that led the code to leave them. They
+    count where the code comes to rest, if it still waits for them.
+
     An attempt of a virtual context, as a branch of a flat parallel has, proves this only if that context lives when
     the code comes to rest. The end of one is not recorded: it ends its operations, and the log holds them as they were.
     """
@@ -91,8 +95,9 @@ class Position:
 
     def look_for_cut(self, update: OperationUpdate) -> None:
         """Take note of an update that an earlier invocation would have made, unless it was cut."""
-        if update.action == OperationAction.CANCEL:
-            return  # a service may refuse them, and then they are not sent
+        # A service may refuse a cancellation, and then it is not sent.
+        if update.action == OperationAction.CANCEL or update.name in SELF_NUMBERED:
+            return
         record = self.journal.get(update.id)
         if record is None or record.status != OperationStatus.READY:
             self.found_cut()
