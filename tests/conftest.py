@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import none
 
 from durable_execution_sdk import *  # noqa: F403 - see below
 from durable_execution_sdk import operations, retry, serdes
@@ -48,6 +50,20 @@ def nothing_compiled_is_kept() -> Iterator[None]:
         patch.setattr(sys, "dont_write_bytecode", True)
         patch.setitem(os.environ, "PYTHONDONTWRITEBYTECODE", "1")
         yield
+
+
+@given(none())
+def _draws(_: None) -> None:
+    pass
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hypothesis_has_begun() -> None:
+    """Let Hypothesis make its source of random numbers before objects are put aside.
+
+    It looks for what refers to that, and would find nothing.
+    """
+    _draws()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -120,7 +120,7 @@ def test_an_open_callback_is_submitted_again_by_a_fork(durable: Durable, write: 
     durable("run", file, "--name", "one", "--no-wait")
     forked = durable("fork", "one", "--as", "two")
     assert forked.code == 0
-    assert "one has not ended and goes on too: end it with durable stop one if two" in forked.err
+    assert "one goes on too: end it with durable stop one if two replaces it" in forked.err
     durable("run", file, "--name", "two", "--no-wait")
     assert durable("callback", "succeed", "two/approval", "--data", '"yes"').code == 0
     assert durable("run", file, "--name", "two", "--no-wait").result == "yes"

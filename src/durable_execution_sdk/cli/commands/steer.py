@@ -73,9 +73,9 @@ def fork(
 ) -> None:
     """Make a new execution that has done what another had done by a moment.
 
-    It takes over everything that was recorded before the operation of --before, or everything that has
-    ended, and goes on from there: no step of that part runs again. The other execution stays as it is:
-    an open one goes on too, and does its rest as well. A callback that is open gets another id; wait_for_callback submits it again.
+    It takes over everything that was recorded before the operation of --before, or everything that has ended,
+    and goes on from there: no step of that part runs again. The other execution stays as it is: an open one
+    goes on too. A callback that is open gets another id; wait_for_callback submits it again.
 
     OPERATION is the operation's name, preceded by the names of its contexts where it is ambiguous
     (items/map-item-1/price), with a number if several have it (charge#2), or its id.
@@ -94,12 +94,8 @@ def fork(
             raise Refusal(named_in(error.message, progress) + (_HOW if changed else "")) from error
         _tell_new(control, forked, arn, "a fork of", as_json=as_json)
         if progress.ended_at is None:
-            own = _name(arn)
-            say(
-                f"{own} has not ended and goes on too: end it with {control.command('stop', own)} if"
-                f" {_name(forked)} takes its place",
-                err=True,
-            )
+            own, end = _name(arn), control.command("stop", _name(arn))
+            say(f"{own} goes on too: end it with {end} if {_name(forked)} replaces it", err=True)
 
 
 @click.command(short_help="Start the same function again, with the same or another input.")
@@ -149,8 +145,7 @@ def time(
             control.set_time(arn, TimeMode(action))
         progress, reading = control.progress(arn), control.time(arn)
         if as_json:
-            names = {"durable_execution_name": _name(arn), "durable_execution_arn": arn}
-            say(json.dumps({**names, **time_document(reading, progress)}, indent=2))
+            say(json.dumps({**_names(arn), **time_document(reading, progress)}, indent=2))
             return
         say(f"{_name(arn)}: {time_text(reading, progress.time.advances_to)}")
         if action is not None:
@@ -285,12 +280,7 @@ def _result(progress: ExecutionProgress, option: str) -> tuple[str, str]:
 
 def _tell_new(control: Steering, arn: str, origin: str, relation: str, *, as_json: bool) -> None:
     if as_json:
-        document = {
-            "durable_execution_name": _name(arn),
-            "durable_execution_arn": arn,
-            "origin_arn": origin,
-        }
-        say(json.dumps(document, indent=2))
+        say(json.dumps({**_names(arn), "origin_arn": origin}, indent=2))
         return
     say(f"{_name(arn)} is {relation} {_name(origin)}")
     _tell_going_on(control, arn)
@@ -304,3 +294,7 @@ def _tell_going_on(control: Steering, arn: str) -> None:
 
 def _name(arn: str) -> str:
     return ExecutionArn.parse(arn).execution_name
+
+
+def _names(arn: str) -> dict[str, str]:
+    return {"durable_execution_name": _name(arn), "durable_execution_arn": arn}
