@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,11 @@ class Work:
 
 
 def work_of(run: Callable[[], object]) -> Work:
-    """Run a function, and return the work that it takes."""
+    """Run a function, and return the work that it takes.
+
+    The collector rests meanwhile: it calls what libraries have put into ``gc.callbacks``, and the finalizers
+    of what earlier tests have left, at moments that depend on them.
+    """
     work = Work()
 
     def note(frame: FrameType, event: str, _: Any) -> None:
@@ -32,9 +37,13 @@ def work_of(run: Callable[[], object]) -> Work:
         elif name == "add" and frame.f_code.co_filename.endswith("_weakrefset.py"):
             work.tasks += 1  # the set of all tasks, in Pythons before 3.12
 
+    was_enabled = gc.isenabled()
+    gc.disable()
     sys.setprofile(note)
     try:
         run()
     finally:
         sys.setprofile(None)
+        if was_enabled:
+            gc.enable()
     return work

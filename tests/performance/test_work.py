@@ -225,6 +225,27 @@ def test_a_replayed_step_in_a_task_takes_no_more_in_a_process_that_has_run_a_pla
     assert per_operation(tasks, "10", "60", 50, replayed=True).calls <= 100
 
 
+def test_what_the_collector_calls_does_not_count() -> None:
+    """Hypothesis, for one, leaves a callback in the process."""
+    sizes = "[10,0]", "[60,0]", 50
+    alone = per_operation(mapped, *sizes)
+    threshold = gc.get_threshold()
+    collections: list[str] = []
+
+    def notice(phase: str, _info: object) -> None:
+        collections.append(phase)
+
+    gc.callbacks.append(notice)
+    try:
+        gc.set_threshold(10, 2, 2)
+        beside = per_operation(mapped, *sizes)
+    finally:
+        gc.set_threshold(*threshold)
+        gc.callbacks.remove(notice)
+    assert collections  # outside of what is counted
+    assert abs(beside.calls - alone.calls) <= 1
+
+
 def test_an_empty_invocation_takes_little() -> None:
     """In a process of its own: handlers of other loggers, and tasks that others have left, are looked at too."""
     script = """
