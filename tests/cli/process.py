@@ -55,6 +55,15 @@ class Running:
         """Send the signal of Ctrl-C."""
         self.process.send_signal(signal.SIGINT)
 
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let the process see only the last of the changes that are made meanwhile."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def end(self) -> int:
         """Wait until the process has ended; return the exit code."""
         code = self.process.wait(_PATIENCE)

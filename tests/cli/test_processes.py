@@ -188,7 +188,8 @@ def test_an_execution_that_is_deleted_under_a_run_ends_it_with_the_reason(
     file = write(WAITS)
     with running(place, "run", f"{file}:waits", "--name", "n") as process:
         process.until("answer with")
-        assert durable("delete", "n", "--force").code == 0
+        with process.standing_still():
+            assert durable("delete", "n", "--force").code == 0
         assert process.end() == 2
         assert process.lines[-1] == (
             "durable: n was deleted by another process while this one ran it\n"

@@ -128,6 +128,7 @@ def test_an_execution_that_is_deleted_meanwhile_is_refused(
 ) -> None:
     with running(place, "history", flow, "--follow") as follower:
         follower.until("CallbackStarted")
-        durable("delete", flow, "--force")
+        with follower.standing_still():
+            durable("delete", flow, "--force")
         assert follower.end() == 2
         assert "was deleted by another process" in follower.text
