@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -270,6 +271,53 @@ def test_a_failure_names_the_fork_that_goes_on_from_there(
     mended = durable("run", file, "--name", "again")
     assert mended.code == 0
     assert "to try it again" not in mended.err
+
+
+CUT_OFF = """
+    import os
+    import signal
+    from pathlib import Path
+
+    AT_MOST_ONCE = StepConfig(
+        semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY, retry_strategy=NoRetry()
+    )
+
+    def charge() -> str:
+        with open("charges", "a") as file:
+            file.write("charged ")
+        os.kill(os.getpid(), signal.SIGKILL)
+        return "paid"
+
+    async def payment(ctx: DurableContext) -> str:
+        return await ctx.step(charge, config=AT_MOST_ONCE)
+
+    @durable_execution
+    async def f(event: str, ctx: DurableContext) -> str:
+        if event == "in a context":
+            return await ctx.run_in_child_context(payment)
+        return await ctx.step(charge, config=AT_MOST_ONCE)
+"""
+
+
+@pytest.mark.parametrize("event", ["at the top", "in a context"])
+def test_a_step_that_may_have_had_its_effect_is_not_named_as_one_to_try_again(
+    durable: Durable, write: Write, place: Path, event: str
+) -> None:
+    file = write(CUT_OFF)
+    with running(place, "run", file, "--name", "n", "--input", f'"{event}"') as process:
+        assert process.end() == -signal.SIGKILL
+    failed = durable("run", file, "--name", "n")
+    assert failed.code == 1
+    assert "charge was cut off, and may have had its effect" in failed.err
+    assert "to try it again from there" not in failed.err
+    within = event == "in a context"
+    again = f"durable fork n --before {'payment' if within else 'charge'}"
+    assert f"only if it had not, try it again from there: {again}" in failed.err
+    assert ("durable fork n --result charge=JSON" in failed.err) is not within
+    if not within:
+        assert durable("fork", "n", "--result", 'charge="paid"', "--as", "known").code == 0
+        assert durable("run", file, "--name", "known").result == "paid"
+    assert (place / "charges").read_text() == "charged "
 
 
 def test_a_failure_of_the_workflow_itself_names_no_fork(durable: Durable, write: Write) -> None:

@@ -12,8 +12,10 @@ from durable_execution_sdk.cli.refusals import ExitCode
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.views.history import history
+from durable_execution_sdk.errors import StepInterruptedError
 from durable_execution_sdk.protocol.control_plane import ExecutionDescription, ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import OperationType
 from durable_execution_sdk.rendering.documents import outcome_document
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.time_and_origin import is_special, lineage, time_text
@@ -82,7 +84,10 @@ def tell_waits(emulator: Emulator, arn: str, place: Place) -> None:
 
 
 def tell_recovery(emulator: Emulator, arn: str, place: Place) -> None:
-    """Print the command that goes on from before the operation whose error failed an execution, if one did."""
+    """Print the command that goes on from before the operation whose error failed an execution, if one did.
+
+    Where an at-most-once step was cut off, that command would run its body again; so the text says when it may.
+    """
     described = emulator.describe(arn)
     if described.status != ExecutionStatus.FAILED or described.error is None:
         return
@@ -92,10 +97,29 @@ def tell_recovery(emulator: Emulator, arn: str, place: Place) -> None:
         for each in progress.operations
         if each.operation.parent_id is None and _is_cause(error_of(each.operation), described.error)
     ]
-    if failed:
-        operation = reference_of(progress, failed[-1])
-        command = place.command("fork", described.durable_execution_name, "--before", operation)
+    if not failed:
+        return
+    name, cut = described.durable_execution_name, failed[-1]
+    command = place.command("fork", name, "--before", reference_of(progress, cut))
+    ids = [each.operation.id for each in progress.operations]
+    interrupted = [
+        each.operation
+        for each in progress.operations[ids.index(cut) :]
+        if _was_cut_off(error_of(each.operation)) and each.operation.type == OperationType.STEP
+    ]
+    if not interrupted:
         say(f"to try it again from there, once the cause is mended: {command}", err=True)
+        return
+    step = reference_of(progress, interrupted[-1].id)
+    say(f"{step} was cut off, and may have had its effect: find out whether it had", err=True)
+    if interrupted[-1].id == cut:
+        done = place.command("fork", name, "--result", f"{step}=JSON")
+        say(f"if it had, go on with its result: {done}", err=True)
+    say(f"only if it had not, try it again from there: {command}", err=True)
+
+
+def _was_cut_off(error: ErrorObject | None) -> bool:
+    return error is not None and error.error_type == StepInterruptedError.__name__
 
 
 def _is_cause(error: ErrorObject | None, end: ErrorObject) -> bool:
