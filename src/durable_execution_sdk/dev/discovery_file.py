@@ -6,13 +6,13 @@ however that happens. A file without the lock is stale: its server was killed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from durable_execution_sdk.dev.private_file import write_private_file
 from durable_execution_sdk.emulator.stores.leases import is_locked, lock_file
 from durable_execution_sdk.errors import ConfigError, StoreError
 
@@ -42,13 +42,7 @@ class DiscoveryFile:
 
     def write(self, address: ServerAddress) -> None:
         """Write the file, readable by this user alone; readers see the old one or the new one."""
-        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        with suppress(FileNotFoundError):
-            fresh.unlink()
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(address))
-        fresh.replace(self._path)
+        write_private_file(self._path, msgspec.json.encode(address))
 
     def close(self) -> None:
         """Remove the file, and release the lock."""

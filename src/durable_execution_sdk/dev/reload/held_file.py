@@ -5,13 +5,13 @@ It is of the server that runs, so it means nothing without one (``dev.discovery_
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from durable_execution_sdk.dev.private_file import write_private_file
 from durable_execution_sdk.dev.reload.findings import Finding
 
 __all__ = ["HeldExecution", "HeldFile", "read_held"]
@@ -37,13 +37,7 @@ class HeldFile:
         if not held:
             self.close()
             return
-        fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
-        with suppress(FileNotFoundError):
-            fresh.unlink()
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(held))
-        fresh.replace(self._path)
+        write_private_file(self._path, msgspec.json.encode(held))
 
     def close(self) -> None:
         """Remove the file."""
