@@ -63,7 +63,8 @@ export class Axis {
             const step = round((span.to - span.from) / Math.max(1, pixels / 90));
             for (let at = Math.ceil((span.from - origin) / step) * step; at <= span.to - origin; at += step) {
                 const x = this.place(origin + at) * width;
-                if (x >= -1 && x < width - 30 && x - (ticks.at(-1)?.x ?? -100) > 70) {
+                const room = this.place(span.to) * width - x;
+                if (x >= -1 && room > 44 && x < width - 30 && x - (ticks.at(-1)?.x ?? -100) > 70) {
                     ticks.push({ x, text: at === 0 ? "0" : `+${duration(at)}` });
                 }
             }

@@ -13,7 +13,9 @@ import { title, tone } from "./words.js";
 const LEAST_WIDTH = 2;
 const FULL = 14;
 
-/** @param {TreeRow[]} rows @param {number} first @param {number} last @param {{axis: Axis, now: number, width: number, height: number}} plot */
+/** @typedef {{axis: Axis, now: number, width: number, height: number, statusOf: (operation: Operation) => string}} Plot */
+
+/** @param {TreeRow[]} rows @param {number} first @param {number} last @param {Plot} plot */
 export function bars(rows, first, last, plot) {
     /** @type {Map<Kind, string[]>} */
     const paths = new Map();
@@ -32,7 +34,7 @@ export function bars(rows, first, last, plot) {
     ];
 }
 
-/** @param {TreeRow} row @param {number} top @param {{axis: Axis, now: number, width: number, height: number}} plot @param {Map<Kind, string[]>} paths */
+/** @param {TreeRow} row @param {number} top @param {Plot} plot @param {Map<Kind, string[]>} paths */
 function drawOperation({ operation, isGroup }, top, plot, paths) {
     let left = plot.width;
     let right = 0;
@@ -46,7 +48,9 @@ function drawOperation({ operation, isGroup }, top, plot, paths) {
         const width = Math.max(LEAST_WIDTH, end - x);
         left = Math.min(left, x);
         right = Math.max(right, x + width);
-        const part = `M${x.toFixed(1)} ${top + (plot.height - thickness) / 2}h${width.toFixed(1)}v${thickness}h${(-width).toFixed(1)}z`;
+        // Thin ones lie low, so that a name over them can be read.
+        const y = thickness < FULL / 2 ? top + plot.height - thickness - 2 : top + (plot.height - thickness) / 2;
+        const part = `M${x.toFixed(1)} ${y}h${width.toFixed(1)}v${thickness}h${(-width).toFixed(1)}z`;
         const parts = paths.get(kind);
         if (parts) {
             parts.push(part);
@@ -57,19 +61,19 @@ function drawOperation({ operation, isGroup }, top, plot, paths) {
     const from = Date.parse(operation.start_timestamp);
     const to = operation.end_timestamp ? Date.parse(operation.end_timestamp) : plot.now;
     if (isGroup) {
-        const kind = tone(operation.status);
-        add(kind === "bad" ? "group-bad" : kind === "open" ? "group-open" : "group", from, to, 6);
+        const kind = tone(plot.statusOf(operation));
+        add(kind === "bad" ? "group-bad" : kind === "open" ? "group-open" : "group", from, to, 5);
     } else if (operation.kind === "Step" || operation.kind === "WaitForCondition") {
-        drawAttempts(operation, from, to, plot.now, add);
+        drawAttempts(operation, plot.statusOf(operation), from, to, plot.now, add);
     } else {
-        add(waitKind(operation), from, to, 10);
+        add(waitKind(plot.statusOf(operation)), from, to, 10);
     }
     return { left, right };
 }
 
-/** @param {Operation} operation @returns {Kind} */
-function waitKind(operation) {
-    const kind = tone(operation.status);
+/** @param {string} status @returns {Kind} */
+function waitKind(status) {
+    const kind = tone(status);
     if (kind === "open") {
         return "waiting";
     }
@@ -77,13 +81,13 @@ function waitKind(operation) {
 }
 
 /**
- * @param {Operation} operation @param {number} from @param {number} to @param {number} now
+ * @param {Operation} operation @param {string} status @param {number} from @param {number} to @param {number} now
  * @param {(kind: Kind, from: number, to: number, thickness: number) => void} add
  */
-function drawAttempts(operation, from, to, now, add) {
+function drawAttempts(operation, status, from, to, now, add) {
     const { attempts } = operation;
     if (!attempts.length) {
-        const kind = tone(operation.status);
+        const kind = tone(status);
         add(kind === "open" ? "running" : kind, from, to, FULL);
         return;
     }
@@ -97,7 +101,7 @@ function drawAttempts(operation, from, to, now, add) {
             add("backoff", ended, Math.max(until, ended), 4);
         }
         // An attempt without an end was interrupted if another one began, or if the operation has ended.
-        const isInterrupted = isOpen && (next !== null || operation.end_timestamp !== null);
+        const isInterrupted = isOpen && (next !== null || tone(status) !== "open");
         add(attempt.error ? "bad" : isInterrupted ? "off" : isOpen ? "running" : "good", began, isOpen && next ? Date.parse(next) : ended, FULL);
     });
 }
@@ -109,9 +113,11 @@ function clamp(place, least) {
 
 /** @param {TreeRow} row @param {number} top @param {{left: number, right: number}} ends @param {{now: number, width: number, height: number}} plot */
 function label({ operation, isGroup, inside }, top, { left, right }, plot) {
-    const took = (operation.end_timestamp ? Date.parse(operation.end_timestamp) : plot.now) - Date.parse(operation.start_timestamp);
+    const length = (operation.end_timestamp ? Date.parse(operation.end_timestamp) : plot.now) - Date.parse(operation.start_timestamp);
+    // The start of a step that was recorded with its end is not known.
+    const took = length > 0 || isGroup ? `  ${duration(length)}` : "";
     const attempts = operation.attempts.length > 1 ? `, ${operation.attempts.length} attempts` : "";
-    const text = `${title(operation)}${isGroup ? ` (${inside.toLocaleString("en")})` : ""}  ${duration(took)}${attempts}`;
+    const text = `${title(operation)}${isGroup ? ` (${inside.toLocaleString("en")})` : ""}${took}${attempts}`;
     const room = 6.6 * text.length;
     if (right < left) {
         return null;
@@ -123,7 +129,7 @@ function label({ operation, isGroup, inside }, top, { left, right }, plot) {
         isOver = left < room + 6;
         place = isOver ? { x: Math.max(0, left) + 8, "text-anchor": "start" } : { x: left - 6, "text-anchor": "end" };
     }
-    return svg("text", { key: operation.id, class: isOver ? "bar-text over" : "bar-text", ...place, y: top + plot.height / 2 + 4 }, text);
+    return svg("text", { key: operation.id, class: isOver ? "bar-text over" : "bar-text", ...place, y: top + plot.height / 2 + (isOver ? 1 : 4) }, text);
 }
 
 /** Draws the invocations in a strip. @param {Iterable<Invocation>} invocations @param {{axis: Axis, now: number, width: number}} plot @param {number} top */

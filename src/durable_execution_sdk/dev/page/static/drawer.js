@@ -10,7 +10,7 @@ import { copyButton, errorView, payloadView } from "./payloads.js";
 import { h } from "./render.js";
 import { executionAddress, goWith } from "./router.js";
 import { state } from "./state.js";
-import { awaited, kindName, sign, title, tone } from "./words.js";
+import { awaited, kindName, sign, statusName, title, tone } from "./words.js";
 
 /** @import { Child } from "./render.js" */
 /** @import { ExecutionModel } from "./execution_model.js" */
@@ -69,6 +69,7 @@ function operationPanel(model, operation) {
     }
     const now = executionNow(document.execution.time);
     const isOpen = operation.end_timestamp === null;
+    const status = model.statusOf(operation);
     const timer = document.timers.find((each) => each.operation_id === operation.id);
     const version = `${operation.status} ${operation.end_timestamp} ${operation.attempts.length}`;
     const place = model.places.get(operation.id);
@@ -80,7 +81,7 @@ function operationPanel(model, operation) {
         h(
             "p",
             { class: "line", key: "status" },
-            h("span", { class: `status ${tone(operation.status)}` }, `${sign(operation.status)} ${operation.status.toLowerCase().replace("_", " ")}`),
+            h("span", { class: `status ${tone(status)}` }, `${sign(status)} ${statusName(status)}`),
             ` ${kindName(operation.kind)}`,
             operation.waits_for && h("b", null, ` waits for ${awaited({ waits_for: operation.waits_for, until: operation.until, attempt: operation.attempt }, now)}`),
         ),
@@ -115,7 +116,8 @@ function attempts(operation) {
 /** @param {Attempt} attempt */
 function attemptItem(attempt) {
     const { start_timestamp: began, end_timestamp: ended, next_attempt_timestamp: next, error } = attempt;
-    const took = began && ended ? duration(Date.parse(ended) - Date.parse(began)) : ended ? "" : "not ended";
+    const length = began && ended ? Date.parse(ended) - Date.parse(began) : 0;
+    const took = length > 0 ? duration(length) : ended ? "" : "not ended";
     const delay = next && ended ? `, again after ${duration(Date.parse(next) - Date.parse(ended))}` : "";
     return h(
         "li",
@@ -127,12 +129,13 @@ function attemptItem(attempt) {
 
 /** @param {ExecutionModel} model @param {Operation} operation @param {number} now */
 function facts(model, operation, now) {
+    const began = Date.parse(operation.start_timestamp);
     const end = operation.end_timestamp ? Date.parse(operation.end_timestamp) : now;
     const place = model.places.get(operation.id);
     /** @type {[string, Child][]} */
     const list = [
         ["Began", h("span", { title: utc(operation.start_timestamp) }, exactTime(operation.start_timestamp))],
-        ["Took", duration(end - Date.parse(operation.start_timestamp))],
+        ["Took", end > began ? duration(end - began) : "not known: its start was recorded with its end"],
         ["Code", place ? `${visible(place.file)}:${place.line}, in ${visible(place.function)}` : null],
         ["Function", operation.function_name && visible(operation.function_name)],
         ["Invoked", operation.invoked_execution_arn && h("a", { href: executionAddress(operation.invoked_execution_arn) }, "Its execution")],

@@ -91,7 +91,7 @@ function header(model, document) {
             h("span", { class: "quiet", title: utc(start) }, `${time(start, now)}, ${duration(end - Date.parse(start))}`),
             execution.time && execution.time.mode !== "real" && h("span", { class: "open" }, `time ${execution.time.mode}: ${exactTime(new Date(now).toISOString())}`),
             document.forked_from && h("a", { href: executionAddress(document.forked_from.durable_execution_arn) }, "Fork of"),
-            copyButton(execution.durable_execution_arn),
+            copyButton(execution.durable_execution_arn, "Copy ARN"),
         ),
         actionBar(/** @type {ExecutionDocument} */ (model.whole())),
         document.error && isEnded(execution.status) && h("p", { class: "bad message", key: "error" }, visible(`${document.error.error_type ?? "Error"}: ${document.error.error_message ?? ""}`)),

@@ -88,6 +88,7 @@ export class ExecutionModel {
     /** @param {ExecutionDocument} document */
     merge(document) {
         this.document = document;
+        this.version += 1;
         for (const operation of document.operations) {
             this.operations.set(operation.id, operation);
         }
@@ -97,7 +98,12 @@ export class ExecutionModel {
         for (const place of document.places) {
             this.places.set(place.operation_id, place);
         }
-        this.version += 1;
+    }
+
+    /** The status of an operation; one that the end of the execution cut off is not open any more. @param {Operation} operation */
+    statusOf(operation) {
+        const isCutOff = operation.end_timestamp === null && this.document?.execution.end_timestamp;
+        return isCutOff ? "CUT_OFF" : operation.status;
     }
 
     /** Returns the document with all operations, not those alone that changed last. */

@@ -39,8 +39,7 @@ function item(each) {
             each.durable && h("button", { class: "primary", onclick: () => startDialog(each.function_name) }, "Start…"),
             each.durable && h("a", { href: `/executions?function=${encodeURIComponent(each.function_name)}` }, "Its executions"),
         ),
-        h("p", { class: "quiet" }, `Versions: ${each.versions.map(visible).join(", ") || "$LATEST"}${aliases.length ? `. Aliases: ${aliases.map(([name, version]) => `${visible(name)} → ${visible(version)}`).join(", ")}` : ""}`),
-        h("p", { class: "quiet" }, `${count(each.workers.length, "process", "processes")}, ${running.length} at work`),
+        h("p", { class: "quiet" }, `Versions: ${each.versions.map(visible).join(", ") || "$LATEST"}${aliases.length ? `. Aliases: ${aliases.map(([name, version]) => `${visible(name)} → ${visible(version)}`).join(", ")}` : ""}. ${count(each.workers.length, "process", "processes")}, ${running.length} at work`),
         running.length > 0 &&
             h(
                 "ul",

@@ -15,7 +15,7 @@ export function historyTab(model) {
     model.loadEvents();
     const find = (state.address.query.get("find") ?? "").toLowerCase();
     const selected = state.address.query.get("event");
-    const events = [...model.events.values()].sort((a, b) => a.EventId - b.EventId).filter((event) => !find || textOf(event).toLowerCase().includes(find));
+    const events = [...model.events.values()].sort((a, b) => a.EventId - b.EventId).filter((event) => !find || textOf(model, event).toLowerCase().includes(find));
     return h(
         "section",
         { class: "timeline", key: "history" },
@@ -50,7 +50,7 @@ export function historyTab(model) {
                     h("span", { class: "number", title: utc(at(event)) }, exactTime(at(event))),
                     h("span", { class: isBad ? "bad" : "" }, visible(event.EventType)),
                     h("b", null, visible(event.Name ?? event.SubType ?? "")),
-                    h("span", { class: "quiet" }, visible(details(event))),
+                    h("span", { class: "quiet" }, visible(details(model, event))),
                 );
             },
         }),
@@ -63,19 +63,23 @@ function at(event) {
     return typeof time === "number" ? new Date(time * 1_000).toISOString() : time;
 }
 
-/** @param {HistoryEvent} event */
-function textOf(event) {
-    return `${event.EventType} ${event.Name ?? ""} ${event.SubType ?? ""} ${event.Id ?? ""} ${details(event)}`;
+/** @param {ExecutionModel} model @param {HistoryEvent} event */
+function textOf(model, event) {
+    return `${event.EventType} ${event.Name ?? ""} ${event.SubType ?? ""} ${event.Id ?? ""} ${details(model, event)}`;
 }
 
-/** Writes the facts of an event that its type does not say. @param {HistoryEvent} event */
-function details(event) {
+/** Writes the facts of an event that its type does not say. @param {ExecutionModel} model @param {HistoryEvent} event */
+function details(model, event) {
     /** @type {string[]} */
     const facts = [];
+    const operation = model.operations.get(event.Id ?? "");
+    const isFailed = /Failed|TimedOut/.test(event.EventType);
     for (const [name, value] of Object.entries(event)) {
         if (name.endsWith("Details") && value && typeof value === "object") {
             const { RetryDetails: retry, Error: error, ScheduledEndTimestamp: until, FunctionName: name, Duration: seconds } = value;
-            const payload = error?.Payload ?? error;
+            // The events come without payloads, and so without errors.
+            const attempt = operation?.attempts[(retry?.CurrentAttempt ?? 1) - 1]?.error ?? operation?.error ?? (operation ? null : model.document?.error);
+            const payload = error?.Payload ?? (isFailed && attempt ? { ErrorType: attempt.error_type, ErrorMessage: attempt.error_message } : null);
             facts.push(
                 ...[
                     retry?.CurrentAttempt > 1 && `attempt ${retry.CurrentAttempt}`,

@@ -6,7 +6,7 @@ import { duration, exactTime, size, utc } from "./format.js";
 import { h } from "./render.js";
 import { rows } from "./rows.js";
 import { filterOf, ROW_HEIGHT, toolbar, treeName } from "./timeline.js";
-import { kindName } from "./words.js";
+import { kindName, statusName } from "./words.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
 /** @import { TreeRow } from "./tree.js" */
@@ -45,7 +45,7 @@ function line(model, row, isSelected, place, now) {
         { class: `row operations-grid${isSelected ? " selected" : ""}`, key: operation.id, style: place },
         treeName(model, row, "operations"),
         h("span", null, kindName(operation.kind)),
-        h("span", null, operation.status.toLowerCase().replace("_", " ")),
+        h("span", null, statusName(model.statusOf(operation))),
         h("span", { class: "number" }, operation.attempts.length || ""),
         h("span", { class: "number", title: utc(operation.start_timestamp) }, exactTime(operation.start_timestamp)),
         h("span", { class: "number" }, duration(end - Date.parse(operation.start_timestamp))),

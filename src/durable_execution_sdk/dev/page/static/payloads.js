@@ -96,9 +96,9 @@ function textView(entry) {
     );
 }
 
-/** @param {string} text */
-export function copyButton(text) {
-    return h("button", { class: "small", onclick: () => navigator.clipboard?.writeText(text), title: "Copy" }, "Copy");
+/** @param {string} text @param {string} [name] */
+export function copyButton(text, name = "Copy") {
+    return h("button", { class: "small", onclick: () => navigator.clipboard?.writeText(text), }, name);
 }
 
 /**

@@ -10,7 +10,7 @@ import { executionAddress, goWith } from "./router.js";
 import { reveal, rows, widthOf } from "./rows.js";
 import { state } from "./state.js";
 import { openAbove, setAllOpen, setOpen, treeRows } from "./tree.js";
-import { hasFailed, sign, title, tone } from "./words.js";
+import { hasFailed, sign, statusName, title, tone } from "./words.js";
 
 /** @import { Axis } from "./axis.js" */
 /** @import { ExecutionModel } from "./execution_model.js" */
@@ -48,7 +48,7 @@ export function timeline(model) {
     const labels = wholeWidth < 700 ? 150 : Math.min(340, wholeWidth * 0.28);
     const width = Math.max(80, wholeWidth - labels - 16);
     const axis = axisOf(model, now, state.address.query.get("idle") !== "all", zooms.get(model) ?? [0, 1]);
-    const plot = { axis, now, width, height: ROW_HEIGHT };
+    const plot = { axis, now, width, height: ROW_HEIGHT, statusOf: model.statusOf.bind(model) };
     const selected = operation ? list.findIndex((row) => row.operation.id === operation) : -1;
     return h(
         "section",
@@ -98,7 +98,6 @@ export function toolbar(model, list) {
         h("button", { onclick: () => setAllOpen(model, false) }, "Close all"),
         tab === "timeline" && h("button", { "aria-pressed": String(!isWhole), onclick: () => goWith({ idle: isWhole ? "" : "all" }, { replace: true }) }, "Cut idle time"),
         zooms.has(model) && tab === "timeline" && h("button", { onclick: () => zoom(model, null) }, "Whole time"),
-        h("span", { class: "quiet" }, count(model.operations.size, "operation")),
     );
 }
 
@@ -149,7 +148,7 @@ function head(model, plot) {
     return h(
         "div",
         { class: "axis" },
-        h("span", { class: "quiet" }, `${count(model.invocations.size, "invocation")}`),
+        h("span", { class: "quiet" }, `${count(model.operations.size, "operation")}, ${count(model.invocations.size, "invocation")}`),
         svg(
             "svg",
             {
@@ -207,6 +206,7 @@ function treeLine(model, row, isSelected, place) {
 /** Describes the name of an operation in its tree, with the button of a group. @param {ExecutionModel} model @param {TreeRow} row @param {string} tab */
 export function treeName(model, row, tab) {
     const { operation, depth } = row;
+    const status = model.statusOf(operation);
     const { query } = state.address;
     const keep = new URLSearchParams(query);
     keep.set("operation", operation.id);
@@ -217,8 +217,8 @@ export function treeName(model, row, tab) {
             h("button", { class: "toggle", "aria-expanded": String(row.isOpen), "aria-label": `${row.isOpen ? "Close" : "Open"} ${title(operation)}`, onclick: () => setOpen(model, operation.id, !row.isOpen) }, row.isOpen ? "▾" : "▸"),
         h(
             "a",
-            { href: `${executionAddress(model.arn, tab)}?${keep}`, class: tone(operation.status), title: `${visible(operation.kind)} ${title(operation)}: ${operation.status}, from ${utc(operation.start_timestamp)}${operation.end_timestamp ? ` to ${utc(operation.end_timestamp)}` : ""}` },
-            `${sign(operation.status)} ${title(operation)}`,
+            { href: `${executionAddress(model.arn, tab)}?${keep}`, class: tone(status), title: `${visible(operation.kind)} ${title(operation)}: ${statusName(status)}, from ${utc(operation.start_timestamp)}${operation.end_timestamp ? ` to ${utc(operation.end_timestamp)}` : ""}` },
+            `${sign(status)} ${title(operation)}`,
         ),
         row.isGroup && h("small", { class: row.failed ? "bad" : "quiet" }, groupCount(row)),
     );

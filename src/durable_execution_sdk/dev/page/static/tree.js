@@ -75,14 +75,15 @@ function build(model, { find, failed }) {
     /** @type {TreeRow[]} */
     const rows = [];
     // A stack of its own: contexts may be nested deeper than calls.
-    const stack = (children.get("") ?? []).map((operation) => ({ operation, depth: 0 })).reverse();
+    const roots = children.get("") ?? [];
+    const stack = roots.map((operation) => ({ operation, depth: 0 })).reverse();
     for (let next = stack.pop(); next; next = stack.pop()) {
         const { operation, depth } = next;
         if (shown && !shown.has(operation.id)) {
             continue;
         }
         const below = children.get(operation.id) ?? [];
-        const isSmall = below.length <= MOST_OPEN_CHILDREN && (operations.size <= MOST_OPEN_OPERATIONS || depth < 1);
+        const isSmall = below.length === 1 || (depth === 0 ? roots.length <= MOST_OPEN_CHILDREN : below.length <= MOST_OPEN_CHILDREN && operations.size <= MOST_OPEN_OPERATIONS);
         const isOpen = shown !== null || (chosen?.get(operation.id) ?? defaults.get(model) ?? isSmall);
         const own = counts.get(operation.id) ?? { inside: 0, failed: 0 };
         rows.push({ operation, depth, isGroup: below.length > 0, isOpen, ...own });

@@ -75,6 +75,7 @@ export function tone(status) {
             return "bad";
         case "STOPPED":
         case "CANCELLED":
+        case "CUT_OFF":
             return "off";
         default:
             return "open";
@@ -88,9 +89,14 @@ export function sign(status) {
     return status === "PAUSED" ? "❚❚" : SIGNS[tone(status)];
 }
 
+/** @param {string} status */
+export function statusName(status) {
+    return status.toLowerCase().replace("_", " ");
+}
+
 /** The status as people say it; of an open execution, its activity. @param {Row} row */
 export function statusWords(row) {
-    return row.activity === "ended" ? row.status.toLowerCase().replace("_", " ") : row.activity;
+    return row.activity === "ended" ? statusName(row.status) : row.activity;
 }
 
 /** @param {Operation} operation */
