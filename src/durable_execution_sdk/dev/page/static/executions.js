@@ -2,7 +2,7 @@
 
 import { executionNow, serverNow } from "./clock.js";
 import { drawAfter } from "./draw.js";
-import { duration, time, utc, visible } from "./format.js";
+import { count, duration, time, utc, visible } from "./format.js";
 import { h } from "./render.js";
 import { executionAddress, goWith } from "./router.js";
 import { isNearEnd, rows } from "./rows.js";
@@ -47,7 +47,7 @@ function filters() {
         }),
         choice("status", "Every status", STATUSES, filter.status),
         choice("function", "Every function", names, filter.function),
-        h("span", { class: "quiet", role: "status" }, state.list.state === "ready" ? `${state.list.order.length.toLocaleString("en")}${state.list.next ? "+" : ""} executions` : ""),
+        h("span", { class: "quiet", role: "status" }, state.list.state === "ready" ? `${state.list.next ? "at least " : ""}${count(state.list.order.length, "execution")}` : ""),
     );
 }
 

@@ -33,14 +33,78 @@ export function findMistake(text) {
     try {
         JSON.parse(text);
         return null;
-    } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
+    } catch {
         if (!text.trim()) {
             return "It is empty; null is the JSON of nothing.";
         }
-        const position = /at position (\d+)/.exec(message)?.[1];
-        const reason = message.replace(/^JSON\.parse: /, "").replace(/ (in JSON )?at (position|line) .*$/, "").replace(/, (\.\.\.)?"[\s\S]*is not valid JSON$/, "");
-        const before = text.slice(0, position === undefined ? text.length : Number(position)).split("\n");
-        return `Line ${before.length}, column ${(before.at(-1) ?? "").length + 1}: ${reason}`;
+        const { at, wanted } = scan(text);
+        const before = text.slice(0, at).split("\n");
+        const found = at < text.length ? `, not ${JSON.stringify(text.slice(at, at + 12).split("\n")[0])}` : ", but it ends here";
+        return `Line ${before.length}, column ${(before.at(-1) ?? "").length + 1}: ${wanted} is expected${found}`;
+    }
+}
+
+// biome-ignore-start lint/suspicious/noControlCharactersInRegex: JSON forbids them in strings
+const SPACE = /[ \t\n\r]*/y;
+const SCALAR = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const NAME = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
+// biome-ignore-end lint/suspicious/noControlCharactersInRegex: JSON forbids them in strings
+
+/**
+ * Finds the first place at which text is not JSON. The browsers' own messages often have no place. It needs no calls
+ * within calls, so that deep values are no trouble.
+ * @param {string} text @returns {{at: number, wanted: string}}
+ */
+function scan(text) {
+    let at = 0;
+    /** @type {("{" | "[")[]} */
+    const open = [];
+    /** @type {"value" | "name" | "end"} */
+    let next = "value";
+    let canClose = false;
+    /** @param {RegExp} pattern */
+    const take = (pattern) => {
+        pattern.lastIndex = at;
+        const length = pattern.exec(text)?.[0].length ?? 0;
+        at += length;
+        return length > 0;
+    };
+    for (;;) {
+        take(SPACE);
+        const sign = text[at];
+        const inner = open.at(-1);
+        const closing = inner === "{" ? "}" : "]";
+        if (inner && sign === closing && (next === "end" || canClose)) {
+            at += 1;
+            open.pop();
+            next = "end";
+        } else if (next === "end") {
+            if (!inner || sign !== ",") {
+                return { at, wanted: inner ? `a comma or ${closing}` : "the end" };
+            }
+            at += 1;
+            next = inner === "{" ? "name" : "value";
+        } else if (next === "name") {
+            if (!take(NAME)) {
+                return { at, wanted: 'a name in "quotes"' };
+            }
+            take(SPACE);
+            if (text[at] !== ":") {
+                return { at, wanted: "a colon" };
+            }
+            at += 1;
+            next = "value";
+        } else if (sign === "{" || sign === "[") {
+            at += 1;
+            open.push(sign);
+            next = sign === "{" ? "name" : "value";
+            canClose = true;
+            continue;
+        } else if (take(SCALAR)) {
+            next = "end";
+        } else {
+            return { at, wanted: "a value" };
+        }
+        canClose = false;
     }
 }

@@ -54,7 +54,7 @@ function top() {
 
 /** @param {string} href @param {string} text @param {string[]} screens @param {Child} [more] */
 function link(href, text, screens, more = null) {
-    return h("a", { key: href, href, "aria-current": screens.includes(state.address.screen) ? "page" : null }, text, more);
+    return h("a", { key: href, href, "aria-current": screens.includes(state.address.screen) ? "page" : null }, more ? `${text} ` : text, more);
 }
 
 function messages() {

@@ -103,6 +103,9 @@ export function toolbar(model, list) {
 
 /** Selects the next operation that failed. @param {ExecutionModel} model @param {TreeRow[]} list */
 export function nextFailure(model, list) {
+    if (!model.document) {
+        return;
+    }
     const all = [...model.operations.values()];
     const from = all.findIndex((each) => each.id === state.address.query.get("operation")) + 1;
     const found = [...all.slice(from), ...all.slice(0, from)].find(hasFailed);
