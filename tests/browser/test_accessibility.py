@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.browser.addresses import address
+from tests.browser.page_rig import address
 from tests.dev.dev_server_rig import Client
 
 AXE = os.environ.get("DURABLE_AXE")

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, Route, expect
-from tests.browser.addresses import address
-from tests.browser.conftest import Complaints
+from tests.browser.page_rig import Complaints, address
 from tests.dev.dev_server_rig import Client, execution
 
 
@@ -200,7 +199,12 @@ def test_the_number_of_elements_does_not_depend_on_that_of_operations(
     def many() -> list[dict[str, Any]]:
         attempts = [{**charge["attempts"][0], "number": number} for number in range(1, 21)]
         return [
-            {**copy.deepcopy(charge), "id": f"o{number}", "name": f"o{number}", "attempts": attempts}
+            {
+                **copy.deepcopy(charge),
+                "id": f"o{number}",
+                "name": f"o{number}",
+                "attempts": attempts,
+            }
             for number in range(count)
         ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from playwright.sync_api import BrowserContext, Page, expect
-from tests.browser.conftest import Complaints
+from tests.browser.page_rig import Complaints
 from tests.dev.dev_server_rig import Client, dev_server
 
 

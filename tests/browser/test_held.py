@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.browser.addresses import address
+from tests.browser.page_rig import address
 from tests.dev.reload.reload_rig import ReloadRig
 
 BEFORE = """

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.browser.addresses import address
+from tests.browser.page_rig import address
 from tests.dev.dev_server_rig import Client
 
 TEXTS = [

@@ -191,7 +191,8 @@ def execution(reference: str, rest: str = "") -> str:
 
 
 def _messages(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
-    fields: dict[str, Any] = {}
+    # As in a browser, a message without an id has that of the one before.
+    fields: dict[str, Any] = {"id": ""}
     deadline = time.monotonic() + 2 * PATIENCE
     while line := answer.readline().decode():
         name, _, value = line.rstrip("\n").partition(": ")
@@ -202,4 +203,4 @@ def _messages(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
         elif fields.get("event"):
             number = int(fields["id"]) if fields["id"].isdecimal() else fields["id"]
             yield {**fields, "id": number, "data": json.loads(fields["data"])}
-            fields = {}
+            fields = {"id": fields["id"]}

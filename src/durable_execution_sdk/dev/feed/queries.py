@@ -127,11 +127,11 @@ class Queries:
                 f"Give a position for each execution to watch, and {MOST_WATCHED} at most; there are"
                 f" {len(arns)} executions and {len(positions)} positions."
             )
-        return {
-            arn: Position.read(position)
-            for arn, position in zip(arns, positions, strict=True)
-            if self._emulator.store.find(arn) is not None
+        wanted = {
+            arn: Position.read(position) for arn, position in zip(arns, positions, strict=True)
         }
+        # One that was deleted meanwhile does not end the stream of the others.
+        return {arn: wanted[arn] for arn in wanted if self._emulator.store.find(arn) is not None}
 
     def callbacks(self, incoming: Incoming) -> Document:
         """List the callbacks of all executions that wait for an answer."""

@@ -30,13 +30,45 @@ export function actionBar(document) {
                 "Time ",
                 h(
                     "select",
-                    { class: mode === "real" ? "" : "chosen", onchange: (/** @type {Event} */ event) => state.perform("", () => act(arn, "time", { mode: /** @type {HTMLSelectElement} */ (event.target).value })) },
-                    ["real", "paused", "skip"].map((each) => h("option", { key: each, value: each, selected: each === mode }, each)),
+                    {
+                        class: mode === "real" ? "" : "chosen",
+                        onchange: (/** @type {Event} */ event) =>
+                            state.perform("", () =>
+                                act(arn, "time", { mode: /** @type {HTMLSelectElement} */ (event.target).value }),
+                            ),
+                    },
+                    ["real", "paused", "skip"].map((each) =>
+                        h("option", { key: each, value: each, selected: each === mode }, each),
+                    ),
                 ),
             ),
-        isOpen && h("button", { key: "next", disabled: !document.timers.length, title: "Let time go on to the next timer", onclick: () => state.perform("Time goes on to the next timer.", () => act(arn, "time", { advance_to_next: true })) }, "Next timer"),
+        isOpen &&
+            h(
+                "button",
+                {
+                    key: "next",
+                    disabled: !document.timers.length,
+                    title: "Let time go on to the next timer",
+                    onclick: () =>
+                        state.perform("Time goes on to the next timer.", () =>
+                            act(arn, "time", { advance_to_next: true }),
+                        ),
+                },
+                "Next timer",
+            ),
         isOpen && h("button", { key: "advance", onclick: () => advance(arn) }, "Advance…"),
-        isOpen && h("button", { key: "pause", onclick: () => state.perform(isPaused ? "Resumed." : "Paused: no invocation begins.", () => control(arn, isPaused ? "resume" : "pause")) }, isPaused ? "Resume" : "Pause"),
+        isOpen &&
+            h(
+                "button",
+                {
+                    key: "pause",
+                    onclick: () =>
+                        state.perform(isPaused ? "Resumed." : "Paused: no invocation begins.", () =>
+                            control(arn, isPaused ? "resume" : "pause"),
+                        ),
+                },
+                isPaused ? "Resume" : "Pause",
+            ),
         isOpen && h("button", { key: "crash", onclick: () => crash(arn) }, "Crash…"),
         h("button", { key: "fork", onclick: () => fork(document, null) }, "Fork…"),
         h("button", { key: "rerun", onclick: () => rerun(arn) }, "Rerun…"),
@@ -55,7 +87,8 @@ export function stop(arn) {
         ],
         verb: "Stop",
         isDanger: true,
-        run: ({ type, message }) => control(arn, "stop", { ...(type && { ErrorType: type }), ...(message && { ErrorMessage: message }) }),
+        run: ({ type, message }) =>
+            control(arn, "stop", { ...(type && { ErrorType: type }), ...(message && { ErrorMessage: message }) }),
     });
 }
 
@@ -83,7 +116,9 @@ function milliseconds(text) {
 export function fire(document, timer) {
     const { execution } = document;
     const wait = Math.max(1, Math.ceil(Date.parse(timer.fires_at) - executionNow(execution.time)));
-    state.perform("Time goes on to this timer.", () => act(execution.durable_execution_arn, "time", { advance_milliseconds: wait }));
+    state.perform("Time goes on to this timer.", () =>
+        act(execution.durable_execution_arn, "time", { advance_milliseconds: wait }),
+    );
 }
 
 /** @param {string} arn */
@@ -105,7 +140,13 @@ function crash(arn) {
                 ],
             },
             { name: "checkpoint", label: "Checkpoint, 1 for the next one", kind: "number", value: "1" },
-            { name: "operation", label: "That records this operation", kind: "text", isOptional: true, hint: "Its name or id; empty for any" },
+            {
+                name: "operation",
+                label: "That records this operation",
+                kind: "text",
+                isOptional: true,
+                hint: "Its name or id; empty for any",
+            },
         ],
         verb: "Crash",
         isDanger: true,
@@ -123,7 +164,9 @@ function crash(arn) {
 export async function fork(document, before) {
     const arn = document.execution.durable_execution_arn;
     const input = await payload(arn, "input").catch(() => ({ payload: null }));
-    const done = document.operations.filter((each) => each.end_timestamp && each.result_bytes !== null && each.id !== before?.id);
+    const done = document.operations.filter(
+        (each) => each.end_timestamp && each.result_bytes !== null && each.id !== before?.id,
+    );
     openDialog({
         title: before ? `Fork before ${title(before)}` : "Fork",
         text: "A new execution begins with what this one had done, with other data where you want.",
@@ -133,10 +176,21 @@ export async function fork(document, before) {
                 name: "operation",
                 label: "Another result of",
                 kind: "choice",
-                options: [["", "no operation"], .../** @type {[string, string][]} */ (done.slice(0, 500).map((each) => [each.id, `${title(each)} (${each.id.slice(0, 8)})`]))],
+                options: [
+                    ["", "no operation"],
+                    .../** @type {[string, string][]} */ (
+                        done.slice(0, 500).map((each) => [each.id, `${title(each)} (${each.id.slice(0, 8)})`])
+                    ),
+                ],
             },
             { name: "result", label: "That result", kind: "json", isOptional: true },
-            { name: "name", label: "Name of the new execution", kind: "text", isOptional: true, hint: "Empty for a name made from this one's" },
+            {
+                name: "name",
+                label: "Name of the new execution",
+                kind: "text",
+                isOptional: true,
+                hint: "Empty for a name made from this one's",
+            },
         ],
         verb: "Fork",
         run: async (values) => {
@@ -168,7 +222,10 @@ async function rerun(arn) {
         ],
         verb: "Rerun",
         run: async (values) => {
-            const made = await act(arn, "rerun", { input: values.input === shown ? null : values.input, name: values.name || null });
+            const made = await act(arn, "rerun", {
+                input: values.input === shown ? null : values.input,
+                name: values.name || null,
+            });
             go(executionAddress(made.durable_execution_arn));
         },
     });

@@ -43,14 +43,33 @@ export function answerForm({ callback_id: id, until, now, awaited_type: type, re
                 send("succeed", draft.data, "Answered.");
             },
         },
-        h("label", { for: field }, "Answer as JSON", type && h("span", { class: "quiet" }, ` (${visible(type)})`), until && h("span", { class: "quiet" }, ` · ${left(Date.parse(until) - now)}`)),
-        h("textarea", { id: field, class: "code", rows: 4, spellcheck: "false", ".value": draft.data, oninput: keep("data"), "aria-invalid": String(mistake !== null), "aria-describedby": `${field}-mistake` }),
+        h(
+            "label",
+            { for: field },
+            "Answer as JSON",
+            type && h("span", { class: "quiet" }, ` (${visible(type)})`),
+            until && h("span", { class: "quiet" }, ` · ${left(Date.parse(until) - now)}`),
+        ),
+        h("textarea", {
+            id: field,
+            class: "code",
+            rows: 4,
+            spellcheck: "false",
+            ".value": draft.data,
+            oninput: keep("data"),
+            "aria-invalid": String(mistake !== null),
+            "aria-describedby": `${field}-mistake`,
+        }),
         h("small", { id: `${field}-mistake`, class: "bad", role: "status" }, mistake ?? ""),
         h(
             "div",
             { class: "buttons start" },
             h("button", { type: "submit", class: "primary", disabled: mistake !== null }, "Succeed"),
-            h("button", { type: "button", onclick: () => send("heartbeat", "", "The heartbeat was sent.") }, "Heartbeat"),
+            h(
+                "button",
+                { type: "button", onclick: () => send("heartbeat", "", "The heartbeat was sent.") },
+                "Heartbeat",
+            ),
         ),
         h(
             "details",
@@ -59,10 +78,40 @@ export function answerForm({ callback_id: id, until, now, awaited_type: type, re
             h("label", { for: `${field}-type` }, "Error type"),
             h("input", { id: `${field}-type`, ".value": draft.type, oninput: keep("type"), autocomplete: "off" }),
             h("label", { for: `${field}-message` }, "Message"),
-            h("input", { id: `${field}-message`, ".value": draft.message, oninput: keep("message"), autocomplete: "off" }),
-            h("div", { class: "buttons start" }, h("button", { type: "button", class: "danger", onclick: () => send("fail", JSON.stringify({ ...(draft.type && { ErrorType: draft.type }), ...(draft.message && { ErrorMessage: draft.message }) }), "Failed.") }, "Fail")),
+            h("input", {
+                id: `${field}-message`,
+                ".value": draft.message,
+                oninput: keep("message"),
+                autocomplete: "off",
+            }),
+            h(
+                "div",
+                { class: "buttons start" },
+                h(
+                    "button",
+                    {
+                        type: "button",
+                        class: "danger",
+                        onclick: () =>
+                            send(
+                                "fail",
+                                JSON.stringify({
+                                    ...(draft.type && { ErrorType: draft.type }),
+                                    ...(draft.message && { ErrorMessage: draft.message }),
+                                }),
+                                "Failed.",
+                            ),
+                    },
+                    "Fail",
+                ),
+            ),
         ),
-        h("details", null, h("summary", null, "From a program"), commands(id, reference, mistake ? "null" : draft.data)),
+        h(
+            "details",
+            null,
+            h("summary", null, "From a program"),
+            commands(id, reference, mistake ? "null" : draft.data),
+        ),
     );
 }
 
@@ -74,5 +123,7 @@ function commands(id, reference, data) {
         `aws lambda send-durable-execution-callback-success --callback-id '${id}' --cli-binary-format raw-in-base64-out --result ${quoted}`,
         `client.send_durable_execution_callback_success(CallbackId=${JSON.stringify(id)}, Result=${JSON.stringify(data.trim())})`,
     ];
-    return lines.map((line, index) => h("div", { class: "command", key: index }, h("pre", { class: "code", tabindex: 0 }, line), copyButton(line)));
+    return lines.map((line, index) =>
+        h("div", { class: "command", key: index }, h("pre", { class: "code", tabindex: 0 }, line), copyButton(line)),
+    );
 }

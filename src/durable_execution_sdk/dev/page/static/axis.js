@@ -47,7 +47,13 @@ export class Axis {
 
     /** Returns the idle parts that are seen. */
     idle() {
-        return this.spans.filter((span) => span.isIdle).map((span) => ({ left: this.place(span.from), right: this.place(span.to), text: duration(span.to - span.from) }));
+        return this.spans
+            .filter((span) => span.isIdle)
+            .map((span) => ({
+                left: this.place(span.from),
+                right: this.place(span.to),
+                text: duration(span.to - span.from),
+            }));
     }
 
     /** Returns times to write, with their places. @param {number} width of the window in pixels */
@@ -106,7 +112,10 @@ function moments(model) {
     /** @type {[number, number][]} */
     const moments = [];
     for (const invocation of model.invocations.values()) {
-        moments.push([Date.parse(invocation.start_timestamp), invocation.end_timestamp ? Date.parse(invocation.end_timestamp) : Number.POSITIVE_INFINITY]);
+        moments.push([
+            Date.parse(invocation.start_timestamp),
+            invocation.end_timestamp ? Date.parse(invocation.end_timestamp) : Number.POSITIVE_INFINITY,
+        ]);
     }
     for (const operation of model.operations.values()) {
         const began = Date.parse(operation.start_timestamp);

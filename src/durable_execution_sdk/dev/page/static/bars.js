@@ -92,17 +92,28 @@ function drawAttempts(operation, status, from, to, now, add) {
         return;
     }
     attempts.forEach((attempt, index) => {
-        const began = attempt.start_timestamp ? Date.parse(attempt.start_timestamp) : attempt.end_timestamp ? Date.parse(attempt.end_timestamp) : from;
+        const began = attempt.start_timestamp
+            ? Date.parse(attempt.start_timestamp)
+            : attempt.end_timestamp
+              ? Date.parse(attempt.end_timestamp)
+              : from;
         const isOpen = attempt.end_timestamp === null;
         const ended = attempt.end_timestamp ? Date.parse(attempt.end_timestamp) : to;
         const next = attempts[index + 1]?.start_timestamp ?? null;
         if (attempt.next_attempt_timestamp) {
-            const until = next ? Date.parse(next) : Math.min(Math.max(now, ended), Date.parse(attempt.next_attempt_timestamp));
+            const until = next
+                ? Date.parse(next)
+                : Math.min(Math.max(now, ended), Date.parse(attempt.next_attempt_timestamp));
             add("backoff", ended, Math.max(until, ended), 4);
         }
         // An attempt without an end was interrupted if another one began, or if the operation has ended.
         const isInterrupted = isOpen && (next !== null || tone(status) !== "open");
-        add(attempt.error ? "bad" : isInterrupted ? "off" : isOpen ? "running" : "good", began, isOpen && next ? Date.parse(next) : ended, FULL);
+        add(
+            attempt.error ? "bad" : isInterrupted ? "off" : isOpen ? "running" : "good",
+            began,
+            isOpen && next ? Date.parse(next) : ended,
+            FULL,
+        );
     });
 }
 
@@ -113,7 +124,9 @@ function clamp(place, least) {
 
 /** @param {TreeRow} row @param {number} top @param {{left: number, right: number}} ends @param {{now: number, width: number, height: number}} plot */
 function label({ operation, isGroup, inside }, top, { left, right }, plot) {
-    const length = (operation.end_timestamp ? Date.parse(operation.end_timestamp) : plot.now) - Date.parse(operation.start_timestamp);
+    const length =
+        (operation.end_timestamp ? Date.parse(operation.end_timestamp) : plot.now) -
+        Date.parse(operation.start_timestamp);
     // The start of a step that was recorded with its end is not known.
     const took = length > 0 || isGroup ? `  ${duration(length)}` : "";
     const attempts = operation.attempts.length > 1 ? `, ${operation.attempts.length} attempts` : "";
@@ -129,7 +142,16 @@ function label({ operation, isGroup, inside }, top, { left, right }, plot) {
         isOver = left < room + 6;
         place = isOver ? { x: Math.max(0, left) + 8, "text-anchor": "start" } : { x: left - 6, "text-anchor": "end" };
     }
-    return svg("text", { key: operation.id, class: isOver ? "bar-text over" : "bar-text", ...place, y: top + plot.height / 2 + (isOver ? 1 : 4) }, text);
+    return svg(
+        "text",
+        {
+            key: operation.id,
+            class: isOver ? "bar-text over" : "bar-text",
+            ...place,
+            y: top + plot.height / 2 + (isOver ? 1 : 4),
+        },
+        text,
+    );
 }
 
 /** Draws the invocations in a strip. @param {Iterable<Invocation>} invocations @param {{axis: Axis, now: number, width: number}} plot @param {number} top */
@@ -138,7 +160,9 @@ export function invocationStrip(invocations, plot, top) {
     let bad = "";
     for (const invocation of invocations) {
         const x = clamp(plot.axis.place(Date.parse(invocation.start_timestamp)), -0.01) * plot.width;
-        const end = clamp(plot.axis.place(invocation.end_timestamp ? Date.parse(invocation.end_timestamp) : plot.now), 0) * plot.width;
+        const end =
+            clamp(plot.axis.place(invocation.end_timestamp ? Date.parse(invocation.end_timestamp) : plot.now), 0) *
+            plot.width;
         const part = `M${x.toFixed(1)} ${top}h${Math.max(LEAST_WIDTH, end - x).toFixed(1)}v6h${(-Math.max(LEAST_WIDTH, end - x)).toFixed(1)}z`;
         if (invocation.error) {
             bad += part;
@@ -146,5 +170,8 @@ export function invocationStrip(invocations, plot, top) {
             good += part;
         }
     }
-    return [svg("path", { key: "invocations", class: "invocation", d: good }), svg("path", { key: "failed", class: "invocation bad", d: bad })];
+    return [
+        svg("path", { key: "invocations", class: "invocation", d: good }),
+        svg("path", { key: "failed", class: "invocation bad", d: bad }),
+    ];
 }

@@ -19,14 +19,32 @@ export function callbacksScreen(selected) {
         return h("main", { class: "screen", key: "callbacks" }, h("div", { class: "empty quiet" }, "Reading…"));
     }
     if (!callbacks.length) {
-        return h("main", { class: "screen", key: "callbacks" }, h("div", { class: "empty" }, h("h2", null, "No callback waits for an answer"), h("p", { class: "quiet" }, "A callback of any execution appears here when it begins to wait.")));
+        return h(
+            "main",
+            { class: "screen", key: "callbacks" },
+            h(
+                "div",
+                { class: "empty" },
+                h("h2", null, "No callback waits for an answer"),
+                h("p", { class: "quiet" }, "A callback of any execution appears here when it begins to wait."),
+            ),
+        );
     }
     drawAfter(1_000);
     return h(
         "main",
         { class: "screen", key: "callbacks" },
-        h("h1", { class: "heading" }, `${callbacks.length.toLocaleString("en")} ${callbacks.length === 1 ? "callback waits" : "callbacks wait"} for an answer`),
-        h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Callbacks" }, callbacks.slice(0, MOST_SHOWN).map((each, index) => item(each, index === selected)), callbacks.length > MOST_SHOWN && h("p", { class: "quiet" }, "More are shown when these are answered.")),
+        h(
+            "h1",
+            { class: "heading" },
+            `${callbacks.length.toLocaleString("en")} ${callbacks.length === 1 ? "callback waits" : "callbacks wait"} for an answer`,
+        ),
+        h(
+            "div",
+            { class: "scroll", tabindex: 0, role: "region", "aria-label": "Callbacks" },
+            callbacks.slice(0, MOST_SHOWN).map((each, index) => item(each, index === selected)),
+            callbacks.length > MOST_SHOWN && h("p", { class: "quiet" }, "More are shown when these are answered."),
+        ),
     );
 }
 
@@ -41,11 +59,37 @@ function item(callback, isSelected) {
             "div",
             { class: "callback-head" },
             h("b", null, callback.path.map(visible).join(" / ")),
-            h("span", null, "of ", h("a", { href: executionAddress(callback.durable_execution_arn) }, visible(callback.durable_execution_name)), ` (${visible(callback.function_name)})`),
-            h("span", { class: "quiet", title: utc(callback.start_timestamp) }, `since ${time(callback.start_timestamp, now)}`),
-            h("span", { class: callback.until ? "open" : "quiet" }, callback.until ? left(Date.parse(callback.until) - now) : "no limit"),
-            h("button", { "aria-expanded": String(isOpen), onclick: () => goWith({ callback: isOpen ? "" : callback.callback_id }, { replace: true }) }, isOpen ? "Close" : "Answer"),
+            h(
+                "span",
+                null,
+                "of ",
+                h(
+                    "a",
+                    { href: executionAddress(callback.durable_execution_arn) },
+                    visible(callback.durable_execution_name),
+                ),
+                ` (${visible(callback.function_name)})`,
+            ),
+            h(
+                "span",
+                { class: "quiet", title: utc(callback.start_timestamp) },
+                `since ${time(callback.start_timestamp, now)}`,
+            ),
+            h(
+                "span",
+                { class: callback.until ? "open" : "quiet" },
+                callback.until ? left(Date.parse(callback.until) - now) : "no limit",
+            ),
+            h(
+                "button",
+                {
+                    "aria-expanded": String(isOpen),
+                    onclick: () => goWith({ callback: isOpen ? "" : callback.callback_id }, { replace: true }),
+                },
+                isOpen ? "Close" : "Answer",
+            ),
         ),
-        isOpen && answerForm({ callback_id: callback.callback_id, until: callback.until, now, reference: callback.callback }),
+        isOpen &&
+            answerForm({ callback_id: callback.callback_id, until: callback.until, now, reference: callback.callback }),
     );
 }

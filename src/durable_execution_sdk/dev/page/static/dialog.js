@@ -16,7 +16,9 @@ let opened = 0;
 
 /** @param {Form} form */
 export function openDialog(form) {
-    const values = Object.fromEntries(form.fields.map((field) => [field.name, field.value ?? field.options?.[0]?.[0] ?? ""]));
+    const values = Object.fromEntries(
+        form.fields.map((field) => [field.name, field.value ?? field.options?.[0]?.[0] ?? ""]),
+    );
     open = { form, values, refusal: "", isBusy: false };
     opened += 1;
     requestDraw();
@@ -53,7 +55,11 @@ export function dialog() {
                 "div",
                 { class: "buttons" },
                 h("button", { type: "button", onclick: closeDialog }, "Cancel"),
-                h("button", { type: "submit", class: form.isDanger ? "danger" : "primary", disabled: isBusy || !isRight }, form.verb),
+                h(
+                    "button",
+                    { type: "submit", class: form.isDanger ? "danger" : "primary", disabled: isBusy || !isRight },
+                    form.verb,
+                ),
             ),
         ),
     );
@@ -104,11 +110,42 @@ function fieldRow(field, values) {
         { class: "field", key: field.name },
         h("label", { for: id }, field.label),
         field.kind === "choice"
-            ? h("select", { id, onchange: change }, (field.options ?? []).map(([each, text]) => h("option", { key: each, value: each, selected: each === value }, text)))
+            ? h(
+                  "select",
+                  { id, onchange: change },
+                  (field.options ?? []).map(([each, text]) =>
+                      h("option", { key: each, value: each, selected: each === value }, text),
+                  ),
+              )
             : field.kind === "json"
-              ? h("textarea", { id, rows: 6, spellcheck: "false", class: "code", ".value": value, oninput: change, "aria-invalid": String(mistake !== null), "aria-describedby": `${id}-hint` })
-              : h("input", { id, type: field.kind === "number" ? "number" : "text", ".value": value, oninput: change, autocomplete: "off", list: field.list ? `${id}-list` : null }),
-        field.list && h("datalist", { id: `${id}-list` }, field.list.map((each) => h("option", { key: each, value: each }))),
-        h("small", { id: `${id}-hint`, class: mistake ? "bad" : "quiet", role: mistake ? "status" : null }, mistake ?? field.hint ?? ""),
+              ? h("textarea", {
+                    id,
+                    rows: 6,
+                    spellcheck: "false",
+                    class: "code",
+                    ".value": value,
+                    oninput: change,
+                    "aria-invalid": String(mistake !== null),
+                    "aria-describedby": `${id}-hint`,
+                })
+              : h("input", {
+                    id,
+                    type: field.kind === "number" ? "number" : "text",
+                    ".value": value,
+                    oninput: change,
+                    autocomplete: "off",
+                    list: field.list ? `${id}-list` : null,
+                }),
+        field.list &&
+            h(
+                "datalist",
+                { id: `${id}-list` },
+                field.list.map((each) => h("option", { key: each, value: each })),
+            ),
+        h(
+            "small",
+            { id: `${id}-hint`, class: mistake ? "bad" : "quiet", role: mistake ? "status" : null },
+            mistake ?? field.hint ?? "",
+        ),
     );
 }

@@ -1,8 +1,7 @@
 // The panel beside an execution: an operation, an event or a line that is selected.
 
-import { actionOnTimer } from "./timers.js";
-import { answerForm } from "./answer_form.js";
 import { fork } from "./actions.js";
+import { answerForm } from "./answer_form.js";
 import { executionNow } from "./clock.js";
 import { drawAfter } from "./draw.js";
 import { duration, exactTime, utc, visible } from "./format.js";
@@ -10,6 +9,7 @@ import { copyButton, errorView, payloadView } from "./payloads.js";
 import { h } from "./render.js";
 import { executionAddress, goWith } from "./router.js";
 import { state } from "./state.js";
+import { actionOnTimer } from "./timers.js";
 import { awaited, kindName, sign, statusName, title, tone } from "./words.js";
 
 /** @import { Child } from "./render.js" */
@@ -30,12 +30,20 @@ export function drawer(model) {
     const line = model.lines.get(Number(query.get("line")));
     if (id) {
         const operation = model.operations.get(id);
-        return operation ? operationPanel(model, operation) : panel("Operation", [h("p", { class: "quiet" }, "This execution has no such operation.")]);
+        return operation
+            ? operationPanel(model, operation)
+            : panel("Operation", [h("p", { class: "quiet" }, "This execution has no such operation.")]);
     }
     if (event) {
         const text = JSON.stringify(event, null, 2);
         return panel(`Event ${event.EventId}`, [
-            event.Id && model.operations.has(event.Id) && h("p", null, h("a", { href: executionAddress(model.arn, state.address.tab, event.Id) }, "Its operation")),
+            event.Id &&
+                model.operations.has(event.Id) &&
+                h(
+                    "p",
+                    null,
+                    h("a", { href: executionAddress(model.arn, state.address.tab, event.Id) }, "Its operation"),
+                ),
             copyButton(text),
             h("pre", { class: "code", tabindex: 0 }, visible(text)),
         ]);
@@ -43,7 +51,8 @@ export function drawer(model) {
     if (line) {
         return panel(`Line ${line.number}`, [
             h("p", { class: "quiet" }, `${line.stream}, ${utc(line.at)}`),
-            line.operation_id && h("p", null, h("a", { href: executionAddress(model.arn, "logs", line.operation_id) }, "Its operation")),
+            line.operation_id &&
+                h("p", null, h("a", { href: executionAddress(model.arn, "logs", line.operation_id) }, "Its operation")),
             copyButton(line.text),
             h("pre", { class: "code wrap", tabindex: 0 }, visible(line.text)),
         ]);
@@ -56,7 +65,12 @@ function panel(name, children) {
     return h(
         "aside",
         { class: "drawer", key: "drawer", "aria-label": name },
-        h("div", { class: "drawer-head" }, h("h2", null, name), h("button", { onclick: closeDrawer, "aria-label": "Close the panel", title: "Escape" }, "×")),
+        h(
+            "div",
+            { class: "drawer-head" },
+            h("h2", null, name),
+            h("button", { onclick: closeDrawer, "aria-label": "Close the panel", title: "Escape" }, "×"),
+        ),
         h("div", { class: "drawer-body", tabindex: 0, role: "region", "aria-label": "Details" }, children),
     );
 }
@@ -83,20 +97,53 @@ function operationPanel(model, operation) {
             { class: "line", key: "status" },
             h("span", { class: `status ${tone(status)}` }, `${sign(status)} ${statusName(status)}`),
             ` ${kindName(operation.kind)}`,
-            operation.waits_for && h("b", null, ` waits for ${awaited({ waits_for: operation.waits_for, until: operation.until, attempt: operation.attempt }, now)}`),
+            operation.waits_for &&
+                h(
+                    "b",
+                    null,
+                    ` waits for ${awaited({ waits_for: operation.waits_for, until: operation.until, attempt: operation.attempt }, now)}`,
+                ),
         ),
-        canAnswer && operation.callback_id !== null && answerForm({ callback_id: operation.callback_id, until: operation.until, now, awaited_type: place?.awaited_type ?? null }),
+        canAnswer &&
+            operation.callback_id !== null &&
+            answerForm({
+                callback_id: operation.callback_id,
+                until: operation.until,
+                now,
+                awaited_type: place?.awaited_type ?? null,
+            }),
         operation.error && errorView({ arn: model.arn, operation: operation.id, error: operation.error, version }),
         operation.attempts.length > 0 && attempts(operation),
-        operation.end_timestamp && operation.result_bytes !== null && payloadView({ arn: model.arn, kind: "result", operation: operation.id, version, title: "Result", bytes: operation.result_bytes }),
-        operation.kind === "ChainedInvoke" && payloadView({ arn: model.arn, kind: "input", operation: operation.id, version: "", title: "Input" }),
+        operation.end_timestamp &&
+            operation.result_bytes !== null &&
+            payloadView({
+                arn: model.arn,
+                kind: "result",
+                operation: operation.id,
+                version,
+                title: "Result",
+                bytes: operation.result_bytes,
+            }),
+        operation.kind === "ChainedInvoke" &&
+            payloadView({ arn: model.arn, kind: "input", operation: operation.id, version: "", title: "Input" }),
         facts(model, operation, now),
         h(
             "div",
             { class: "buttons start", key: "actions" },
             timer && actionOnTimer(document, timer),
-            h("button", { onclick: () => fork(/** @type {ExecutionDocument} */ (model.whole()), operation) }, "Fork before this…"),
-            h("a", { class: "button", href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(operation.id)}` }, "Its log lines"),
+            h(
+                "button",
+                { onclick: () => fork(/** @type {ExecutionDocument} */ (model.whole()), operation) },
+                "Fork before this…",
+            ),
+            h(
+                "a",
+                {
+                    class: "button",
+                    href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(operation.id)}`,
+                },
+                "Its log lines",
+            ),
         ),
     ]);
 }
@@ -108,8 +155,17 @@ function attempts(operation) {
     return h(
         "section",
         { key: "attempts" },
-        h("h3", null, "Attempts", hidden > 0 && h("small", { class: "quiet" }, ` the last ${shown.length} of ${operation.attempts.length}`)),
-        h("ol", { class: "attempts", start: hidden + 1 }, shown.map((each) => attemptItem(each))),
+        h(
+            "h3",
+            null,
+            "Attempts",
+            hidden > 0 && h("small", { class: "quiet" }, ` the last ${shown.length} of ${operation.attempts.length}`),
+        ),
+        h(
+            "ol",
+            { class: "attempts", start: hidden + 1 },
+            shown.map((each) => attemptItem(each)),
+        ),
     );
 }
 
@@ -122,8 +178,13 @@ function attemptItem(attempt) {
     return h(
         "li",
         { key: attempt.number },
-        h("span", { class: error ? "bad" : ended ? "good" : "open", title: utc(began) }, `${began ? exactTime(began) : ""} ${took}${delay}`),
-        error && h("div", { class: "message" }, visible(`${error.error_type ?? "Error"}: ${error.error_message ?? ""}`)),
+        h(
+            "span",
+            { class: error ? "bad" : ended ? "good" : "open", title: utc(began) },
+            `${began ? exactTime(began) : ""} ${took}${delay}`,
+        ),
+        error &&
+            h("div", { class: "message" }, visible(`${error.error_type ?? "Error"}: ${error.error_message ?? ""}`)),
     );
 }
 
@@ -138,8 +199,18 @@ function facts(model, operation, now) {
         ["Took", end > began ? duration(end - began) : "not known: its start was recorded with its end"],
         ["Code", place ? `${visible(place.file)}:${place.line}, in ${visible(place.function)}` : null],
         ["Function", operation.function_name && visible(operation.function_name)],
-        ["Invoked", operation.invoked_execution_arn && h("a", { href: executionAddress(operation.invoked_execution_arn) }, "Its execution")],
+        [
+            "Invoked",
+            operation.invoked_execution_arn &&
+                h("a", { href: executionAddress(operation.invoked_execution_arn) }, "Its execution"),
+        ],
         ["Id", h("code", null, operation.id)],
     ];
-    return h("dl", { class: "facts", key: "facts" }, list.filter(([, value]) => value).flatMap(([name, value]) => [h("dt", { key: `${name}?` }, name), h("dd", { key: name }, value)]));
+    return h(
+        "dl",
+        { class: "facts", key: "facts" },
+        list
+            .filter(([, value]) => value)
+            .flatMap(([name, value]) => [h("dt", { key: `${name}?` }, name), h("dd", { key: name }, value)]),
+    );
 }

@@ -34,7 +34,13 @@ export function executionScreen() {
         return h(
             "main",
             { class: "screen", key: "execution" },
-            h("div", { class: "empty" }, h("h2", null, isGone ? "This execution is not there" : "Reading…"), isGone && h("p", null, model.failure), isGone && h("a", { href: "/executions" }, "All executions")),
+            h(
+                "div",
+                { class: "empty" },
+                h("h2", null, isGone ? "This execution is not there" : "Reading…"),
+                isGone && h("p", null, model.failure),
+                isGone && h("a", { href: "/executions" }, "All executions"),
+            ),
         );
     }
     return h(
@@ -45,9 +51,24 @@ export function executionScreen() {
         h(
             "nav",
             { class: "tabs", "aria-label": "Parts of the execution" },
-            TABS.map((tab) => h("a", { key: tab, href: executionAddress(model.arn, tab), "aria-current": tab === state.address.tab ? "page" : null }, NAMES[tab] ?? tab)),
+            TABS.map((tab) =>
+                h(
+                    "a",
+                    {
+                        key: tab,
+                        href: executionAddress(model.arn, tab),
+                        "aria-current": tab === state.address.tab ? "page" : null,
+                    },
+                    NAMES[tab] ?? tab,
+                ),
+            ),
         ),
-        h("div", { class: "panes" }, h("div", { class: "pane", key: state.address.tab }, content(model, document)), drawer(model)),
+        h(
+            "div",
+            { class: "panes" },
+            h("div", { class: "pane", key: state.address.tab }, content(model, document)),
+            drawer(model),
+        ),
     );
 }
 
@@ -86,15 +107,32 @@ function header(model, document) {
             "div",
             { class: "title" },
             h("h1", null, visible(execution.durable_execution_name)),
-            h("span", { class: `status ${execution.held ? "bad" : tone(execution.status)} ${execution.activity}` }, `${execution.held ? "!" : sign(execution.status)} ${statusWords(execution)}`),
+            h(
+                "span",
+                { class: `status ${execution.held ? "bad" : tone(execution.status)} ${execution.activity}` },
+                `${execution.held ? "!" : sign(execution.status)} ${statusWords(execution)}`,
+            ),
             h("span", { class: "quiet" }, `${visible(execution.function_name)}:${visible(document.version)}`),
-            h("span", { class: "quiet", title: utc(start) }, `${time(start, now)}, ${duration(end - Date.parse(start))}`),
-            execution.time && execution.time.mode !== "real" && h("span", { class: "open" }, `time ${execution.time.mode}: ${exactTime(new Date(now).toISOString())}`),
-            document.forked_from && h("a", { href: executionAddress(document.forked_from.durable_execution_arn) }, "Fork of"),
+            h(
+                "span",
+                { class: "quiet", title: utc(start) },
+                `${time(start, now)}, ${duration(end - Date.parse(start))}`,
+            ),
+            execution.time &&
+                execution.time.mode !== "real" &&
+                h("span", { class: "open" }, `time ${execution.time.mode}: ${exactTime(new Date(now).toISOString())}`),
+            document.forked_from &&
+                h("a", { href: executionAddress(document.forked_from.durable_execution_arn) }, "Fork of"),
             copyButton(execution.durable_execution_arn, "Copy ARN"),
         ),
         actionBar(/** @type {ExecutionDocument} */ (model.whole())),
-        document.error && isEnded(execution.status) && h("p", { class: "bad message", key: "error" }, visible(`${document.error.error_type ?? "Error"}: ${document.error.error_message ?? ""}`)),
+        document.error &&
+            isEnded(execution.status) &&
+            h(
+                "p",
+                { class: "bad message", key: "error" },
+                visible(`${document.error.error_type ?? "Error"}: ${document.error.error_message ?? ""}`),
+            ),
         isOpen && !execution.held && waiting(model, document, now),
     );
 }
@@ -108,7 +146,9 @@ function isEnded(status) {
 function waiting(model, document, now) {
     const { execution } = document;
     if (!execution.waiting.length) {
-        return document.timers.length || execution.activity !== "running" ? h("p", { class: "waiting quiet", key: "waiting" }, `It is ${execution.activity}.`) : null;
+        return document.timers.length || execution.activity !== "running"
+            ? h("p", { class: "waiting quiet", key: "waiting" }, `It is ${execution.activity}.`)
+            : null;
     }
     const more = execution.waiting_count - MOST_WAITING;
     return h(
@@ -129,7 +169,14 @@ function waitingItem(model, document, each, now) {
         { key: each.id },
         isOwn ? h("a", { href: executionAddress(model.arn, state.address.tab, each.id) }, name) : h("b", null, name),
         ` waits for ${awaited(each, now)} `,
-        each.callback_id ? isOwn && h("a", { class: "button small", href: executionAddress(model.arn, state.address.tab, each.id) }, "Answer") : timer && actionOnTimer(document, timer),
+        each.callback_id
+            ? isOwn &&
+                  h(
+                      "a",
+                      { class: "button small", href: executionAddress(model.arn, state.address.tab, each.id) },
+                      "Answer",
+                  )
+            : timer && actionOnTimer(document, timer),
     );
 }
 
@@ -139,10 +186,25 @@ function payloads(model, document) {
     return h(
         "div",
         { class: "scroll", tabindex: 0, role: "region", "aria-label": "Input and output" },
-        payloadView({ arn: model.arn, kind: "input", version: "", title: "Input", bytes: document.input_bytes, limit: MOST_INPUT_BYTES }),
+        payloadView({
+            arn: model.arn,
+            kind: "input",
+            version: "",
+            title: "Input",
+            bytes: document.input_bytes,
+            limit: MOST_INPUT_BYTES,
+        }),
         document.error && errorView({ arn: model.arn, error: document.error, version: execution.status }),
         execution.end_timestamp
-            ? execution.status === "SUCCEEDED" && payloadView({ arn: model.arn, kind: "result", version: execution.status, title: "Result", bytes: document.result_bytes, limit: MOST_INPUT_BYTES })
+            ? execution.status === "SUCCEEDED" &&
+                  payloadView({
+                      arn: model.arn,
+                      kind: "result",
+                      version: execution.status,
+                      title: "Result",
+                      bytes: document.result_bytes,
+                      limit: MOST_INPUT_BYTES,
+                  })
             : h("p", { class: "quiet" }, "It has no result yet."),
     );
 }

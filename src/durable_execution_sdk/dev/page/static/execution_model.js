@@ -64,7 +64,10 @@ export class ExecutionModel {
         let next = /** @type {number | null} */ (after);
         while (next !== null) {
             const page = /** @type {{lines: Line[], next: number | null}} */ (
-                await get(`${executionPath(this.arn)}/logs`, { after: String(next), limit: "1000" }).catch(() => ({ lines: [], next: null }))
+                await get(`${executionPath(this.arn)}/logs`, { after: String(next), limit: "1000" }).catch(() => ({
+                    lines: [],
+                    next: null,
+                }))
             );
             this.addLines(page.lines);
             next = page.next;
@@ -130,7 +133,9 @@ export class ExecutionModel {
         try {
             let marker = /** @type {string | undefined} */ (undefined);
             do {
-                const page = /** @type {{Events: HistoryEvent[], NextMarker?: string}} */ (await history(this.arn, marker, !isFirst));
+                const page = /** @type {{Events: HistoryEvent[], NextMarker?: string}} */ (
+                    await history(this.arn, marker, !isFirst)
+                );
                 const isKnown = !isFirst && page.Events.some((event) => this.events.has(event.EventId));
                 for (const event of page.Events) {
                     this.events.set(event.EventId, event);

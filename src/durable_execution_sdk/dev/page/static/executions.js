@@ -47,7 +47,13 @@ function filters() {
         }),
         choice("status", "Every status", STATUSES, filter.status),
         choice("function", "Every function", names, filter.function),
-        h("span", { class: "quiet", role: "status" }, state.list.state === "ready" ? `${state.list.next ? "at least " : ""}${count(state.list.order.length, "execution")}` : ""),
+        h(
+            "span",
+            { class: "quiet", role: "status" },
+            state.list.state === "ready"
+                ? `${state.list.next ? "at least " : ""}${count(state.list.order.length, "execution")}`
+                : "",
+        ),
     );
 }
 
@@ -56,9 +62,20 @@ function choice(name, all, values, value) {
     const options = value && !values.includes(value) ? [...values, value] : values;
     return h(
         "select",
-        { "aria-label": name, class: value ? "chosen" : "", onchange: (/** @type {Event} */ event) => goWith({ [name]: /** @type {HTMLSelectElement} */ (event.target).value }) },
+        {
+            "aria-label": name,
+            class: value ? "chosen" : "",
+            onchange: (/** @type {Event} */ event) =>
+                goWith({ [name]: /** @type {HTMLSelectElement} */ (event.target).value }),
+        },
         h("option", { value: "", key: "" }, all),
-        options.map((each) => h("option", { value: each, key: each, selected: each === value }, name === "status" ? each.toLowerCase().replace("_", " ") : visible(each))),
+        options.map((each) =>
+            h(
+                "option",
+                { value: each, key: each, selected: each === value },
+                name === "status" ? each.toLowerCase().replace("_", " ") : visible(each),
+            ),
+        ),
     );
 }
 
@@ -66,7 +83,13 @@ function choice(name, all, values, value) {
 function body(selected) {
     const { list } = state;
     if (list.state === "failed") {
-        return h("div", { class: "empty" }, h("h2", null, "The list could not be read"), h("p", null, list.failure), h("button", { onclick: () => list.load() }, "Try again"));
+        return h(
+            "div",
+            { class: "empty" },
+            h("h2", null, "The list could not be read"),
+            h("p", null, list.failure),
+            h("button", { onclick: () => list.load() }, "Try again"),
+        );
     }
     if (list.state === "loading" && !list.order.length) {
         return h("div", { class: "empty quiet" }, "Reading…");
@@ -88,7 +111,8 @@ function body(selected) {
             height: ROW_HEIGHT,
             label: "Executions",
             kept: selected,
-            row: (index, place) => line(/** @type {Row} */ (list.rows.get(list.order[index] ?? "")), index === selected, place),
+            row: (index, place) =>
+                line(/** @type {Row} */ (list.rows.get(list.order[index] ?? "")), index === selected, place),
         }),
     );
 }
@@ -103,10 +127,19 @@ function line(row, isSelected, place) {
     const words = statusWords(row);
     return h(
         "a",
-        { class: `row executions-grid${isSelected ? " selected" : ""}`, style: place, key: row.durable_execution_arn, href: executionAddress(row.durable_execution_arn) },
+        {
+            class: `row executions-grid${isSelected ? " selected" : ""}`,
+            style: place,
+            key: row.durable_execution_arn,
+            href: executionAddress(row.durable_execution_arn),
+        },
         h("b", { title: row.durable_execution_name }, visible(row.durable_execution_name)),
         h("span", null, visible(row.function_name)),
-        h("span", { class: `status ${row.held ? "bad" : tone(row.status)} ${row.activity}` }, `${row.held ? "!" : sign(row.status)} ${words}`),
+        h(
+            "span",
+            { class: `status ${row.held ? "bad" : tone(row.status)} ${row.activity}` },
+            `${row.held ? "!" : sign(row.status)} ${words}`,
+        ),
         h("span", { class: "waits" }, waitsFor(row)),
         h("span", { class: "number", title: utc(row.start_timestamp) }, time(row.start_timestamp, serverNow())),
         h("span", { class: "number" }, duration(end - Date.parse(row.start_timestamp))),
@@ -116,7 +149,12 @@ function line(row, isSelected, place) {
 function empty() {
     const { text, status, function: name } = state.list.filter;
     if (text || status || name) {
-        return h("div", { class: "empty", key: "empty" }, h("h2", null, "No execution fits"), h("button", { onclick: () => goWith({ text: "", status: "", function: "" }) }, "Show all"));
+        return h(
+            "div",
+            { class: "empty", key: "empty" },
+            h("h2", null, "No execution fits"),
+            h("button", { onclick: () => goWith({ text: "", status: "", function: "" }) }, "Show all"),
+        );
     }
     const first = state.functions?.find((each) => each.durable)?.function_name;
     return h(

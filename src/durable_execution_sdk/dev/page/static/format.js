@@ -25,7 +25,9 @@ export function duration(milliseconds) {
 
 /** Writes the time that is left, without fractions of a second. @param {number} milliseconds */
 export function left(milliseconds) {
-    return milliseconds <= 0 ? "due" : `${duration(Math.ceil(milliseconds / 1_000) * 1_000).replace(".0 s", " s")} left`;
+    return milliseconds <= 0
+        ? "due"
+        : `${duration(Math.ceil(milliseconds / 1_000) * 1_000).replace(".0 s", " s")} left`;
 }
 
 /** @param {number | null} bytes */
@@ -44,9 +46,26 @@ export function count(count, one, many = `${one}s`) {
     return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
-const SAME_DAY = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const OTHER_DAY = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const MILLISECONDS = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3, hourCycle: "h23" });
+const SAME_DAY = new Intl.DateTimeFormat(undefined, {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+});
+const OTHER_DAY = new Intl.DateTimeFormat(undefined, {
+    month: "short",
+    day: "numeric",
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+});
+const MILLISECONDS = new Intl.DateTimeFormat(undefined, {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    fractionalSecondDigits: 3,
+    hourCycle: "h23",
+});
 
 /** Writes a local time; of another day with the day. @param {string | number} at @param {number} now */
 export function time(at, now) {

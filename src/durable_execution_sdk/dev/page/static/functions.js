@@ -18,9 +18,23 @@ export function functionsScreen() {
         return h("main", { class: "screen", key: "functions" }, h("div", { class: "empty quiet" }, "Reading…"));
     }
     if (!functions.length) {
-        return h("main", { class: "screen", key: "functions" }, h("div", { class: "empty" }, h("h2", null, "No function was found"), h("pre", { class: "command" }, "durable dev app.py")));
+        return h(
+            "main",
+            { class: "screen", key: "functions" },
+            h(
+                "div",
+                { class: "empty" },
+                h("h2", null, "No function was found"),
+                h("pre", { class: "command" }, "durable dev app.py"),
+            ),
+        );
     }
-    return h("main", { class: "screen", key: "functions" }, h("h1", { class: "heading" }, count(functions.length, "function")), h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Functions" }, functions.map(item)));
+    return h(
+        "main",
+        { class: "screen", key: "functions" },
+        h("h1", { class: "heading" }, count(functions.length, "function")),
+        h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Functions" }, functions.map(item)),
+    );
 }
 
 /** @param {FunctionDocument} each */
@@ -35,18 +49,39 @@ function item(each) {
             { class: "callback-head" },
             h("b", null, visible(each.function_name)),
             h("span", { class: "quiet" }, each.durable ? "durable" : "plain"),
-            h("span", { class: "quiet" }, `ends after ${duration(each.timeout * 1_000)}${each.execution_timeout ? `, its executions after ${duration(each.execution_timeout * 1_000)}` : ""}`),
+            h(
+                "span",
+                { class: "quiet" },
+                `ends after ${duration(each.timeout * 1_000)}${each.execution_timeout ? `, its executions after ${duration(each.execution_timeout * 1_000)}` : ""}`,
+            ),
             each.durable && h("button", { class: "primary", onclick: () => startDialog(each.function_name) }, "Start…"),
-            each.durable && h("a", { href: `/executions?function=${encodeURIComponent(each.function_name)}` }, "Its executions"),
+            each.durable &&
+                h("a", { href: `/executions?function=${encodeURIComponent(each.function_name)}` }, "Its executions"),
         ),
-        h("p", { class: "quiet" }, `Versions: ${each.versions.map(visible).join(", ") || "$LATEST"}${aliases.length ? `. Aliases: ${aliases.map(([name, version]) => `${visible(name)} → ${visible(version)}`).join(", ")}` : ""}. ${count(each.workers.length, "process", "processes")}, ${running.length} at work`),
+        h(
+            "p",
+            { class: "quiet" },
+            `Versions: ${each.versions.map(visible).join(", ") || "$LATEST"}${aliases.length ? `. Aliases: ${aliases.map(([name, version]) => `${visible(name)} → ${visible(version)}`).join(", ")}` : ""}. ${count(each.workers.length, "process", "processes")}, ${running.length} at work`,
+        ),
         running.length > 0 &&
             h(
                 "ul",
                 null,
-                running.slice(0, 20).map((worker) =>
-                    h("li", { key: worker.process }, `process ${worker.process}, version ${visible(worker.version)}: `, worker.durable_execution_arn && h("a", { href: executionAddress(worker.durable_execution_arn) }, nameOf(worker.durable_execution_arn))),
-                ),
+                running
+                    .slice(0, 20)
+                    .map((worker) =>
+                        h(
+                            "li",
+                            { key: worker.process },
+                            `process ${worker.process}, version ${visible(worker.version)}: `,
+                            worker.durable_execution_arn &&
+                                h(
+                                    "a",
+                                    { href: executionAddress(worker.durable_execution_arn) },
+                                    nameOf(worker.durable_execution_arn),
+                                ),
+                        ),
+                    ),
             ),
     );
 }

@@ -1,7 +1,7 @@
 // A held execution: what its log has, what the code asks for, and the four choices.
 
-import { act } from "./api.js";
 import { fork, stop } from "./actions.js";
+import { act } from "./api.js";
 import { openDialog } from "./dialog.js";
 import { visible } from "./format.js";
 import { h } from "./render.js";
@@ -19,7 +19,9 @@ export function heldNotice(model) {
     }
     const operation = held.operation_id ? model.operations.get(held.operation_id) : undefined;
     const recorded = held.operation_id ? model.places.get(held.operation_id) : undefined;
-    const asked = held.file ? `${visible(held.file)}${held.line === null ? "" : `:${held.line}`}${held.function ? `, in ${visible(held.function)}` : ""}` : "";
+    const asked = held.file
+        ? `${visible(held.file)}${held.line === null ? "" : `:${held.line}`}${held.function ? `, in ${visible(held.function)}` : ""}`
+        : "";
     return h(
         "section",
         { class: "held", key: "held", "aria-labelledby": "held-title" },
@@ -32,8 +34,22 @@ export function heldNotice(model) {
                 { class: "side" },
                 h("h3", null, "The log has"),
                 h("p", { class: "operation" }, visible(held.expected)),
-                recorded && h("p", { class: "quiet" }, `${visible(recorded.file)}:${recorded.line}, in ${visible(recorded.function)}, when it ran`),
-                operation && h("p", null, h("a", { href: executionAddress(model.arn, "timeline", operation.id) }, "Look at this operation")),
+                recorded &&
+                    h(
+                        "p",
+                        { class: "quiet" },
+                        `${visible(recorded.file)}:${recorded.line}, in ${visible(recorded.function)}, when it ran`,
+                    ),
+                operation &&
+                    h(
+                        "p",
+                        null,
+                        h(
+                            "a",
+                            { href: executionAddress(model.arn, "timeline", operation.id) },
+                            "Look at this operation",
+                        ),
+                    ),
             ),
             h(
                 "div",
@@ -48,7 +64,11 @@ export function heldNotice(model) {
         h(
             "div",
             { class: "buttons start" },
-            h("button", { class: "primary", onclick: () => fork(document, operation ?? null) }, operation ? "Fork before this operation…" : "Fork…"),
+            h(
+                "button",
+                { class: "primary", onclick: () => fork(document, operation ?? null) },
+                operation ? "Fork before this operation…" : "Fork…",
+            ),
             h("button", { onclick: () => runAnyway(document) }, "Run on anyway…"),
             h("button", { class: "danger", onclick: () => stop(model.arn) }, "Stop…"),
         ),

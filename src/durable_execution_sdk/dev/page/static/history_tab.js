@@ -15,7 +15,9 @@ export function historyTab(model) {
     model.loadEvents();
     const find = (state.address.query.get("find") ?? "").toLowerCase();
     const selected = state.address.query.get("event");
-    const events = [...model.events.values()].sort((a, b) => a.EventId - b.EventId).filter((event) => !find || textOf(model, event).toLowerCase().includes(find));
+    const events = [...model.events.values()]
+        .sort((a, b) => a.EventId - b.EventId)
+        .filter((event) => !find || textOf(model, event).toLowerCase().includes(find));
     return h(
         "section",
         { class: "timeline", key: "history" },
@@ -29,11 +31,20 @@ export function historyTab(model) {
                 "aria-label": "Find in the history",
                 autocomplete: "off",
                 ".value": state.address.query.get("find") ?? "",
-                oninput: (/** @type {Event} */ event) => goWith({ find: /** @type {HTMLInputElement} */ (event.target).value }, { replace: true }),
+                oninput: (/** @type {Event} */ event) =>
+                    goWith({ find: /** @type {HTMLInputElement} */ (event.target).value }, { replace: true }),
             }),
-            h("span", { class: "quiet" }, model.isLoadingEvents ? "Reading…" : `${events.length.toLocaleString("en")} events`),
+            h(
+                "span",
+                { class: "quiet" },
+                model.isLoadingEvents ? "Reading…" : `${events.length.toLocaleString("en")} events`,
+            ),
         ),
-        h("div", { class: "head history-grid" }, ["Event", "Time", "Type", "Operation", "Details"].map((each) => h("span", null, each))),
+        h(
+            "div",
+            { class: "head history-grid" },
+            ["Event", "Time", "Type", "Operation", "Details"].map((each) => h("span", null, each)),
+        ),
         rows({
             id: "history",
             count: events.length,
@@ -45,7 +56,12 @@ export function historyTab(model) {
                 const isBad = /Failed|TimedOut/.test(event.EventType);
                 return h(
                     "a",
-                    { class: `row history-grid${String(event.EventId) === selected ? " selected" : ""}`, key: event.EventId, style: place, href: `${executionAddress(model.arn, "history")}?event=${event.EventId}${find ? `&find=${encodeURIComponent(find)}` : ""}` },
+                    {
+                        class: `row history-grid${String(event.EventId) === selected ? " selected" : ""}`,
+                        key: event.EventId,
+                        style: place,
+                        href: `${executionAddress(model.arn, "history")}?event=${event.EventId}${find ? `&find=${encodeURIComponent(find)}` : ""}`,
+                    },
                     h("span", { class: "number" }, event.EventId),
                     h("span", { class: "number", title: utc(at(event)) }, exactTime(at(event))),
                     h("span", { class: isBad ? "bad" : "" }, visible(event.EventType)),
@@ -76,10 +92,21 @@ function details(model, event) {
     const isFailed = /Failed|TimedOut/.test(event.EventType);
     for (const [name, value] of Object.entries(event)) {
         if (name.endsWith("Details") && value && typeof value === "object") {
-            const { RetryDetails: retry, Error: error, ScheduledEndTimestamp: until, FunctionName: name, Duration: seconds } = value;
+            const {
+                RetryDetails: retry,
+                Error: error,
+                ScheduledEndTimestamp: until,
+                FunctionName: name,
+                Duration: seconds,
+            } = value;
             // The events come without payloads, and so without errors.
-            const attempt = operation?.attempts[(retry?.CurrentAttempt ?? 1) - 1]?.error ?? operation?.error ?? (operation ? null : model.document?.error);
-            const payload = error?.Payload ?? (isFailed && attempt ? { ErrorType: attempt.error_type, ErrorMessage: attempt.error_message } : null);
+            const attempt =
+                operation?.attempts[(retry?.CurrentAttempt ?? 1) - 1]?.error ??
+                operation?.error ??
+                (operation ? null : model.document?.error);
+            const payload =
+                error?.Payload ??
+                (isFailed && attempt ? { ErrorType: attempt.error_type, ErrorMessage: attempt.error_message } : null);
             facts.push(
                 ...[
                     retry?.CurrentAttempt > 1 && `attempt ${retry.CurrentAttempt}`,

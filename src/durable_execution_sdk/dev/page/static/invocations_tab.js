@@ -18,7 +18,13 @@ export function invocationsTab(model) {
     return h(
         "section",
         { class: "timeline", key: "invocations" },
-        h("div", { class: "head invocations-grid" }, ["", "Began", "Took", "Outcome", "Process", "Memory", "Start-up", "Request"].map((each) => h("span", null, each))),
+        h(
+            "div",
+            { class: "head invocations-grid" },
+            ["", "Began", "Took", "Outcome", "Process", "Memory", "Start-up", "Request"].map((each) =>
+                h("span", null, each),
+            ),
+        ),
         rows({
             id: "invocations",
             count: list.length,
@@ -38,10 +44,26 @@ function line(model, each, index, place, now) {
         h("span", { class: "number" }, index + 1),
         h("span", { class: "number", title: utc(each.start_timestamp) }, exactTime(each.start_timestamp)),
         h("span", { class: "number" }, duration(end - Date.parse(each.start_timestamp))),
-        h("span", { class: each.error ? "bad" : "" }, each.error ? visible(`${each.error.error_type ?? "Error"}: ${each.error.error_message ?? ""}`) : each.end_timestamp ? "ended" : "running"),
+        h(
+            "span",
+            { class: each.error ? "bad" : "" },
+            each.error
+                ? visible(`${each.error.error_type ?? "Error"}: ${each.error.error_message ?? ""}`)
+                : each.end_timestamp
+                  ? "ended"
+                  : "running",
+        ),
         h("span", { class: "number" }, each.process ?? ""),
-        h("span", { class: "number" }, each.peak_kilobytes === null ? "" : `${Math.round(each.peak_kilobytes / 1_024)} MB`),
+        h(
+            "span",
+            { class: "number" },
+            each.peak_kilobytes === null ? "" : `${Math.round(each.peak_kilobytes / 1_024)} MB`,
+        ),
         h("span", { class: "number" }, each.init_milliseconds === null ? "" : duration(each.init_milliseconds)),
-        h("a", { href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(each.request_id)}` }, h("code", null, each.request_id)),
+        h(
+            "a",
+            { href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(each.request_id)}` },
+            h("code", null, each.request_id),
+        ),
     );
 }

@@ -39,14 +39,16 @@ export function findMistake(text) {
         }
         const { at, wanted } = scan(text);
         const before = text.slice(0, at).split("\n");
-        const found = at < text.length ? `, not ${JSON.stringify(text.slice(at, at + 12).split("\n")[0])}` : ", but it ends here";
+        const found =
+            at < text.length ? `, not ${JSON.stringify(text.slice(at, at + 12).split("\n")[0])}` : ", but it ends here";
         return `Line ${before.length}, column ${(before.at(-1) ?? "").length + 1}: ${wanted} is expected${found}`;
     }
 }
 
 // biome-ignore-start lint/suspicious/noControlCharactersInRegex: JSON forbids them in strings
 const SPACE = /[ \t\n\r]*/y;
-const SCALAR = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+const SCALAR =
+    /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 const NAME = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 // biome-ignore-end lint/suspicious/noControlCharactersInRegex: JSON forbids them in strings
 

@@ -1,13 +1,13 @@
 // The keyboard.
 
-import { closeDrawer } from "./drawer.js";
 import { requestDraw } from "./draw.js";
+import { closeDrawer } from "./drawer.js";
 import { ROW_HEIGHT } from "./executions.js";
 import { h } from "./render.js";
 import { executionAddress, go, goWith } from "./router.js";
 import { reveal } from "./rows.js";
 import { state } from "./state.js";
-import { filterOf, nextFailure, revealOperation } from "./timeline.js";
+import { filterOf, nextFailure, revealOperation } from "./tree_view.js";
 
 /** @type {[string, string][]} */
 const HELP = [
@@ -140,7 +140,14 @@ export function help() {
                 "form",
                 { method: "dialog" },
                 h("h2", { id: "help-title" }, "Keys"),
-                h("dl", { class: "facts" }, HELP.flatMap(([key, text]) => [h("dt", { key }, h("kbd", null, key)), h("dd", { key: text }, text)])),
+                h(
+                    "dl",
+                    { class: "facts" },
+                    HELP.flatMap(([key, text]) => [
+                        h("dt", { key }, h("kbd", null, key)),
+                        h("dd", { key: text }, text),
+                    ]),
+                ),
                 h("div", { class: "buttons" }, h("button", { class: "primary" }, "Close")),
             ),
         )

@@ -26,7 +26,11 @@ export class ExecutionList {
 
     /** @param {URLSearchParams} query */
     async show(query) {
-        const filter = { text: query.get("text") ?? "", status: query.get("status") ?? "", function: query.get("function") ?? "" };
+        const filter = {
+            text: query.get("text") ?? "",
+            status: query.get("status") ?? "",
+            function: query.get("function") ?? "",
+        };
         if (this.state === "ready" && JSON.stringify(filter) === JSON.stringify(this.filter)) {
             return;
         }
@@ -76,7 +80,13 @@ export class ExecutionList {
     /** @param {string | null} after @returns {Promise<{number: number, executions: Row[], next: string | null}>} */
     page(after) {
         const { text, status, function: name } = this.filter;
-        return get("/_durable/executions", { text: text || null, status: status || null, function: name || null, after, limit: PAGE });
+        return get("/_durable/executions", {
+            text: text || null,
+            status: status || null,
+            function: name || null,
+            after,
+            limit: PAGE,
+        });
     }
 
     /** @param {Row[]} rows */
@@ -102,7 +112,9 @@ export class ExecutionList {
             this.rows.set(arn, row);
         } else if (this.isInReach(row)) {
             this.rows.set(arn, row);
-            const place = this.order.findIndex((each) => (this.rows.get(each)?.start_timestamp ?? "") <= row.start_timestamp);
+            const place = this.order.findIndex(
+                (each) => (this.rows.get(each)?.start_timestamp ?? "") <= row.start_timestamp,
+            );
             this.order.splice(place < 0 ? this.order.length : place, 0, arn);
         }
     }
@@ -117,7 +129,11 @@ export class ExecutionList {
     /** @param {Row} row */
     fits(row) {
         const { text, status, function: name } = this.filter;
-        return (!text || row.durable_execution_name.includes(text)) && (!status || row.status === status) && (!name || row.function_name === name);
+        return (
+            (!text || row.durable_execution_name.includes(text)) &&
+            (!status || row.status === status) &&
+            (!name || row.function_name === name)
+        );
     }
 
     /** False for an old execution of a page that was not read yet. @param {Row} row */

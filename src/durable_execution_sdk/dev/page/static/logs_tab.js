@@ -18,7 +18,13 @@ export function logsTab(model) {
     const find = (query.get("find") ?? "").toLowerCase();
     const of = query.get("of");
     const selected = query.get("line");
-    const lines = [...model.lines.values()].sort((a, b) => a.number - b.number).filter((line) => (!find || line.text.toLowerCase().includes(find)) && (!of || line.operation_id === of || line.request_id === of));
+    const lines = [...model.lines.values()]
+        .sort((a, b) => a.number - b.number)
+        .filter(
+            (line) =>
+                (!find || line.text.toLowerCase().includes(find)) &&
+                (!of || line.operation_id === of || line.request_id === of),
+        );
     const operation = of ? model.operations.get(of) : undefined;
     return h(
         "section",
@@ -33,9 +39,15 @@ export function logsTab(model) {
                 "aria-label": "Find in the lines",
                 autocomplete: "off",
                 ".value": query.get("find") ?? "",
-                oninput: (/** @type {Event} */ event) => goWith({ find: /** @type {HTMLInputElement} */ (event.target).value }, { replace: true }),
+                oninput: (/** @type {Event} */ event) =>
+                    goWith({ find: /** @type {HTMLInputElement} */ (event.target).value }, { replace: true }),
             }),
-            of && h("button", { onclick: () => goWith({ of: "" }) }, `Of ${operation ? title(operation) : "one invocation"} alone ×`),
+            of &&
+                h(
+                    "button",
+                    { onclick: () => goWith({ of: "" }) },
+                    `Of ${operation ? title(operation) : "one invocation"} alone ×`,
+                ),
             h("span", { class: "quiet" }, `${lines.length.toLocaleString("en")} lines`),
         ),
         lines.length
@@ -59,7 +71,12 @@ function row(model, line, selected, place) {
     keep.delete("operation");
     return h(
         "a",
-        { class: `row logs-grid${String(line.number) === selected ? " selected" : ""}`, key: line.number, style: place, href: `${executionAddress(model.arn, "logs")}?${keep}` },
+        {
+            class: `row logs-grid${String(line.number) === selected ? " selected" : ""}`,
+            key: line.number,
+            style: place,
+            href: `${executionAddress(model.arn, "logs")}?${keep}`,
+        },
         h("span", { class: "number", title: utc(line.at) }, exactTime(line.at)),
         h("span", { class: "quiet" }, operation ? title(operation) : ""),
         h("code", { class: line.stream === "stderr" ? "stderr" : "" }, textOf(line)),

@@ -18,7 +18,10 @@ function draw() {
     const root = document.getElementById("app");
     if (root) {
         document.title = pageTitle();
-        patch(root, [top(), messages(), screen(), dialog(), help()].filter((each) => each !== null && each !== false));
+        patch(
+            root,
+            [top(), messages(), screen(), dialog(), help()].filter((each) => each !== null && each !== false),
+        );
     }
 }
 
@@ -40,21 +43,42 @@ function top() {
     return h(
         "header",
         { class: "top", key: "top" },
-        h("a", { class: "brand", href: "/executions" }, h("img", { src: "/page/icon.svg", alt: "", width: 20, height: 20 }), "durable dev"),
+        h(
+            "a",
+            { class: "brand", href: "/executions" },
+            h("img", { src: "/page/icon.svg", alt: "", width: 20, height: 20 }),
+            "durable dev",
+        ),
         h(
             "nav",
             { "aria-label": "Screens" },
             link("/executions", "Executions", ["executions", "execution"]),
-            link("/callbacks", "Callbacks", ["callbacks"], waiting ? h("span", { class: "count", title: "wait for an answer" }, waiting.toLocaleString("en")) : null),
+            link(
+                "/callbacks",
+                "Callbacks",
+                ["callbacks"],
+                waiting
+                    ? h("span", { class: "count", title: "wait for an answer" }, waiting.toLocaleString("en"))
+                    : null,
+            ),
             link("/functions", "Functions", ["functions"]),
         ),
-        h("span", { class: `live ${state.isConnected ? "good" : "bad"}`, role: "status" }, state.isConnected ? "● live" : "✕ not connected"),
+        h(
+            "span",
+            { class: `live ${state.isConnected ? "good" : "bad"}`, role: "status" },
+            state.isConnected ? "● live" : "✕ not connected",
+        ),
     );
 }
 
 /** @param {string} href @param {string} text @param {string[]} screens @param {Child} [more] */
 function link(href, text, screens, more = null) {
-    return h("a", { key: href, href, "aria-current": screens.includes(state.address.screen) ? "page" : null }, more ? `${text} ` : text, more);
+    return h(
+        "a",
+        { key: href, href, "aria-current": screens.includes(state.address.screen) ? "page" : null },
+        more ? `${text} ` : text,
+        more,
+    );
 }
 
 function messages() {
@@ -65,7 +89,12 @@ function messages() {
     return h(
         "div",
         { class: "messages", key: "messages" },
-        !isConnected && h("p", { class: "lost", role: "alert", key: "lost" }, "The feed is lost: what is shown is no longer live. The page catches up as soon as the server answers."),
+        !isConnected &&
+            h(
+                "p",
+                { class: "lost", role: "alert", key: "lost" },
+                "The feed is lost: what is shown is no longer live. The page catches up as soon as the server answers.",
+            ),
         notice &&
             h(
                 "p",

@@ -5,7 +5,7 @@ import { drawAfter } from "./draw.js";
 import { duration, exactTime, size, utc } from "./format.js";
 import { h } from "./render.js";
 import { rows } from "./rows.js";
-import { filterOf, ROW_HEIGHT, toolbar, treeName } from "./timeline.js";
+import { filterOf, ROW_HEIGHT, toolbar, treeName } from "./tree_view.js";
 import { kindName, statusName } from "./words.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
@@ -24,7 +24,11 @@ export function operationsTab(model) {
         "section",
         { class: "timeline", key: "operations" },
         toolbar(model, list),
-        h("div", { class: "head operations-grid" }, ["Operation", "Kind", "Status", "Attempts", "Began", "Took", "Result"].map((each) => h("span", null, each))),
+        h(
+            "div",
+            { class: "head operations-grid" },
+            ["Operation", "Kind", "Status", "Attempts", "Began", "Took", "Result"].map((each) => h("span", null, each)),
+        ),
         rows({
             id: "operations",
             count: list.length,
@@ -39,7 +43,9 @@ export function operationsTab(model) {
 /** @param {ExecutionModel} model @param {TreeRow} row @param {boolean} isSelected @param {Record<string, string>} place @param {number} now */
 function line(model, row, isSelected, place, now) {
     const { operation } = row;
-    const end = operation.end_timestamp ? Date.parse(operation.end_timestamp) : Math.max(now, Date.parse(operation.start_timestamp));
+    const end = operation.end_timestamp
+        ? Date.parse(operation.end_timestamp)
+        : Math.max(now, Date.parse(operation.start_timestamp));
     return h(
         "div",
         { class: `row operations-grid${isSelected ? " selected" : ""}`, key: operation.id, style: place },

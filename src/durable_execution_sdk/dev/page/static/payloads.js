@@ -59,7 +59,12 @@ export function payloadView({ arn, kind, operation, version, title, bytes, limit
             "h3",
             null,
             title,
-            bytes !== undefined && h("small", { class: limit && (bytes ?? 0) > limit * 0.8 ? "bad" : "quiet" }, ` ${size(bytes)}${limit ? ` of ${size(limit)}` : ""}`),
+            bytes !== undefined &&
+                h(
+                    "small",
+                    { class: limit && (bytes ?? 0) > limit * 0.8 ? "bad" : "quiet" },
+                    ` ${size(bytes)}${limit ? ` of ${size(limit)}` : ""}`,
+                ),
             entry.text !== null && copyButton(entry.text),
         ),
         textView(entry),
@@ -81,7 +86,11 @@ function textView(entry) {
     return h(
         "div",
         { key: "text" },
-        h("pre", { class: "code", tabindex: 0, dir: "ltr" }, visible(isCut ? entry.text.slice(0, MOST_SHOWN) : entry.text)),
+        h(
+            "pre",
+            { class: "code", tabindex: 0, dir: "ltr" },
+            visible(isCut ? entry.text.slice(0, MOST_SHOWN) : entry.text),
+        ),
         isCut &&
             h(
                 "button",
@@ -98,7 +107,7 @@ function textView(entry) {
 
 /** @param {string} text @param {string} [name] */
 export function copyButton(text, name = "Copy") {
-    return h("button", { class: "small", onclick: () => navigator.clipboard?.writeText(text), }, name);
+    return h("button", { class: "small", onclick: () => navigator.clipboard?.writeText(text) }, name);
 }
 
 /**
@@ -115,8 +124,29 @@ export function errorView({ arn, operation, error, version }) {
         { class: "error", key: `error ${operation ?? ""}` },
         h("h3", { class: "bad" }, visible(error.error_type ?? "Error")),
         h("p", { class: "message" }, visible(error.error_message ?? "")),
-        lines.length > 0 && h("pre", { class: "code", tabindex: 0, key: "own", "aria-label": "Frames of your code" }, visible(own.join("\n"))),
-        lines.length > own.length && h("details", { key: "all" }, h("summary", null, `All ${lines.length} frames`), h("pre", { class: "code", tabindex: 0 }, visible(lines.join("\n")))),
-        data != null && h("details", { key: "data" }, h("summary", null, "Data of the error"), h("pre", { class: "code", tabindex: 0 }, visible(typeof data === "string" ? data : JSON.stringify(data, null, 2)))),
+        lines.length > 0 &&
+            h(
+                "pre",
+                { class: "code", tabindex: 0, key: "own", "aria-label": "Frames of your code" },
+                visible(own.join("\n")),
+            ),
+        lines.length > own.length &&
+            h(
+                "details",
+                { key: "all" },
+                h("summary", null, `All ${lines.length} frames`),
+                h("pre", { class: "code", tabindex: 0 }, visible(lines.join("\n"))),
+            ),
+        data != null &&
+            h(
+                "details",
+                { key: "data" },
+                h("summary", null, "Data of the error"),
+                h(
+                    "pre",
+                    { class: "code", tabindex: 0 },
+                    visible(typeof data === "string" ? data : JSON.stringify(data, null, 2)),
+                ),
+            ),
     );
 }

@@ -74,7 +74,12 @@ export function rows({ id, count, height, label, kept = -1, row, behind }) {
                 resized.observe(element);
             },
         },
-        h("div", { class: "space", style: { height: `${count * height}px` } }, behind?.(first, last, placed(first, height)), children),
+        h(
+            "div",
+            { class: "space", style: { height: `${count * height}px` } },
+            behind?.(first, last, placed(first, height)),
+            children,
+        ),
     );
 }
 

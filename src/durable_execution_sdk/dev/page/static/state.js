@@ -41,7 +41,10 @@ class State {
 
     /** Reads what all screens show. */
     async readAll() {
-        const [time, functions] = await Promise.all([get("/_durable/time"), get("/_durable/functions")]).catch(() => [null, null]);
+        const [time, functions] = await Promise.all([get("/_durable/time"), get("/_durable/functions")]).catch(() => [
+            null,
+            null,
+        ]);
         if (time && functions) {
             setServerTime(time.now);
             this.functions = functions.functions;
@@ -102,7 +105,10 @@ class State {
                 this.functions = news.data.functions;
                 break;
             case "watched":
-                if (this.execution && (this.execution.arn === news.data.durable_execution_arn || this.execution.state === "loading")) {
+                if (
+                    this.execution &&
+                    (this.execution.arn === news.data.durable_execution_arn || this.execution.state === "loading")
+                ) {
                     this.execution.take(news.data);
                 }
                 break;

@@ -4,33 +4,24 @@ import { axisOf } from "./axis.js";
 import { bars, invocationStrip } from "./bars.js";
 import { executionNow, passes } from "./clock.js";
 import { drawAfter, requestDraw } from "./draw.js";
-import { count, utc, visible } from "./format.js";
+import { count } from "./format.js";
 import { h, svg } from "./render.js";
-import { executionAddress, goWith } from "./router.js";
-import { reveal, rows, widthOf } from "./rows.js";
+import { goWith } from "./router.js";
+import { rows, widthOf } from "./rows.js";
 import { state } from "./state.js";
-import { openAbove, setAllOpen, setOpen, treeRows } from "./tree.js";
-import { hasFailed, sign, statusName, title, tone } from "./words.js";
+import { filterOf, ROW_HEIGHT, toolbar, treeName } from "./tree_view.js";
 
 /** @import { Axis } from "./axis.js" */
 /** @import { ExecutionModel } from "./execution_model.js" */
 /** @import { TreeRow } from "./tree.js" */
 
-export const ROW_HEIGHT = 26;
 const HEAD_HEIGHT = 34;
-const MOST_INDENTS = 10;
 const LIVE_MILLISECONDS = 250;
 
 /** The part of the axis that is shown, by execution. @type {WeakMap<ExecutionModel, [number, number]>} */
 const zooms = new WeakMap();
 /** The places between which the pointer drags. @type {[number, number] | null} */
 let brush = null;
-
-/** @param {ExecutionModel} model */
-export function filterOf(model) {
-    const { query } = state.address;
-    return { rows: treeRows(model, { find: query.get("find") ?? "", failed: query.get("failed") === "1" }), operation: query.get("operation") };
-}
 
 /** @param {ExecutionModel} model */
 export function timeline(model) {
@@ -53,7 +44,7 @@ export function timeline(model) {
     return h(
         "section",
         { class: "timeline", key: "timeline", style: { "--labels": `${labels}px` }, "aria-label": "Timeline" },
-        toolbar(model, list),
+        toolbar(model, list, scaleButtons(model)),
         head(model, plot),
         list.length
             ? rows({
@@ -62,71 +53,39 @@ export function timeline(model) {
                   height: ROW_HEIGHT,
                   label: "Operations over time",
                   kept: selected,
-                  row: (index, place) => treeLine(model, /** @type {TreeRow} */ (list[index]), index === selected, place),
+                  row: (index, place) =>
+                      treeLine(model, /** @type {TreeRow} */ (list[index]), index === selected, place),
                   behind: (first, last, place) =>
                       svg(
                           "svg",
-                          { class: "plot", key: "plot", style: place, width, height: Math.max(0, last - first) * ROW_HEIGHT, "aria-hidden": "true" },
+                          {
+                              class: "plot",
+                              key: "plot",
+                              style: place,
+                              width,
+                              height: Math.max(0, last - first) * ROW_HEIGHT,
+                              "aria-hidden": "true",
+                          },
                           gaps(axis, width, Math.max(0, last - first) * ROW_HEIGHT),
                           bars(list, first, last, plot),
                       ),
               })
-            : h("div", { class: "empty quiet" }, model.operations.size ? "No operation fits the filter." : "No operation has begun."),
+            : h(
+                  "div",
+                  { class: "empty quiet" },
+                  model.operations.size ? "No operation fits the filter." : "No operation has begun.",
+              ),
     );
 }
 
-/** @param {ExecutionModel} model @param {TreeRow[]} list */
-export function toolbar(model, list) {
-    const { query, tab } = state.address;
-    const isFailed = query.get("failed") === "1";
-    const isWhole = query.get("idle") === "all";
-    return h(
-        "div",
-        { class: "toolbar" },
-        h("input", {
-            type: "search",
-            id: "filter",
-            placeholder: "Find an operation   /",
-            "aria-label": "Find an operation by its name",
-            autocomplete: "off",
-            ".value": query.get("find") ?? "",
-            oninput: (/** @type {Event} */ event) => goWith({ find: /** @type {HTMLInputElement} */ (event.target).value }, { replace: true }),
-        }),
-        h("button", { "aria-pressed": String(isFailed), onclick: () => goWith({ failed: isFailed ? "" : "1" }, { replace: true }) }, "Failed only"),
-        h("button", { onclick: () => nextFailure(model, list), title: "n" }, "Next failure"),
-        h("button", { onclick: () => setAllOpen(model, true) }, "Open all"),
-        h("button", { onclick: () => setAllOpen(model, false) }, "Close all"),
-        tab === "timeline" && h("button", { "aria-pressed": String(!isWhole), onclick: () => goWith({ idle: isWhole ? "" : "all" }, { replace: true }) }, "Cut idle time"),
-        zooms.has(model) && tab === "timeline" && h("button", { onclick: () => zoom(model, null) }, "Whole time"),
-    );
-}
-
-/** Selects the next operation that failed. @param {ExecutionModel} model @param {TreeRow[]} list */
-export function nextFailure(model, list) {
-    if (!model.document) {
-        return;
-    }
-    const all = [...model.operations.values()];
-    const from = all.findIndex((each) => each.id === state.address.query.get("operation")) + 1;
-    const found = [...all.slice(from), ...all.slice(0, from)].find(hasFailed);
-    if (!found) {
-        state.notice = { text: "No operation has failed.", isBad: false };
-        requestDraw();
-        return;
-    }
-    if (!list.some((row) => row.operation.id === found.id)) {
-        openAbove(model, found.id);
-    }
-    goWith({ operation: found.id });
-    revealOperation(model, found.id);
-}
-
-/** @param {ExecutionModel} model @param {string} id */
-export function revealOperation(model, id) {
-    const index = filterOf(model).rows.findIndex((row) => row.operation.id === id);
-    if (index >= 0) {
-        reveal(state.address.tab, index, ROW_HEIGHT);
-    }
+/** @param {ExecutionModel} model */
+function scaleButtons(model) {
+    const isWhole = state.address.query.get("idle") === "all";
+    const change = () => goWith({ idle: isWhole ? "" : "all" }, { replace: true });
+    return [
+        h("button", { key: "idle", "aria-pressed": String(!isWhole), onclick: change }, "Cut idle time"),
+        zooms.has(model) && h("button", { key: "zoom", onclick: () => zoom(model, null) }, "Whole time"),
+    ];
 }
 
 /** @param {ExecutionModel} model @param {[number, number] | null} part */
@@ -151,7 +110,11 @@ function head(model, plot) {
     return h(
         "div",
         { class: "axis" },
-        h("span", { class: "quiet" }, `${count(model.operations.size, "operation")}, ${count(model.invocations.size, "invocation")}`),
+        h(
+            "span",
+            { class: "quiet" },
+            `${count(model.operations.size, "operation")}, ${count(model.invocations.size, "invocation")}`,
+        ),
         svg(
             "svg",
             {
@@ -180,7 +143,15 @@ function head(model, plot) {
             gaps(axis, width, HEAD_HEIGHT, true),
             invocationStrip(model.invocations.values(), plot, HEAD_HEIGHT - 9),
             axis.ticks(width).map(({ x, text }) => svg("text", { key: text, class: "tick", x, y: 13 }, text)),
-            brush && svg("rect", { key: "brush", class: "brush", x: Math.min(...brush) * width, y: 0, width: Math.abs(brush[1] - brush[0]) * width, height: HEAD_HEIGHT }),
+            brush &&
+                svg("rect", {
+                    key: "brush",
+                    class: "brush",
+                    x: Math.min(...brush) * width,
+                    y: 0,
+                    width: Math.abs(brush[1] - brush[0]) * width,
+                    height: HEAD_HEIGHT,
+                }),
         ),
     );
 }
@@ -191,8 +162,26 @@ function gaps(axis, width, height, isNamed = false) {
         .idle()
         .filter((gap) => gap.right > 0 && gap.left < 1)
         .flatMap((gap, index) => [
-            svg("rect", { key: `gap ${index}`, class: "gap", x: gap.left * width, y: 0, width: (gap.right - gap.left) * width, height }),
-            isNamed && svg("text", { key: `gap text ${index}`, class: "tick gap-text", x: ((gap.left + gap.right) / 2) * width, y: 13, "text-anchor": "middle" }, gap.text.split(" ").slice(0, 2).join(" ")),
+            svg("rect", {
+                key: `gap ${index}`,
+                class: "gap",
+                x: gap.left * width,
+                y: 0,
+                width: (gap.right - gap.left) * width,
+                height,
+            }),
+            isNamed &&
+                svg(
+                    "text",
+                    {
+                        key: `gap text ${index}`,
+                        class: "tick gap-text",
+                        x: ((gap.left + gap.right) / 2) * width,
+                        y: 13,
+                        "text-anchor": "middle",
+                    },
+                    gap.text.split(" ").slice(0, 2).join(" "),
+                ),
         ]);
 }
 
@@ -204,36 +193,4 @@ function treeLine(model, row, isSelected, place) {
         { class: `row timeline-row${isSelected ? " selected" : ""}`, key: operation.id, style: place },
         treeName(model, row, "timeline"),
     );
-}
-
-/** Describes the name of an operation in its tree, with the button of a group. @param {ExecutionModel} model @param {TreeRow} row @param {string} tab */
-export function treeName(model, row, tab) {
-    const { operation, depth } = row;
-    const status = model.statusOf(operation);
-    const { query } = state.address;
-    const keep = new URLSearchParams(query);
-    keep.set("operation", operation.id);
-    return h(
-        "span",
-        { class: "tree-name", style: { "padding-left": `${Math.min(depth, MOST_INDENTS) * 14 + (row.isGroup ? 0 : 18)}px` } },
-        row.isGroup &&
-            h("button", { class: "toggle", "aria-expanded": String(row.isOpen), "aria-label": `${row.isOpen ? "Close" : "Open"} ${title(operation)}`, onclick: () => setOpen(model, operation.id, !row.isOpen) }, row.isOpen ? "▾" : "▸"),
-        h(
-            "a",
-            { href: `${executionAddress(model.arn, tab)}?${keep}`, class: tone(status), title: `${visible(operation.kind)} ${title(operation)}: ${statusName(status)}, from ${utc(operation.start_timestamp)}${operation.end_timestamp ? ` to ${utc(operation.end_timestamp)}` : ""}` },
-            `${sign(status)} ${title(operation)}`,
-        ),
-        row.isGroup && h("small", { class: row.failed ? "bad" : "quiet" }, groupCount(row)),
-    );
-}
-
-/** @param {TreeRow} row */
-function groupCount({ operation, inside, failed }) {
-    const { progress } = operation;
-    if (progress) {
-        const total = progress.total ?? progress.started;
-        const done = progress.succeeded + progress.failed;
-        return `${done.toLocaleString("en")}/${total.toLocaleString("en")}${progress.failed ? ` · ${progress.failed.toLocaleString("en")} ✕` : ""}`;
-    }
-    return `${inside.toLocaleString("en")}${failed ? ` · ${failed.toLocaleString("en")} ✕` : ""}`;
 }

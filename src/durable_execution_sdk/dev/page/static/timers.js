@@ -10,5 +10,9 @@ import { h } from "./render.js";
 /** @param {ExecutionDocument} document @param {Timer} timer */
 export function actionOnTimer(document, timer) {
     const rest = left(Date.parse(timer.fires_at) - executionNow(document.execution.time));
-    return h("button", { key: "fire", title: `${timer.kind}, ${rest}`, onclick: () => fire(document, timer) }, "Fire this timer now");
+    return h(
+        "button",
+        { key: "fire", title: `${timer.kind}, ${rest}`, onclick: () => fire(document, timer) },
+        "Fire this timer now",
+    );
 }

@@ -83,7 +83,11 @@ function build(model, { find, failed }) {
             continue;
         }
         const below = children.get(operation.id) ?? [];
-        const isSmall = below.length === 1 || (depth === 0 ? roots.length <= MOST_OPEN_CHILDREN : below.length <= MOST_OPEN_CHILDREN && operations.size <= MOST_OPEN_OPERATIONS);
+        const isSmall =
+            below.length === 1 ||
+            (depth === 0
+                ? roots.length <= MOST_OPEN_CHILDREN
+                : below.length <= MOST_OPEN_CHILDREN && operations.size <= MOST_OPEN_OPERATIONS);
         const isOpen = shown !== null || (chosen?.get(operation.id) ?? defaults.get(model) ?? isSmall);
         const own = counts.get(operation.id) ?? { inside: 0, failed: 0 };
         rows.push({ operation, depth, isGroup: below.length > 0, isOpen, ...own });

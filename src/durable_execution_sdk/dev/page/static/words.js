@@ -106,6 +106,8 @@ export function hasFailed(operation) {
 
 /** The lines of a stack trace, those of the user's code first. @param {string[]} lines */
 export function framesOfUser(lines) {
-    const frames = lines.filter((line) => !/site-packages|dist-packages|node_modules|durable_execution_sdk\/|lib\/python3|<frozen /.test(line));
+    const frames = lines.filter(
+        (line) => !/site-packages|dist-packages|node_modules|durable_execution_sdk\/|lib\/python3|<frozen /.test(line),
+    );
     return frames.length ? frames : lines;
 }
