@@ -32,14 +32,16 @@ export function actionBar(document) {
                     "select",
                     {
                         class: mode === "real" ? "" : "chosen",
-                        onchange: (/** @type {Event} */ event) =>
-                            state.perform("", () =>
-                                act(arn, "time", { mode: /** @type {HTMLSelectElement} */ (event.target).value }),
-                            ),
+                        ".value": mode,
+                        onchange: (/** @type {Event} */ event) => {
+                            const select = /** @type {HTMLSelectElement} */ (event.target);
+                            const chosen = select.value;
+                            // It shows the mode that the server tells, also if it refuses this one.
+                            select.value = mode;
+                            state.perform("", () => act(arn, "time", { mode: chosen }));
+                        },
                     },
-                    ["real", "paused", "skip"].map((each) =>
-                        h("option", { key: each, value: each, selected: each === mode }, each),
-                    ),
+                    ["real", "paused", "skip"].map((each) => h("option", { key: each, value: each }, each)),
                 ),
             ),
         isOpen &&

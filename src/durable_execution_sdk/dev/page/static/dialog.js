@@ -112,10 +112,8 @@ function fieldRow(field, values) {
         field.kind === "choice"
             ? h(
                   "select",
-                  { id, onchange: change },
-                  (field.options ?? []).map(([each, text]) =>
-                      h("option", { key: each, value: each, selected: each === value }, text),
-                  ),
+                  { id, ".value": value, onchange: change },
+                  (field.options ?? []).map(([each, text]) => h("option", { key: each, value: each }, text)),
               )
             : field.kind === "json"
               ? h("textarea", {

@@ -163,6 +163,7 @@ function waiting(model, document, now) {
 function waitingItem(model, document, each, now) {
     const isOwn = model.operations.has(each.id);
     const name = each.path.map(visible).join(" / ") || title(each);
+    const own = executionAddress(model.arn, state.address.tab, each.id);
     const timer = document.timers.find((timer) => timer.operation_id === each.id);
     return h(
         "li",
@@ -170,12 +171,14 @@ function waitingItem(model, document, each, now) {
         isOwn ? h("a", { href: executionAddress(model.arn, state.address.tab, each.id) }, name) : h("b", null, name),
         ` waits for ${awaited(each, now)} `,
         each.callback_id
-            ? isOwn &&
-                  h(
-                      "a",
-                      { class: "button small", href: executionAddress(model.arn, state.address.tab, each.id) },
-                      "Answer",
-                  )
+            ? h(
+                  "a",
+                  {
+                      class: "button small",
+                      href: isOwn ? own : `/callbacks?callback=${encodeURIComponent(each.callback_id)}`,
+                  },
+                  "Answer",
+              )
             : timer && actionOnTimer(document, timer),
     );
 }

@@ -65,6 +65,7 @@ function choice(name, all, values, value) {
         {
             "aria-label": name,
             class: value ? "chosen" : "",
+            ".value": value,
             onchange: (/** @type {Event} */ event) =>
                 goWith({ [name]: /** @type {HTMLSelectElement} */ (event.target).value }),
         },
@@ -72,7 +73,7 @@ function choice(name, all, values, value) {
         options.map((each) =>
             h(
                 "option",
-                { value: each, key: each, selected: each === value },
+                { value: each, key: each },
                 name === "status" ? each.toLowerCase().replace("_", " ") : visible(each),
             ),
         ),

@@ -36,17 +36,26 @@ export class Feed {
     /** Begins after a change's number, as soon as no other tab holds the feed. @param {number} number */
     begin(number) {
         this.say({ asks: this.tab });
-        navigator.locks.request("durable dev feed", () => {
-            this.source = new Source(number, (said) => {
-                this.say(said);
-                this.hear(said);
+        if (navigator.locks) {
+            navigator.locks.request("durable dev feed", () => {
+                this.hold(number);
+                return new Promise(() => {}); // Held until the tab is closed.
             });
-            if (this.watching) {
-                this.source.watch(this.tab, this.watching.watch, this.watching.position);
-            }
-            this.say({ asks: this.tab });
-            return new Promise(() => {}); // Held until the tab is closed.
+        } else {
+            this.hold(number); // Another name of this computer without TLS: each tab for itself.
+        }
+    }
+
+    /** @param {number} number */
+    hold(number) {
+        this.source = new Source(number, (said) => {
+            this.say(said);
+            this.hear(said);
         });
+        if (this.watching) {
+            this.source.watch(this.tab, this.watching.watch, this.watching.position);
+        }
+        this.say({ asks: this.tab });
     }
 
     /** Asks for all changes of one execution after a position, in place of an earlier one. @param {string} arn @param {string} position */

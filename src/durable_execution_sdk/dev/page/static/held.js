@@ -24,7 +24,7 @@ export function heldNotice(model) {
         : "";
     return h(
         "section",
-        { class: "held", key: "held", "aria-labelledby": "held-title" },
+        { class: "held-notice", key: "held", "aria-labelledby": "held-title" },
         h("h2", { id: "held-title" }, `Held: the edited code does not fit the log (${visible(held.kind)})`),
         h(
             "div",

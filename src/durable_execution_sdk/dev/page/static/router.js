@@ -10,10 +10,19 @@ export function readAddress(path, search) {
     const query = new URLSearchParams(search);
     if (screen === "executions" && reference) {
         const known = TABS.find((each) => each === tab) ?? "timeline";
-        return { screen: "execution", arn: decodeURIComponent(reference), tab: known, query };
+        return { screen: "execution", arn: decoded(reference), tab: known, query };
     }
     const found = /** @type {const} */ (["callbacks", "functions"]).find((each) => each === screen);
     return { screen: found ?? "executions", arn: "", tab: "", query };
+}
+
+/** @param {string} text */
+function decoded(text) {
+    try {
+        return decodeURIComponent(text);
+    } catch {
+        return text; // A percent sign that was typed.
+    }
 }
 
 /** @returns {Address} */
