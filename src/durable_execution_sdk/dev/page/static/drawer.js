@@ -174,15 +174,12 @@ function attemptItem(attempt) {
     const { start_timestamp: began, end_timestamp: ended, next_attempt_timestamp: next, error } = attempt;
     const length = began && ended ? Date.parse(ended) - Date.parse(began) : 0;
     const took = length > 0 ? duration(length) : ended ? "" : "not ended";
-    const delay = next && ended ? `, again after ${duration(Date.parse(next) - Date.parse(ended))}` : "";
+    const delay = next && ended ? `again after ${duration(Date.parse(next) - Date.parse(ended))}` : "";
+    const facts = [began ? exactTime(began) : "", took, delay].filter((each) => each);
     return h(
         "li",
         { key: attempt.number },
-        h(
-            "span",
-            { class: error ? "bad" : ended ? "good" : "open", title: utc(began) },
-            `${began ? exactTime(began) : ""} ${took}${delay}`,
-        ),
+        h("span", { class: error ? "bad" : ended ? "good" : "open", title: utc(began) }, facts.join(", ")),
         error &&
             h("div", { class: "message" }, visible(`${error.error_type ?? "Error"}: ${error.error_message ?? ""}`)),
     );

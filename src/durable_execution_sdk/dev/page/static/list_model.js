@@ -52,8 +52,10 @@ export class ExecutionList {
                 this.state = "ready";
             }
         } catch (error) {
-            this.state = "failed";
-            this.failure = String(error instanceof Error ? error.message : error);
+            if (version === this.version) {
+                this.state = "failed";
+                this.failure = String(error instanceof Error ? error.message : error);
+            }
         }
         requestDraw();
     }
