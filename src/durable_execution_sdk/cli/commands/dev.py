@@ -165,8 +165,8 @@ def dev(
             found = session.load(find, news, directories if reload else None)
             _greet(session.server.url, place, found, background.say)
             news.begin(found)
-            if opens:
-                webbrowser.open(session.server.url)
+            if opens and not webbrowser.open(session.server.url):
+                background.say("no browser was found to open the page in", err=True)
             session.wait(partial(_tell_deleted, background.say, keep))
     except KeyboardInterrupt:
         background.say(
