@@ -16,7 +16,7 @@ def address(arn: str, tab: str = "timeline", query: str = "") -> str:
 
 
 class Complaints:
-    """What a page complained of; ``are_allowed`` for a test in which requests have to fail."""
+    """Complaints of a page; ``are_allowed`` for a test in which requests have to fail."""
 
     def __init__(self) -> None:
         self.all: list[str] = []

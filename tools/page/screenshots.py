@@ -6,13 +6,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from tests.browser.page_rig import address
 from tests.dev.reload.reload_rig import ReloadRig
 
 HERE = Path(__file__).parent
 IMAGES = HERE.parent.parent / "docs" / "images"
-WIDE = {"width": 1200, "height": 560}
+WIDE: ViewportSize = {"width": 1200, "height": 560}
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ async def order(_event: object, ctx: DurableContext) -> dict[str, object]:
     await ctx.step(reserve, "lamp", name="reserve")
     config = MapConfig(completion=CompletionConfig.all_completed())
     prices = await ctx.map(list(range(12)), price_one, name="prices", config=config)
-    month = CallbackConfig(timeout=Duration.from_days(30))
+    month: CallbackConfig[object] = CallbackConfig(timeout=Duration.from_days(30))
     approval = await (await ctx.create_callback(name="approval", config=month))
     await ctx.wait(Duration.from_hours(20), name="cooling-off")
     await ctx.step(reserve, "van", name="ship")
