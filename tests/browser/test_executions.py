@@ -136,3 +136,20 @@ def test_a_lost_feed_is_told_and_comes_back(
         expect(page.get_by_role("alert")).to_have_count(0)
         again.answer(again.until_waiting("first"))
         expect(row(page, "first")).to_contain_text("succeeded")
+
+
+def test_more_executions_than_one_page_come_as_they_are_scrolled_to(
+    page: Page, client: Client
+) -> None:
+    for number in range(450):
+        client.start("spread", f"e{number}")
+    page.goto("/executions")
+    expect(page.get_by_text("at least 200 executions")).to_be_visible()
+    rows = page.get_by_role("region", name="Executions")
+    rows.hover()
+    for count in ("at least 400 executions", "450 executions"):
+        page.mouse.wheel(0, 20_000)
+        expect(page.get_by_text(count, exact=True)).to_be_visible()
+    page.mouse.wheel(0, 20_000)
+    expect(row(page, "e0")).to_be_visible()
+    assert page.locator("*").count() <= 300

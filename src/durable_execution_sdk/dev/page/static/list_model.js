@@ -73,9 +73,11 @@ export class ExecutionList {
                 this.add(page.executions);
                 this.next = page.next;
             }
+            requestDraw();
+        } catch {
+            // Asked for again by the next draw, which a failure does not ask for.
         } finally {
             this.isLoadingMore = false;
-            requestDraw();
         }
     }
 
