@@ -70,7 +70,7 @@ export class Axis {
             for (let at = Math.ceil((span.from - origin) / step) * step; at <= span.to - origin; at += step) {
                 const x = this.place(origin + at) * width;
                 const room = this.place(span.to) * width - x;
-                if (x >= -1 && room > 44 && x < width - 30 && x - (ticks.at(-1)?.x ?? -100) > 70) {
+                if (x >= -1 && room > 58 && x < width - 30 && x - (ticks.at(-1)?.x ?? -100) > 70) {
                     ticks.push({ x, text: at === 0 ? "0" : `+${duration(at)}` });
                 }
             }
