@@ -1,5 +1,5 @@
 # Each target sets up what it needs, in .venv, and does so again when pyproject.toml has changed.
-.PHONY: demo test test-all lint coverage fuzz fuzz-wire bench clean
+.PHONY: demo test test-all lint coverage fuzz fuzz-wire bench screenshots clean
 
 demo:
 	@tools/setup cli
@@ -39,6 +39,11 @@ fuzz:
 bench:
 	@tools/setup dev
 	@.venv/bin/python benchmarks/bench.py $(ARGS)
+
+# The pictures in docs/images, of executions that really run; it needs chromium-headless-shell.
+screenshots:
+	@tools/groups/browser get
+	@PYTHONPATH=. .venv-browser/bin/python tools/page/screenshots.py
 
 # Not .durable, which holds executions.
 clean:

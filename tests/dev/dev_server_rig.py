@@ -149,7 +149,8 @@ class Client:
             execution(name, "/events"),
             lambda m: m["event"] == "changes" and m["data"]["execution"]["activity"] == "ended",
         )
-        return message["data"]
+        data: dict[str, Any] = message["data"]
+        return data
 
     def start(
         self, function: str, name: str, payload: Any = None, qualifier: str = "$LATEST"
@@ -173,13 +174,18 @@ class Client:
 
         def waits(message: dict[str, Any]) -> bool:
             data = message["data"]
-            return data.get("durable_execution_name") == name and data.get("activity") == "asking"
+            return bool(
+                data.get("durable_execution_name") == name and data.get("activity") == "asking"
+            )
 
         listed = self.get("/_durable/executions")
-        for row in listed["executions"]:
+        rows: list[dict[str, Any]] = listed["executions"]
+        for row in rows:
             if waits({"data": row}):
                 return row
-        return self.until(f"/_durable/events?since={listed['number']}", waits)["data"]
+        message = self.until(f"/_durable/events?since={listed['number']}", waits)
+        data: dict[str, Any] = message["data"]
+        return data
 
     def answer(self, row: dict[str, Any], data: str = "1") -> None:
         [waiting] = row["waiting"]
@@ -191,7 +197,8 @@ def execution(reference: str, rest: str = "") -> str:
 
 
 def _messages(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
-    fields: dict[str, Any] = {}
+    # As in a browser, a message without an id has that of the one before.
+    fields: dict[str, Any] = {"id": ""}
     deadline = time.monotonic() + 2 * PATIENCE
     while line := answer.readline().decode():
         name, _, value = line.rstrip("\n").partition(": ")
@@ -202,4 +209,4 @@ def _messages(answer: HTTPResponse) -> Iterator[dict[str, Any]]:
         elif fields.get("event"):
             number = int(fields["id"]) if fields["id"].isdecimal() else fields["id"]
             yield {**fields, "id": number, "data": json.loads(fields["data"])}
-            fields = {}
+            fields = {"id": fields["id"]}

@@ -172,3 +172,9 @@ def test_an_action_is_a_post(client: Client, path: str) -> None:
     waiting(client)
     status, body = client.refused(path, "PUT")
     assert (status, "not PUT" in body) == (405, True)
+
+
+def test_code_is_accepted_for_held_executions_alone(client: Client) -> None:
+    waiting(client)
+    status, text = client.posted(execution("a", "/accept-code"), b"{}")
+    assert status == 400 and "a is not held" in text

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from tests.dev.dev_server_rig import Client, dev_server, execution
@@ -445,3 +446,48 @@ def test_the_page_lists_the_members_of_each_document(client: Client) -> None:
     assert list(document["invocations"][0]) == documented("invocation")
     assert list(client.get("/_durable/callbacks")["callbacks"][0]) == documented("callback")
     assert list(client.get("/_durable/functions")["functions"][0]) == documented("function")
+
+
+def test_a_stream_of_all_carries_the_details_of_those_that_are_watched(client: Client) -> None:
+    first, second = client.start("order", "first"), client.start("order", "second")
+    client.until_waiting("first")
+    client.until_waiting("second")
+    documents = {arn: client.get(execution(arn)) for arn in (first, second)}
+    watched = urlencode(
+        [("since", client.get("/_durable/executions")["number"])]
+        + [("watch", arn) for arn in documents]
+        + [("position", document["position"]) for document in documents.values()]
+    )
+    with client.stream(f"/_durable/events?{watched}") as messages:
+        client.answer(client.until_waiting("second"))
+        for message in messages:
+            if message["event"] != "watched":
+                assert message["event"] in {"execution", "callbacks"}
+                continue
+            data = message["data"]
+            assert data["durable_execution_arn"] == second
+            if data["data"]["execution"]["activity"] == "ended":
+                break
+    assert data["event"] == "changes"
+    assert data["position"] == client.get(execution(second))["position"]
+    assert data["data"] == client.get(execution(second)) | {
+        name: data["data"][name] for name in ("operations", "invocations", "position", "places")
+    }
+
+
+def test_what_was_watched_too_late_comes_at_once(client: Client) -> None:
+    arn = client.start("order", "first")
+    client.until_waiting("first")
+    query = urlencode({"watch": arn, "position": "1"})
+    message = client.until(f"/_durable/events?{query}", lambda m: m["event"] == "watched")
+    names = [each["name"] for each in message["data"]["data"]["operations"]]
+    assert names == ["group", "one", "charge", "approval"]
+
+
+def test_what_cannot_be_watched_is_refused(client: Client) -> None:
+    status, text = client.refused("/_durable/events?watch=x")
+    assert status == 400 and "Give a position for each execution" in text
+    many = urlencode([("watch", "x"), ("position", "1")] * 21)
+    assert client.refused(f"/_durable/events?{many}")[0] == 400
+    status, text = client.refused("/_durable/events?watch=x&position=y")
+    assert status == 400 and "not 'y'" in text

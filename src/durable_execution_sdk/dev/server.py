@@ -14,6 +14,7 @@ from durable_execution_sdk.dev.discovery_file import DiscoveryFile, ServerAddres
 from durable_execution_sdk.dev.feed.api import FeedRoutes
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.process_view import ProcessView
+from durable_execution_sdk.dev.page.routes import PageRoute
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -78,7 +79,7 @@ class DevServer:
                 allow_hosts=options.allow_hosts,
                 token=options.token,
                 is_functions=options.is_functions,
-                routes=routes.bound_to,
+                routes=lambda backend: [*routes.bound_to(backend), PageRoute()],
             )
             started.callback(server.close)
             started.callback(self.changes.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import webbrowser
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -74,6 +75,7 @@ _SLICE_SECONDS = 0.5
 @click.option(
     "--env-file", type=click.Path(path_type=Path), help="Variables for all functions: NAME=VALUE."
 )
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 @click.option(
     "--reload/--no-reload", default=True, help="Load functions again when their files are edited."
 )
@@ -88,6 +90,7 @@ def dev(
     keep: str | None,
     debug: bool,
     env_file: Path | None,
+    opens: bool,
     reload: bool,
 ) -> int:
     """Serve Lambda's durable API on this computer, and run functions in processes.
@@ -162,6 +165,8 @@ def dev(
             found = session.load(find, news, directories if reload else None)
             _greet(session.server.url, place, found, background.say)
             news.begin(found)
+            if opens and not webbrowser.open(session.server.url):
+                background.say("no browser was found to open the page in", err=True)
             session.wait(partial(_tell_deleted, background.say, keep))
     except KeyboardInterrupt:
         background.say(
@@ -176,6 +181,7 @@ def dev(
 
 def _greet(url: str, place: Place, found: Found, say: Callable[..., None]) -> None:
     say(f"durable dev listens at {url} and keeps executions in {place.path}")
+    say(f"its page, for a browser: {url}/executions")
     say(f"for clients: AWS_ENDPOINT_URL_LAMBDA={url}")
     for notice in found.notices:
         say(notice, err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -11,6 +12,7 @@ from durable_execution_sdk.dev.feed.documents import Document
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.references import arn_of
 from durable_execution_sdk.dev.functions.versions import check_alias
+from durable_execution_sdk.dev.reload.held_file import read_held
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.faults.live import FaultKind, LiveFault
 from durable_execution_sdk.emulator.functions.registry import LATEST
@@ -53,6 +55,10 @@ class _Time(_Body, frozen=True, kw_only=True):
     advance_to_next: bool = False
 
 
+class _AcceptCode(_Body, frozen=True, kw_only=True):
+    pass
+
+
 class _Crash(_Body, frozen=True, kw_only=True):
     kind: FaultKind | None = None
     checkpoint: int = 1
@@ -63,10 +69,13 @@ class _Crash(_Body, frozen=True, kw_only=True):
 class Actions:
     """Performs the actions; called in threads."""
 
-    def __init__(self, emulator: Emulator, changes: Changes, processes: ProcessView) -> None:
+    def __init__(
+        self, emulator: Emulator, changes: Changes, processes: ProcessView, store: Path
+    ) -> None:
         self._emulator = emulator
         self._changes = changes
         self._processes = processes
+        self._store = store
 
     def publish(self, incoming: Incoming) -> Document:
         """Publish a version of a function, or take an earlier one, and let an alias stand for it."""
@@ -139,6 +148,16 @@ class Actions:
             )
         planned = self._emulator.faults.planned(arn)
         return {"planned": [msgspec.to_builtins(fault) for fault in planned]}
+
+    def accept_code(self, incoming: Incoming) -> Document:
+        """Let a held execution go on with the code that does not fit its log."""
+        arn = arn_of(self._emulator, incoming)
+        _read(incoming, _AcceptCode)
+        held = read_held(self._store).get(arn)
+        if held is None:
+            raise invalid(f"{ExecutionArn.parse(arn).execution_name} is not held.")
+        self._emulator.accept_code(arn, held.code)
+        return {"durable_execution_arn": arn}
 
 
 def _read(incoming: Incoming, kind: type[_T]) -> _T:

@@ -53,13 +53,14 @@ class FeedRoutes:
         self._emulator = emulator
         self._changes = changes
         self._processes = processes
+        self._store = store
         self._documents = FeedDocuments(emulator, store, processes)
 
     def bound_to(self, backend: Backend) -> Sequence[BaseRoute]:
         """Return the routes, which call the emulator in the threads of a backend."""
         queries = Queries(self._emulator, self._changes, self._documents, self._processes)
         streams = Streams(backend, self._emulator, self._changes, self._documents, self._processes)
-        actions = Actions(self._emulator, self._changes, self._processes)
+        actions = Actions(self._emulator, self._changes, self._processes, self._store)
         return [_FeedRoute(backend, queries, streams, actions)]
 
 
@@ -94,6 +95,7 @@ class _FeedRoute(BaseRoute):
             _Entry("GET", f"{_EXECUTION}/time", self._quick(actions.time)),
             _Entry("POST", f"{_EXECUTION}/time", self._quick(actions.set_time)),
             _Entry("POST", f"{_EXECUTION}/crash", self._quick(actions.crash)),
+            _Entry("POST", f"{_EXECUTION}/accept-code", self._quick(actions.accept_code)),
         )
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
@@ -152,7 +154,8 @@ class _FeedRoute(BaseRoute):
 
     async def _events(self, incoming: Incoming) -> Response:
         since = _since(incoming)
-        return _stream(self._streams.all_executions(since))
+        watched = await self._backend.run(self._queries.watched, incoming)
+        return _stream(self._streams.all_executions(since, watched))
 
     async def _execution_events(self, incoming: Incoming) -> Response:
         arn = await self._backend.run(self._queries.arn, incoming)

@@ -8,6 +8,7 @@ import msgspec
 
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments
+from durable_execution_sdk.dev.feed.position import Position
 from durable_execution_sdk.dev.feed.process_documents import function_documents, line_document
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.reader import TimelineReader
@@ -28,6 +29,9 @@ from durable_execution_sdk.rendering.wording import error_of, payloads_of
 from durable_execution_sdk.server.request import Incoming
 
 __all__ = ["Queries"]
+
+MOST_WATCHED = 20
+"""Executions whose details come with the stream of all; a browser opens six connections to a server at most."""
 
 _KINDS = ("input", "result", "error")
 _PLACE = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
@@ -114,6 +118,20 @@ class Queries:
             if operation.id == operation_id:
                 return self._of_operation(arn, operation, kind)
         raise not_found(f"There is no operation {operation_id!r} in {arn}.")
+
+    def watched(self, incoming: Incoming) -> dict[str, Position]:
+        """Read the executions to watch, each with the position after which its changes are wanted."""
+        arns, positions = incoming.query.getlist("watch"), incoming.query.getlist("position")
+        if len(arns) != len(positions) or len(arns) > MOST_WATCHED:
+            raise invalid(
+                f"Give a position for each execution to watch, and {MOST_WATCHED} at most; there are"
+                f" {len(arns)} executions and {len(positions)} positions."
+            )
+        wanted = {
+            arn: Position.read(position) for arn, position in zip(arns, positions, strict=True)
+        }
+        # One that was deleted meanwhile does not end the stream of the others.
+        return {arn: wanted[arn] for arn in wanted if self._emulator.store.find(arn) is not None}
 
     def callbacks(self, incoming: Incoming) -> Document:
         """List the callbacks of all executions that wait for an answer."""

@@ -1,4 +1,4 @@
-"""Server-sent events: changes of all executions, and those of one execution.
+"""Server-sent events: changes of all executions, with those of some in detail, and those of one execution.
 
 A reader that was cut off sends the id of the last message that it got, and goes on after it. Messages are
 at least ``GAP_SECONDS`` apart from the next look, so that a busy server is not kept busy by its readers.
@@ -7,8 +7,9 @@ at least ``GAP_SECONDS`` apart from the next look, so that a busy server is not 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -38,6 +39,14 @@ MOST_LINES = 500
 _COMMENT = ": still here\n\n"
 
 
+class _News(NamedTuple):
+    """A message about one execution, and the position after it."""
+
+    kind: str
+    document: Document
+    position: Position
+
+
 class Streams:
     """Makes the streams of a server."""
 
@@ -55,25 +64,43 @@ class Streams:
         self._documents = documents
         self._local = local
 
-    async def all_executions(self, since: int | None) -> AsyncGenerator[str]:
-        """Yield the row of each execution that changed after a number, and of each that changes."""
+    async def all_executions(
+        self, since: int | None, watched: Mapping[str, Position]
+    ) -> AsyncGenerator[str]:
+        """Yield the row of each execution that changed after a number, and of each that changes.
+
+        Of those that are ``watched``, all changes after a position come too.
+        """
         number = self._changes.number if since is None else since
+        positions = dict(watched)
+        readers = {arn: self._reader(arn) for arn in watched}
         async with aclosing(self._looks()) as looks:
             async for is_silent in looks:
                 changed = self._changes.since(number)
                 if changed is None:
                     number = self._changes.number
                     yield _message("reset", {"number": number}, number)
-                    continue
-                for change, key in changed:
+                for change, key in changed or ():
                     number = change
                     yield await self._backend.run(self._change, key, number)
-                if is_silent and not changed:
+                is_quiet = not changed
+                for arn, reader in tuple(readers.items()):
+                    news = await self._backend.run(self._news, reader, arn, positions[arn])
+                    while news and not self._changes.is_closed():
+                        is_quiet = False
+                        for each in news:
+                            yield _watched(arn, each)
+                        positions[arn] = news[-1].position
+                        news = await self._backend.run(self._news, reader, arn, positions[arn])
+                    if news is None:
+                        # That it was deleted is told of every execution.
+                        del readers[arn]
+                if is_silent and is_quiet:
                     yield _COMMENT
 
     async def one_execution(self, arn: str, since: Position) -> AsyncGenerator[str]:
         """Yield what changed of an execution after a position, and what changes, with the lines of logs."""
-        reader = TimelineReader(self._emulator, arn, self._local.logs)
+        reader = self._reader(arn)
         position = since
         async with aclosing(self._looks()) as looks:
             async for is_silent in looks:
@@ -81,14 +108,17 @@ class Streams:
                 is_quiet = not news
                 # Several times: there may be more lines than one message has.
                 while news and not self._changes.is_closed():
-                    for message, position in news:  # noqa: B007
-                        yield message
+                    for kind, document, position in news:
+                        yield _message(kind, document, position)
                     news = await self._backend.run(self._news, reader, arn, position)
                 if news is None:
                     yield _message("deleted", {"durable_execution_arn": arn}, position)
                     return
                 if is_silent and is_quiet:
                     yield _COMMENT
+
+    def _reader(self, arn: str) -> TimelineReader:
+        return TimelineReader(self._emulator, arn, self._local.logs)
 
     def _change(self, key: str, number: int) -> str:
         if key == FUNCTIONS:
@@ -113,10 +143,8 @@ class Streams:
             "callbacks": [callback_document(*entry) for entry in waiters.items()],
         }
 
-    def _news(
-        self, reader: TimelineReader, arn: str, position: Position
-    ) -> list[tuple[str, Position]] | None:
-        """Return messages, each with the position after it; ``None`` if the execution is gone."""
+    def _news(self, reader: TimelineReader, arn: str, position: Position) -> list[_News] | None:
+        """Return what is new after a position; ``None`` if the execution is gone."""
         if self._emulator.store.find(arn) is None:
             return None
         reader.catch_up()
@@ -124,19 +152,19 @@ class Streams:
         if position.head > head:
             # An event of another execution, or a number that is made up.
             now = Position(head, reader.last_line(), place)
-            return [(_message("reset", {"head": head, "position": str(now)}, now), now)]
-        messages: list[tuple[str, Position]] = []
+            return [_News("reset", {"head": head, "position": str(now)}, now)]
+        messages: list[_News] = []
         if head > position.head or place > position.place:
             now = Position(head, position.line, place)
             changed = self._documents.execution(arn, reader.timeline, now, position)
-            messages.append((_message("changes", changed, now), now))
+            messages.append(_News("changes", changed, now))
             position = now
         if self._local.logs is not None:
             lines = self._local.logs.lines(arn, after=position.line, limit=MOST_LINES)
             if lines:
                 now = replace(position, line=lines[-1].number)
                 document: Document = {"lines": [line_document(line) for line in lines]}
-                messages.append((_message("logs", document, now), now))
+                messages.append(_News("logs", document, now))
         return messages
 
     async def _looks(self) -> AsyncGenerator[bool]:
@@ -164,6 +192,17 @@ class Streams:
                     is_silent = True
         finally:
             end()
+
+
+def _watched(arn: str, news: _News) -> str:
+    """Write a message of a watched execution; without an id, since its number is that of no change."""
+    document: Document = {
+        "durable_execution_arn": arn,
+        "event": news.kind,
+        "position": str(news.position),
+        "data": news.document,
+    }
+    return f"event: watched\ndata: {msgspec.json.encode(document).decode()}\n\n"
 
 
 def _message(kind: str, document: Document, number: int | Position) -> str:

@@ -1,0 +1,93 @@
+// Requests to the server.
+
+/** A request that the server refused, or that did not reach it. */
+export class Refusal extends Error {
+    /** @param {string} message @param {number} status */
+    constructor(message, status) {
+        super(message);
+        this.status = status;
+    }
+}
+
+/** @param {string} path @param {RequestInit} [options] @returns {Promise<Response>} */
+async function request(path, options) {
+    /** @type {Response} */
+    let answer;
+    try {
+        answer = await fetch(path, options);
+    } catch {
+        throw new Refusal("The server does not answer; is durable dev running?", 0);
+    }
+    if (!answer.ok) {
+        /** @type {{message?: string, Message?: string}} */
+        const body = await answer.json().catch(() => ({}));
+        throw new Refusal(body.message ?? body.Message ?? `The server answered ${answer.status}.`, answer.status);
+    }
+    return answer;
+}
+
+/** @param {string} path @param {Record<string, string | string[] | null | undefined>} [query] @returns {Promise<any>} */
+export async function get(path, query = {}) {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+        for (const each of [value ?? []].flat()) {
+            parameters.append(name, each);
+        }
+    }
+    const text = parameters.toString();
+    return (await request(text ? `${path}?${text}` : path)).json();
+}
+
+/** @param {string} path @param {string} body @param {Record<string, string>} [headers] @returns {Promise<Response>} */
+function post(path, body, headers = {}) {
+    return request(path, { method: "POST", body, headers: { "Content-Type": "application/json", ...headers } });
+}
+
+/** @param {string} arn */
+export function executionPath(arn) {
+    return `/_durable/executions/${encodeURIComponent(arn)}`;
+}
+
+/** @param {string} arn @param {string} kind @param {string} [operation] */
+export function payload(arn, kind, operation) {
+    return get(`${executionPath(arn)}/payload`, { kind, operation });
+}
+
+/**
+ * Performs an action that Lambda has no call for.
+ * @param {string} arn @param {"fork" | "rerun" | "time" | "crash" | "accept-code"} name @param {object} body @returns {Promise<any>}
+ */
+export async function act(arn, name, body) {
+    return (await post(`${executionPath(arn)}/${name}`, JSON.stringify(body))).json();
+}
+
+/** Stops, pauses or resumes an execution. @param {string} arn @param {"stop" | "pause" | "resume"} name @param {object} [body] */
+export function control(arn, name, body = {}) {
+    return post(`/2025-12-01/durable-executions/${encodeURIComponent(arn)}/${name}`, JSON.stringify(body));
+}
+
+/** Answers a callback. @param {string} id @param {"succeed" | "fail" | "heartbeat"} how @param {string} body */
+export function answer(id, how, body) {
+    return post(`/2025-12-01/durable-execution-callbacks/${encodeURIComponent(id)}/${how}`, body);
+}
+
+/** Starts an execution; returns its ARN. @param {string} name @param {string} input @param {string} executionName */
+export async function start(name, input, executionName) {
+    /** @type {Record<string, string>} */
+    const headers = { "X-Amz-Invocation-Type": "Event" };
+    if (executionName) {
+        headers["X-Amz-Durable-Execution-Name"] = executionName;
+    }
+    const path = `/2015-03-31/functions/${encodeURIComponent(name)}/invocations?Qualifier=$LATEST`;
+    return (await post(path, input, headers)).headers.get("X-Amz-Durable-Execution-Arn");
+}
+
+/** Reads a page of an execution's history. @param {string} arn @param {string | undefined} marker @param {boolean} isReverse */
+export function history(arn, marker, isReverse) {
+    return get(`/2025-12-01/durable-executions/${encodeURIComponent(arn)}/history`, {
+        IncludeExecutionData: "false",
+        MaxItems: "1000",
+        ReverseOrder: String(isReverse),
+        Marker: marker,
+    });
+}

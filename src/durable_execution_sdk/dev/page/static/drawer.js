@@ -1,0 +1,213 @@
+// The panel beside an execution: an operation, an event or a line that is selected.
+
+import { fork } from "./actions.js";
+import { answerForm } from "./answer_form.js";
+import { executionNow } from "./clock.js";
+import { drawAfter } from "./draw.js";
+import { duration, exactTime, utc, visible } from "./format.js";
+import { copyButton, errorView, payloadView } from "./payloads.js";
+import { h } from "./render.js";
+import { executionAddress, goWith } from "./router.js";
+import { state } from "./state.js";
+import { actionOnTimer } from "./timers.js";
+import { awaited, kindName, sign, statusName, title, tone } from "./words.js";
+
+/** @import { Child } from "./render.js" */
+/** @import { ExecutionModel } from "./execution_model.js" */
+/** @import { Attempt, ExecutionDocument, Operation } from "./types.js" */
+
+const MOST_ATTEMPTS = 12;
+
+export function closeDrawer() {
+    goWith({ operation: "", event: "", line: "" });
+}
+
+/** @param {ExecutionModel} model */
+export function drawer(model) {
+    const { query } = state.address;
+    const id = query.get("operation");
+    const event = model.events.get(Number(query.get("event")));
+    const line = model.lines.get(Number(query.get("line")));
+    if (id) {
+        const operation = model.operations.get(id);
+        return operation
+            ? operationPanel(model, operation)
+            : panel("Operation", [h("p", { class: "quiet" }, "This execution has no such operation.")]);
+    }
+    if (event) {
+        const text = JSON.stringify(event, null, 2);
+        return panel(`Event ${event.EventId}`, [
+            event.Id &&
+                model.operations.has(event.Id) &&
+                h(
+                    "p",
+                    null,
+                    h("a", { href: executionAddress(model.arn, state.address.tab, event.Id) }, "Its operation"),
+                ),
+            copyButton(text),
+            h("pre", { class: "code", tabindex: 0 }, visible(text)),
+        ]);
+    }
+    if (line) {
+        return panel(`Line ${line.number}`, [
+            h("p", { class: "quiet" }, `${line.stream}, ${utc(line.at)}`),
+            line.operation_id &&
+                h("p", null, h("a", { href: executionAddress(model.arn, "logs", line.operation_id) }, "Its operation")),
+            copyButton(line.text),
+            h("pre", { class: "code wrap", tabindex: 0 }, visible(line.text)),
+        ]);
+    }
+    return null;
+}
+
+/** @param {string} name @param {Child[]} children */
+function panel(name, children) {
+    return h(
+        "aside",
+        { class: "drawer", key: "drawer", "aria-label": name },
+        h(
+            "div",
+            { class: "drawer-head" },
+            h("h2", null, name),
+            h("button", { onclick: closeDrawer, "aria-label": "Close the panel", title: "Escape" }, "×"),
+        ),
+        h("div", { class: "drawer-body", tabindex: 0, role: "region", "aria-label": "Details" }, children),
+    );
+}
+
+/** @param {ExecutionModel} model @param {Operation} operation */
+function operationPanel(model, operation) {
+    const document = model.document;
+    if (!document) {
+        return null;
+    }
+    const now = executionNow(document.execution.time);
+    const isOpen = operation.end_timestamp === null;
+    const status = model.statusOf(operation);
+    const timer = document.timers.find((each) => each.operation_id === operation.id);
+    const version = `${operation.status} ${operation.end_timestamp} ${operation.attempts.length}`;
+    const place = model.places.get(operation.id);
+    if (isOpen && !document.execution.end_timestamp) {
+        drawAfter(1_000);
+    }
+    const canAnswer = operation.callback_id !== null && isOpen && !document.execution.end_timestamp;
+    return panel(title(operation), [
+        h(
+            "p",
+            { class: "line", key: "status" },
+            h("span", { class: `status ${tone(status)}` }, `${sign(status)} ${statusName(status)}`),
+            ` ${kindName(operation.kind)}`,
+            operation.waits_for &&
+                h(
+                    "b",
+                    null,
+                    ` waits for ${awaited({ waits_for: operation.waits_for, until: operation.until, attempt: operation.attempt }, now)}`,
+                ),
+        ),
+        canAnswer &&
+            operation.callback_id !== null &&
+            answerForm({
+                callback_id: operation.callback_id,
+                until: operation.until,
+                now,
+                awaited_type: place?.awaited_type ?? null,
+            }),
+        operation.error && errorView({ arn: model.arn, operation: operation.id, error: operation.error, version }),
+        operation.attempts.length > 0 && attempts(operation),
+        operation.end_timestamp &&
+            operation.result_bytes !== null &&
+            payloadView({
+                arn: model.arn,
+                kind: "result",
+                operation: operation.id,
+                version,
+                title: "Result",
+                bytes: operation.result_bytes,
+            }),
+        operation.kind === "ChainedInvoke" &&
+            payloadView({ arn: model.arn, kind: "input", operation: operation.id, version: "", title: "Input" }),
+        facts(model, operation, now),
+        h(
+            "div",
+            { class: "buttons start", key: "actions" },
+            timer && actionOnTimer(document, timer),
+            h(
+                "button",
+                { onclick: () => fork(/** @type {ExecutionDocument} */ (model.whole()), operation) },
+                "Fork before this…",
+            ),
+            h(
+                "a",
+                {
+                    class: "button",
+                    href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(operation.id)}`,
+                },
+                "Its log lines",
+            ),
+        ),
+    ]);
+}
+
+/** @param {Operation} operation */
+function attempts(operation) {
+    const shown = operation.attempts.slice(-MOST_ATTEMPTS);
+    const hidden = operation.attempts.length - shown.length;
+    return h(
+        "section",
+        { key: "attempts" },
+        h(
+            "h3",
+            null,
+            "Attempts",
+            hidden > 0 && h("small", { class: "quiet" }, ` the last ${shown.length} of ${operation.attempts.length}`),
+        ),
+        h(
+            "ol",
+            { class: "attempts", start: hidden + 1 },
+            shown.map((each) => attemptItem(each)),
+        ),
+    );
+}
+
+/** @param {Attempt} attempt */
+function attemptItem(attempt) {
+    const { start_timestamp: began, end_timestamp: ended, next_attempt_timestamp: next, error } = attempt;
+    const length = began && ended ? Date.parse(ended) - Date.parse(began) : 0;
+    const took = length > 0 ? duration(length) : ended ? "" : "not ended";
+    const delay = next && ended ? `again after ${duration(Date.parse(next) - Date.parse(ended))}` : "";
+    const facts = [began ? exactTime(began) : "", took, delay].filter((each) => each);
+    return h(
+        "li",
+        { key: attempt.number },
+        h("span", { class: error ? "bad" : ended ? "good" : "open", title: utc(began) }, facts.join(", ")),
+        error &&
+            h("div", { class: "message" }, visible(`${error.error_type ?? "Error"}: ${error.error_message ?? ""}`)),
+    );
+}
+
+/** @param {ExecutionModel} model @param {Operation} operation @param {number} now */
+function facts(model, operation, now) {
+    const began = Date.parse(operation.start_timestamp);
+    const end = operation.end_timestamp ? Date.parse(operation.end_timestamp) : now;
+    const place = model.places.get(operation.id);
+    /** @type {[string, Child][]} */
+    const list = [
+        ["Began", h("span", { title: utc(operation.start_timestamp) }, exactTime(operation.start_timestamp))],
+        ["Took", end > began ? duration(end - began) : "not known: its start was recorded with its end"],
+        ["Code", place ? `${visible(place.file)}:${place.line}, in ${visible(place.function)}` : null],
+        ["Function", operation.function_name && visible(operation.function_name)],
+        [
+            "Invoked",
+            operation.invoked_execution_arn &&
+                h("a", { href: executionAddress(operation.invoked_execution_arn) }, "Its execution"),
+        ],
+        ["Id", h("code", null, operation.id)],
+    ];
+    return h(
+        "dl",
+        { class: "facts", key: "facts" },
+        list
+            .filter(([, value]) => value)
+            .flatMap(([name, value]) => [h("dt", { key: `${name}?` }, name), h("dd", { key: name }, value)]),
+    );
+}

@@ -1,0 +1,213 @@
+// The screen of one execution: its header, its tabs, and the panel beside them.
+
+import { actionBar } from "./actions.js";
+import { executionNow, passes } from "./clock.js";
+import { drawAfter } from "./draw.js";
+import { drawer } from "./drawer.js";
+import { duration, exactTime, time, utc, visible } from "./format.js";
+import { heldNotice } from "./held.js";
+import { historyTab } from "./history_tab.js";
+import { invocationsTab } from "./invocations_tab.js";
+import { logsTab } from "./logs_tab.js";
+import { operationsTab } from "./operations_tab.js";
+import { copyButton, errorView, payloadView } from "./payloads.js";
+import { h } from "./render.js";
+import { executionAddress, TABS } from "./router.js";
+import { state } from "./state.js";
+import { timeline } from "./timeline.js";
+import { actionOnTimer } from "./timers.js";
+import { awaited, sign, statusWords, title, tone } from "./words.js";
+
+/** @import { ExecutionModel } from "./execution_model.js" */
+/** @import { Child } from "./render.js" */
+/** @import { ExecutionDocument, Waiting } from "./types.js" */
+
+const NAMES = /** @type {Record<string, string>} */ ({ payloads: "input and output" });
+const MOST_INPUT_BYTES = 6 << 20;
+const MOST_WAITING = 3;
+
+export function executionScreen() {
+    const model = state.execution;
+    const document = model?.document;
+    if (!model || !document) {
+        const isGone = model?.state === "gone";
+        return h(
+            "main",
+            { class: "screen", key: "execution" },
+            h(
+                "div",
+                { class: "empty" },
+                h("h2", null, isGone ? "This execution is not there" : "Reading…"),
+                isGone && h("p", null, model.failure),
+                isGone && h("a", { href: "/executions" }, "All executions"),
+            ),
+        );
+    }
+    return h(
+        "main",
+        { class: "screen execution", key: "execution" },
+        header(model, document),
+        heldNotice(model),
+        h(
+            "nav",
+            { class: "tabs", "aria-label": "Parts of the execution" },
+            TABS.map((tab) =>
+                h(
+                    "a",
+                    {
+                        key: tab,
+                        href: executionAddress(model.arn, tab),
+                        "aria-current": tab === state.address.tab ? "page" : null,
+                    },
+                    NAMES[tab] ?? tab,
+                ),
+            ),
+        ),
+        h(
+            "div",
+            { class: "panes" },
+            h("div", { class: "pane", key: state.address.tab }, content(model, document)),
+            drawer(model),
+        ),
+    );
+}
+
+/** @param {ExecutionModel} model @param {ExecutionDocument} document @returns {Child} */
+function content(model, document) {
+    switch (state.address.tab) {
+        case "operations":
+            return operationsTab(model);
+        case "history":
+            return historyTab(model);
+        case "payloads":
+            return payloads(model, document);
+        case "logs":
+            return logsTab(model);
+        case "invocations":
+            return invocationsTab(model);
+        default:
+            return timeline(model);
+    }
+}
+
+/** @param {ExecutionModel} model @param {ExecutionDocument} document */
+function header(model, document) {
+    const { execution } = document;
+    const now = executionNow(execution.time);
+    const isOpen = execution.end_timestamp === null;
+    if (isOpen && passes(execution.time)) {
+        drawAfter(1_000);
+    }
+    const end = execution.end_timestamp ? Date.parse(execution.end_timestamp) : now;
+    const start = execution.start_timestamp;
+    return h(
+        "header",
+        { class: "execution-head" },
+        h(
+            "div",
+            { class: "title" },
+            h("h1", null, visible(execution.durable_execution_name)),
+            h(
+                "span",
+                { class: `status ${execution.held ? "bad" : tone(execution.status)} ${execution.activity}` },
+                `${execution.held ? "!" : sign(execution.status)} ${statusWords(execution)}`,
+            ),
+            h("span", { class: "quiet" }, `${visible(execution.function_name)}:${visible(document.version)}`),
+            h(
+                "span",
+                { class: "quiet", title: utc(start) },
+                `${time(start, now)}, ${duration(end - Date.parse(start))}`,
+            ),
+            execution.time &&
+                execution.time.mode !== "real" &&
+                h("span", { class: "open" }, `time ${execution.time.mode}: ${exactTime(new Date(now).toISOString())}`),
+            document.forked_from &&
+                h("a", { href: executionAddress(document.forked_from.durable_execution_arn) }, "Fork of"),
+            copyButton(execution.durable_execution_arn, "Copy ARN"),
+        ),
+        actionBar(/** @type {ExecutionDocument} */ (model.whole())),
+        document.error &&
+            isEnded(execution.status) &&
+            h(
+                "p",
+                { class: "bad message", key: "error" },
+                visible(`${document.error.error_type ?? "Error"}: ${document.error.error_message ?? ""}`),
+            ),
+        isOpen && !execution.held && waiting(model, document, now),
+    );
+}
+
+/** @param {string} status */
+function isEnded(status) {
+    return status !== "RUNNING" && status !== "PAUSED";
+}
+
+/** @param {ExecutionModel} model @param {ExecutionDocument} document @param {number} now */
+function waiting(model, document, now) {
+    const { execution } = document;
+    if (!execution.waiting.length) {
+        return document.timers.length || execution.activity !== "running"
+            ? h("p", { class: "waiting quiet", key: "waiting" }, `It is ${execution.activity}.`)
+            : null;
+    }
+    const more = execution.waiting_count - MOST_WAITING;
+    return h(
+        "ul",
+        { class: "waiting", key: "waiting", "aria-label": "Waits for" },
+        execution.waiting.slice(0, MOST_WAITING).map((each) => waitingItem(model, document, each, now)),
+        more > 0 && h("li", { class: "quiet" }, `and ${more.toLocaleString("en")} more`),
+    );
+}
+
+/** @param {ExecutionModel} model @param {ExecutionDocument} document @param {Waiting} each @param {number} now */
+function waitingItem(model, document, each, now) {
+    const isOwn = model.operations.has(each.id);
+    const name = each.path.map(visible).join(" / ") || title(each);
+    const own = executionAddress(model.arn, state.address.tab, each.id);
+    const timer = document.timers.find((timer) => timer.operation_id === each.id);
+    return h(
+        "li",
+        { key: each.id },
+        isOwn ? h("a", { href: executionAddress(model.arn, state.address.tab, each.id) }, name) : h("b", null, name),
+        ` waits for ${awaited(each, now)} `,
+        each.callback_id
+            ? h(
+                  "a",
+                  {
+                      class: "button small",
+                      href: isOwn ? own : `/callbacks?callback=${encodeURIComponent(each.callback_id)}`,
+                  },
+                  "Answer",
+              )
+            : timer && actionOnTimer(document, timer),
+    );
+}
+
+/** @param {ExecutionModel} model @param {ExecutionDocument} document */
+function payloads(model, document) {
+    const { execution } = document;
+    return h(
+        "div",
+        { class: "scroll", tabindex: 0, role: "region", "aria-label": "Input and output" },
+        payloadView({
+            arn: model.arn,
+            kind: "input",
+            version: "",
+            title: "Input",
+            bytes: document.input_bytes,
+            limit: MOST_INPUT_BYTES,
+        }),
+        document.error && errorView({ arn: model.arn, error: document.error, version: execution.status }),
+        execution.end_timestamp
+            ? execution.status === "SUCCEEDED" &&
+                  payloadView({
+                      arn: model.arn,
+                      kind: "result",
+                      version: execution.status,
+                      title: "Result",
+                      bytes: document.result_bytes,
+                      limit: MOST_INPUT_BYTES,
+                  })
+            : h("p", { class: "quiet" }, "It has no result yet."),
+    );
+}

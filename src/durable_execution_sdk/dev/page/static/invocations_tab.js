@@ -1,0 +1,69 @@
+// The invocations of the function.
+
+import { executionNow } from "./clock.js";
+import { duration, exactTime, utc, visible } from "./format.js";
+import { h } from "./render.js";
+import { executionAddress } from "./router.js";
+import { rows } from "./rows.js";
+
+/** @import { ExecutionModel } from "./execution_model.js" */
+/** @import { Invocation } from "./types.js" */
+
+const ROW_HEIGHT = 26;
+
+/** @param {ExecutionModel} model */
+export function invocationsTab(model) {
+    const list = [...model.invocations.values()];
+    const now = executionNow(model.document?.execution.time);
+    return h(
+        "section",
+        { class: "timeline", key: "invocations" },
+        h(
+            "div",
+            { class: "head invocations-grid" },
+            ["", "Began", "Took", "Outcome", "Process", "Memory", "Start-up", "Request"].map((each) =>
+                h("span", null, each),
+            ),
+        ),
+        rows({
+            id: "invocations",
+            count: list.length,
+            height: ROW_HEIGHT,
+            label: "Invocations",
+            row: (index, place) => line(model, /** @type {Invocation} */ (list[index]), index, place, now),
+        }),
+    );
+}
+
+/** @param {ExecutionModel} model @param {Invocation} each @param {number} index @param {Record<string, string>} place @param {number} now */
+function line(model, each, index, place, now) {
+    const end = each.end_timestamp ? Date.parse(each.end_timestamp) : now;
+    return h(
+        "div",
+        { class: "row invocations-grid", key: each.request_id, style: place },
+        h("span", { class: "number" }, index + 1),
+        h("span", { class: "number", title: utc(each.start_timestamp) }, exactTime(each.start_timestamp)),
+        h("span", { class: "number" }, duration(end - Date.parse(each.start_timestamp))),
+        h(
+            "span",
+            { class: each.error ? "bad" : "" },
+            each.error
+                ? visible(`${each.error.error_type ?? "Error"}: ${each.error.error_message ?? ""}`)
+                : each.end_timestamp
+                  ? "ended"
+                  : "running",
+        ),
+        h("span", { class: "number" }, each.process ?? ""),
+        h(
+            "span",
+            { class: "number" },
+            each.peak_kilobytes === null ? "" : `${Math.round(each.peak_kilobytes / 1_024)} MB`,
+        ),
+        h("span", { class: "number" }, each.init_milliseconds === null ? "" : duration(each.init_milliseconds)),
+        h(
+            "a",
+            { href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(each.request_id)}` },
+            h("code", null, each.request_id),
+        ),
+    );
+}

@@ -1,0 +1,134 @@
+// The page: its frame, and the screen of the address.
+
+import { callbacksScreen } from "./callbacks.js";
+import { dialog } from "./dialog.js";
+import { drawWith, requestDraw } from "./draw.js";
+import { executionScreen } from "./execution.js";
+import { executionsScreen } from "./executions.js";
+import { functionsScreen } from "./functions.js";
+import { help, listenToKeys, selection } from "./keys.js";
+import { h, patch } from "./render.js";
+import { followLinks } from "./router.js";
+import { state } from "./state.js";
+import { sign, statusWords } from "./words.js";
+
+/** @import { Child } from "./render.js" */
+
+function draw() {
+    const root = document.getElementById("app");
+    if (root) {
+        document.title = pageTitle();
+        patch(
+            root,
+            [top(), messages(), screen(), dialog(), help()].filter((each) => each !== null && each !== false),
+        );
+    }
+}
+
+function screen() {
+    switch (state.address.screen) {
+        case "execution":
+            return executionScreen();
+        case "callbacks":
+            return callbacksScreen(-1);
+        case "functions":
+            return functionsScreen();
+        default:
+            return executionsScreen(selection.index);
+    }
+}
+
+function top() {
+    const waiting = state.callbacks?.length ?? 0;
+    return h(
+        "header",
+        { class: "top", key: "top" },
+        h(
+            "a",
+            { class: "brand", href: "/executions" },
+            h("img", { src: "/page/icon.svg", alt: "", width: 20, height: 20 }),
+            "durable dev",
+        ),
+        h(
+            "nav",
+            { "aria-label": "Screens" },
+            link("/executions", "Executions", ["executions", "execution"]),
+            link(
+                "/callbacks",
+                "Callbacks",
+                ["callbacks"],
+                waiting
+                    ? h("span", { class: "count", title: "wait for an answer" }, waiting.toLocaleString("en"))
+                    : null,
+            ),
+            link("/functions", "Functions", ["functions"]),
+        ),
+        h(
+            "span",
+            { class: `live ${state.isConnected ? "good" : "bad"}`, role: "status" },
+            state.isConnected ? "● live" : "✕ not connected",
+        ),
+    );
+}
+
+/** @param {string} href @param {string} text @param {string[]} screens @param {Child} [more] */
+function link(href, text, screens, more = null) {
+    return h(
+        "a",
+        { key: href, href, "aria-current": screens.includes(state.address.screen) ? "page" : null },
+        more ? `${text} ` : text,
+        more,
+    );
+}
+
+function messages() {
+    const { notice, isConnected } = state;
+    if (isConnected && !notice) {
+        return null;
+    }
+    return h(
+        "div",
+        { class: "messages", key: "messages" },
+        !isConnected &&
+            h(
+                "p",
+                { class: "lost", role: "alert", key: "lost" },
+                "The feed is lost: what is shown is no longer live. The page catches up as soon as the server answers.",
+            ),
+        notice &&
+            h(
+                "p",
+                { class: notice.isBad ? "refused" : "done", role: notice.isBad ? "alert" : "status", key: "notice" },
+                notice.text,
+                h(
+                    "button",
+                    {
+                        class: "small",
+                        "aria-label": "Close the message",
+                        onclick: () => {
+                            state.notice = null;
+                            requestDraw();
+                        },
+                    },
+                    "×",
+                ),
+            ),
+    );
+}
+
+function pageTitle() {
+    const row = state.execution?.document?.execution;
+    if (row) {
+        return `${row.held ? "!" : sign(row.status)} ${row.durable_execution_name}, ${statusWords(row)} · durable dev`;
+    }
+    return `${state.callbacks?.length ? `(${state.callbacks.length}) ` : ""}${state.address.screen[0]?.toUpperCase()}${state.address.screen.slice(1)} · durable dev`;
+}
+
+drawWith(draw);
+followLinks(() => {
+    selection.index = -1;
+    state.moved();
+});
+listenToKeys();
+requestDraw();
+state.begin();
