@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -431,6 +432,55 @@ def test_a_saga_in_a_cancelled_scope_of_anyio_is_undone(
     rig = rig_of(workflow, options={"checkpointing": mode})
     ran = rig.drive(rig.start(), until=rig.clock.now() + 10_000_000)
     assert (ran.result, len(undone)) == ("True", 1 if delay is None else 2), ran.error
+
+
+async def _gathered_by_many_ways(ctx: DurableContext) -> list[asyncio.Task[Any]]:
+    """Make pairs of tasks, each of which gathers the pair below: as many ways down as 2 to the power of 60."""
+
+    async def below(tasks: list[asyncio.Task[Any]]) -> None:
+        if tasks:
+            await asyncio.gather(*tasks)
+        else:
+            await ctx.wait(HOUR)
+
+    tasks: list[asyncio.Task[Any]] = []
+    for _ in range(60):
+        tasks = [asyncio.create_task(below(tasks)) for _ in range(2)]
+    return tasks
+
+
+async def cancel_what_is_gathered_by_many_ways(event: Any, ctx: DurableContext) -> int:
+    tasks = await _gathered_by_many_ways(ctx)
+    await ctx.wait(SECOND)
+    for task in tasks:
+        task.cancel()
+    return len(await asyncio.gather(*tasks, return_exceptions=True))
+
+
+async def time_out_what_is_gathered_by_many_ways(event: Any, ctx: DurableContext) -> int:
+    tasks = await _gathered_by_many_ways(ctx)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            await asyncio.gather(*tasks)
+    return len(tasks)
+
+
+async def leave_what_is_gathered_by_many_ways(event: Any, ctx: DurableContext) -> int:
+    tasks = await _gathered_by_many_ways(ctx)
+    await ctx.wait(SECOND)
+    return len(tasks)
+
+
+@pytest.mark.parametrize(
+    "workflow",
+    [
+        cancel_what_is_gathered_by_many_ways,
+        time_out_what_is_gathered_by_many_ways,
+        leave_what_is_gathered_by_many_ways,
+    ],
+)
+def test_a_cancellation_goes_through_each_gathered_task_once(workflow: Any) -> None:
+    assert run_workflow(workflow).result == 2
 
 
 def test_code_that_spins_keeps_no_cpu_busy_while_a_body_runs() -> None:

@@ -95,8 +95,8 @@ class Scheduler(LoopObserver):
         self._ready = run.environment.loop.ready
         run.tasks.hold = self._hold
         run.outside.thread_ended = self._thread_ended
-        # How often the tasks were cancelled again, and the loop's time until which timers of clean-up code count.
-        self._rounds = 0
+        # How often the tasks were cancelled again, their moves by then, and the time until which clean-up timers count.
+        self._rounds, self._moves = 0, 0.0
         self._unwound_by: float | None = None
 
     def on_idle(self, *, at_rest: bool) -> bool:
@@ -279,21 +279,21 @@ class Scheduler(LoopObserver):
         self._run.fail(deadlock(self._run.tasks, idle, self.waited(), moves))
 
     def _cancel_again(self) -> bool:
-        """Cancel again the workflow tasks that caught their cancellation and block on something else.
+        """Cancel again the workflow tasks that caught their cancellation, and return ``False`` if the loop has to wait.
 
-        After 20 rounds it closes their coroutines too. Returns ``True`` if it has cancelled tasks, and ``False``
-        if the loop has to wait.
+        After 20 rounds it closes their coroutines too, and stops when that moves none.
         """
         run = self._run
-        if self._unwound_by is None:
-            self._unwound_by = run.invoked.time_to_leave(GRACE_SECONDS, run.margin)
+        self._unwound_by = self._unwound_by or run.invoked.time_to_leave(GRACE_SECONDS, run.margin)
         busy = not run.tasks.live or run.bodies.is_any_running()
         if busy or run.outside.may_wake(before=self._unwound_by):
             return False
         if self._is_waited_for(is_pending=True) or self._has_callbacks:
             return self._has_callbacks
-        self._rounds += 1
-        for task in list(self._run.tasks.live):
+        if self._rounds > _UNWINDING_ROUNDS and self._moves == run.tasks.progress:
+            return False  # a circle that passes no cancellation on: its tasks are abandoned
+        self._rounds, self._moves = self._rounds + 1, run.tasks.progress
+        for task in list(run.tasks.live):
             if self._rounds > _UNWINDING_ROUNDS:
                 task.kill()
             task.cancel()

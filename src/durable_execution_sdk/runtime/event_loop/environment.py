@@ -245,6 +245,8 @@ def order_gather() -> None:
     original: Any = getattr(tasks_module, "_GatheringFuture", None)
     if original is None or original.__module__ == __name__:
         return
+    # The futures that the cancellation under way in a thread has reached, and their answers.
+    reached = threading.local()
 
     class GatheringFuture(original):  # type: ignore[misc]  # a class that is no public one
         """The future that ``asyncio.gather`` returns."""
@@ -259,9 +261,26 @@ def order_gather() -> None:
             return object.__hash__(self) if self.place_in_sets is None else self.place_in_sets
 
         def cancel(self, msg: object = None) -> bool:
-            """Cancel the operands, and keep the message, by which anyio tells its own cancellations."""
-            is_requested: bool = original.cancel(self, msg)
-            if is_requested and self.owner is not None:
+            """Cancel the operands, and keep the message, by which anyio tells its own cancellations.
+
+            One cancellation goes through each future once. Tasks that gather one another are reached by many
+            ways, whose number doubles with each such task, and asyncio takes every one of them.
+            """
+            if self.owner is None:
+                return bool(original.cancel(self, msg))
+            answers: dict[object, bool] | None = getattr(reached, "answers", None)
+            if answers is None:
+                answers = reached.answers = {}
+                try:
+                    return self._cancel_once(msg, answers)
+                finally:
+                    reached.answers = None
+            return answers[self] if self in answers else self._cancel_once(msg, answers)
+
+        def _cancel_once(self, msg: object, answers: dict[object, bool]) -> bool:
+            answers[self] = False
+            is_requested = answers[self] = bool(original.cancel(self, msg))
+            if is_requested:
                 self.message = msg
             return is_requested
 
