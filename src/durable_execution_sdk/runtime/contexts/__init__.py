@@ -9,6 +9,7 @@ from typing import Any
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.event_loop.environment import one_cancellation
 from durable_execution_sdk.runtime.log.ids import context_prefix
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.tasks import WorkflowTask
@@ -144,7 +145,10 @@ class ContextState:
         for operation in list(self.unsettled.values()):
             operation.drop()
         left = [watched for watched in self._tasks if watched is not CURRENT.get()]
-        if left and not self.run.is_ending:
+        if not left:
+            return
+        if not self.run.is_ending:
             self.cleans_until = self.run.invoked.clean_up_end()
-        for watched in left:
-            watched.cancel()
+        with one_cancellation():
+            for watched in left:
+                watched.cancel()

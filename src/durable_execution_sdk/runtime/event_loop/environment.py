@@ -17,8 +17,8 @@ import asyncio
 import asyncio.tasks
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -239,14 +239,32 @@ def environment() -> Environment:
     return owner.environment
 
 
+_cancellation = threading.local()
+
+
+@contextmanager
+def one_cancellation() -> Iterator[dict[object, bool]]:
+    """Let the cancellations within go through each future of ``gather`` once; yield those reached, with their answers.
+
+    Tasks that gather one another are reached by many ways, whose number doubles with each; asyncio takes them all.
+    """
+    reached: dict[object, bool] | None = getattr(_cancellation, "reached", None)
+    if reached is not None:
+        yield reached
+        return
+    _cancellation.reached = reached = {}
+    try:
+        yield reached
+    finally:
+        _cancellation.reached = None
+
+
 def order_gather() -> None:
     """Give the futures that ``asyncio.gather`` makes in workflow code a reproducible hash, and their message."""
     tasks_module: Any = asyncio.tasks
     original: Any = getattr(tasks_module, "_GatheringFuture", None)
     if original is None or original.__module__ == __name__:
         return
-    # The futures that the cancellation under way in a thread has reached, and their answers.
-    reached = threading.local()
 
     class GatheringFuture(original):  # type: ignore[misc]  # a class that is no public one
         """The future that ``asyncio.gather`` returns."""
@@ -261,28 +279,16 @@ def order_gather() -> None:
             return object.__hash__(self) if self.place_in_sets is None else self.place_in_sets
 
         def cancel(self, msg: object = None) -> bool:
-            """Cancel the operands, and keep the message, by which anyio tells its own cancellations.
-
-            One cancellation goes through each future once. Tasks that gather one another are reached by many
-            ways, whose number doubles with each such task, and asyncio takes every one of them.
-            """
+            """Cancel the operands, and keep the message, by which anyio tells its own cancellations."""
             if self.owner is None:
                 return bool(original.cancel(self, msg))
-            answers: dict[object, bool] | None = getattr(reached, "answers", None)
-            if answers is None:
-                answers = reached.answers = {}
-                try:
-                    return self._cancel_once(msg, answers)
-                finally:
-                    reached.answers = None
-            return answers[self] if self in answers else self._cancel_once(msg, answers)
-
-        def _cancel_once(self, msg: object, answers: dict[object, bool]) -> bool:
-            answers[self] = False
-            is_requested = answers[self] = bool(original.cancel(self, msg))
-            if is_requested:
-                self.message = msg
-            return is_requested
+            with one_cancellation() as reached:
+                if self not in reached:
+                    reached[self] = False
+                    reached[self] = bool(original.cancel(self, msg))
+                    if reached[self]:
+                        self.message = msg
+                return reached[self]
 
         def set_exception(self, exception: Any) -> None:
             """Fail. ``gather`` takes the message from its last operand, which lacks it if that ended by itself."""
