@@ -124,7 +124,16 @@ REFUSALS = ("ConfigError", "ContextMisuseError", "DeadlockError", "made with asy
 GIVING_UP = frozenset(
     {
         *("timeout", "timeout_past", "wait_for_op", "wait_for_job", "first_only", "cancel"),
-        *("cancels_itself", "move_on", "cancel_scope", "all_tasks", "gather", "group", "loose"),
+        *(
+            "cancels_itself",
+            "move_on",
+            "cancel_scope",
+            "all_tasks",
+            "gather",
+            "group",
+            "loose",
+            "raced",
+        ),
         *REFUSABLE,
     }
 )

@@ -799,6 +799,7 @@ def test_a_timer_that_a_suspended_invocation_would_have_recorded_proves_that_the
     [
         (call_of_a_pool, False),
         (call_of_a_pool, True),
+        (wrapped_call, False),
         (wrapped_call, True),
         (short_timer, False),
         (short_timer, True),

@@ -20,7 +20,7 @@ import asyncio
 import math
 import threading
 import time
-from collections.abc import Callable, Container, Generator, Iterable
+from collections.abc import Callable, Collection, Container, Generator, Iterable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -73,9 +73,7 @@ def _has_foreign_threads() -> bool:
     mine = threading.current_thread()
     workers = [pool.workers for pool in list(pools.values())]
     if others == sum(len(each) - (mine in each) for each in workers):
-        return (
-            False  # they stay for the next plain step, and are not looked at one by one meanwhile
-        )
+        return False  # they stay for the next plain step, and are not looked at one by one
     return any(
         thread is not mine
         and thread not in _bystanders
@@ -138,18 +136,21 @@ class Outside:
         self._arrived[future] = unrecorded
         future.add_done_callback(lambda told: self._arrived.pop(told, None), context=sdk_context())
 
-    def stays_for_new_end(self, recorded: Container[str]) -> bool:
+    def stays_for_new_end(self, recorded: Collection[str]) -> bool:
         """Return ``True`` if the invocation stays for a call in a thread whose end is not recorded.
 
         A call that has ended counts as one that runs: it depends on the thread which of them it is. The end of one
-        that a context has left behind is never recorded.
+        that a context has left behind is never recorded. One of the code's own executor is waited for only for some
+        time, but counts too, so that lines come twice rather than never.
         """
         arrived = {future: origin for future, origin in self._arrived.items() if origin is not None}
         is_new = any(
             origin is None or not (origin[0].is_over or origin[1] in recorded)
             for origin in (*self.calls.values(), *arrived.values())
         )
-        return is_new and self._furthest(self._tasks.live, running=arrived) >= _LOOP
+        live = self._tasks.live
+        stays = is_new and self._furthest(live, running=arrived) >= _LOOP
+        return stays or (not recorded and self._furthest(live, ended=self.calls) == _THREAD)
 
     def socket_watched(self, descriptor: FileDescriptorLike) -> None:
         """Note that workflow code began to watch a socket."""
@@ -252,10 +253,11 @@ class Outside:
         ]
 
     def _furthest(
-        self, tasks: Iterable[WorkflowTask[object]], running: Container[object] = ()
+        self, tasks: Iterable[Any], running: Container[object] = (), ended: Iterable[object] = ()
     ) -> int:
-        """The furthest reach of tasks; see ``waits.Reach``. Calls in ``running`` count as if they had not ended."""
+        """The furthest reach of tasks; see ``waits.Reach``. Calls count as ``running`` or ``ended`` if they are listed."""
         own: set[object] = {future for future in self._arrived if future not in running}
+        own.update(ended)
         own.update(watched.task for watched in self._tasks.live)
         far = [
             watched

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sized
+from collections.abc import Callable, Collection, Sized
 from typing import TYPE_CHECKING, Any, Protocol
 
 from durable_execution_sdk.protocol.operations import OperationStatus
@@ -65,7 +65,7 @@ class Position:
         self.journal = journal
         self._timers = timers
         # Returns True if the invocation stays for a call in a thread whose end is not among these.
-        self.stays_for_new_end: Callable[[Container[str]], bool] = lambda _recorded: False
+        self.stays_for_new_end: Callable[[Collection[str]], bool] = lambda _recorded: False
         # Returns True if an operation has not settled that the service may finish.
         self.may_wait_for_service: Callable[[], bool] = lambda: True
         # True once the workflow is past all that an earlier invocation can have seen; it stays true.
@@ -121,6 +121,8 @@ class Position:
         That one would have suspended here, and before that have recorded each timer, each end of a call in a thread
         and each end of an attempt.
         """
+        if self.has_news or self.was_cut:
+            return
         is_under_way = any(not attempt.is_done for attempt in self._attempts)
         if is_under_way or self._timers or self.stays_for_new_end(self.journal.thread_ends):
             self.found_cut()
