@@ -681,16 +681,36 @@ def test_a_timeout_ends_tasks_that_await_each_other(circle: Any) -> None:
     assert run_workflow(workflow).result == "on"
 
 
-def test_a_circle_that_a_direct_task_closes_is_a_deadlock_too() -> None:
+async def gathers_a_direct_task() -> None:
+    async def job() -> None:
+        await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+
+    await asyncio.gather(asyncio.Task(job()))
+
+
+async def awaits_a_direct_task() -> None:
+    (main,) = asyncio.all_tasks()
+
+    async def job() -> None:
+        await main
+
+    await asyncio.Task(job())
+
+
+@pytest.mark.parametrize(
+    ("circle", "is_abandoned"), [(gathers_a_direct_task, False), (awaits_a_direct_task, True)]
+)
+def test_a_circle_that_a_direct_task_closes_is_a_deadlock_too(
+    circle: Any, is_abandoned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
-        async def job() -> None:
-            await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+        await circle()
 
-        await asyncio.gather(asyncio.Task(job()))
-
-    with mock.patch.object(
+    cancels = mock.patch.object(
         WorkflowTask, "cancel", autospec=True, side_effect=WorkflowTask.cancel
-    ) as cancel:
+    )
+    with cancels as cancel:
         ran = run_workflow(workflow)
     assert (ran.error.error_type, ran.invocations) == ("DeadlockError", 1)
     assert cancel.call_count < 50
+    assert ("were abandoned" in caplog.text) == is_abandoned

@@ -243,20 +243,17 @@ _cancellation = threading.local()
 
 
 @contextmanager
-def one_cancellation() -> Iterator[dict[object, bool]]:
+def one_cancellation() -> Iterator[dict[object, bool | None]]:
     """Let the cancellations within go through each future of ``gather`` once; yield those reached, with their answers.
 
     Tasks that gather one another are reached by many ways, whose number doubles with each; asyncio takes them all.
     """
-    reached: dict[object, bool] | None = getattr(_cancellation, "reached", None)
-    if reached is not None:
-        yield reached
-        return
-    _cancellation.reached = reached = {}
+    outer = getattr(_cancellation, "reached", None)
+    _cancellation.reached = reached = {} if outer is None else outer
     try:
         yield reached
     finally:
-        _cancellation.reached = None
+        _cancellation.reached = outer
 
 
 def order_gather() -> None:
@@ -284,11 +281,13 @@ def order_gather() -> None:
                 return bool(original.cancel(self, msg))
             with one_cancellation() as reached:
                 if self not in reached:
-                    reached[self] = False
-                    reached[self] = bool(original.cancel(self, msg))
+                    reached[self] = None
+                    reached[self] = bool(original.cancel(self, msg)) or self.cancelled()
                     if reached[self]:
                         self.message = msg
-                return reached[self]
+                answer = reached[self]
+                # While its operands are cancelled: one of them waits for it, and it ends the circle.
+                return super(original, self).cancel(msg) if answer is None else answer
 
         def set_exception(self, exception: Any) -> None:
             """Fail. ``gather`` takes the message from its last operand, which lacks it if that ended by itself."""
