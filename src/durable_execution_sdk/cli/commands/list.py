@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import click
 from msgspec.structs import replace
@@ -79,17 +79,14 @@ def list_(
         found = emulator.store.search(search)
         records, has_more = found[:limit], len(found) > limit
         held = place.held
-        rows = [_row(emulator, record, place) for record in records]
+        rows = [_row(emulator, record, place, held) for record in records]
         # Each execution has a time of its own.
         nows = [emulator.now(record.arn) if record.is_open else now for record in records]
     if as_json:
         documents = [record_document(*row, _reason(held, row[0])) for row in rows]
         say(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
-        cells = [
-            _cells(*row, now=now, is_held=row[0].arn in held)
-            for row, now in zip(rows, nows, strict=True)
-        ]
+        cells = [_cells(*row, now=now) for row, now in zip(rows, nows, strict=True)]
         print_table(_COLUMNS, cells)
     if has_more:
         say(f"there are more than these {limit}; --limit shows them", err=True)
@@ -100,12 +97,12 @@ def list_(
 
 
 def _row(
-    emulator: Emulator, record: ExecutionRecord, place: Place
+    emulator: Emulator, record: ExecutionRecord, place: Place, held: Container[str]
 ) -> tuple[ExecutionRecord, Family | None, list[int]]:
     """Return a record, and the progress and the processes of one that is open."""
     if not record.is_open:
         return record, None, []
-    executions = family(emulator, record.arn)
+    executions = family(emulator, record.arn, held)
     execution = executions.execution
     # A timer that was due may have ended it just now.
     record = replace(
@@ -127,12 +124,11 @@ def _cells(
     processes: list[int],
     *,
     now: int,
-    is_held: bool,
 ) -> tuple[str, ...]:
     took = "" if record.ended_at is None else span(record.ended_at - record.started_at)
     activity = ""
     if executions is not None:
-        kind = activity_of(executions, has_process=bool(processes), is_held=is_held)
+        kind = activity_of(executions, has_process=bool(processes))
         activity = summary(executions, kind, now)
     return (
         record.name,
