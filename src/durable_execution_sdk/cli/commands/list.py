@@ -13,7 +13,7 @@ from durable_execution_sdk.cli.arguments.moments import read_moment
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import NONE, brief_of, processes_of, resume_any
-from durable_execution_sdk.cli.output.table import print_table
+from durable_execution_sdk.cli.output.table import Column, print_table
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.reload.findings import finding_document
 from durable_execution_sdk.dev.reload.held_file import HeldExecution
@@ -26,7 +26,17 @@ from durable_execution_sdk.rendering.documents import record_document
 from durable_execution_sdk.rendering.family import Family, family
 from durable_execution_sdk.rendering.times import at, span
 
-_COLUMNS = ("name", "function", "status", "id", "started", "took", "now", "process")
+_PROCESS = "process"
+_COLUMNS = (
+    Column(title="name", least=12, from_middle=True),
+    Column(title="function", least=10, from_middle=True),
+    Column(title="status"),
+    Column(title="id", spare=1),
+    Column(title="started"),
+    Column(title="took", spare=2),
+    Column(title="now", least=16),
+    Column(title=_PROCESS, spare=3),
+)
 _ID_CHARACTERS = 8
 
 
@@ -47,6 +57,7 @@ _ID_CHARACTERS = 8
     "--since", metavar="WHEN", help="Only those started since: 30min, 2h, 3d or 2026-01-31T12:00."
 )
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--full", is_flag=True, help="Show whole cells in lines of any length.")
 @json_option
 def list_(
     text: str | None,
@@ -55,11 +66,12 @@ def list_(
     function: str | None,
     since: str | None,
     limit: int,
+    full: bool,
     as_json: bool,
 ) -> None:
     """List executions, the newest first.
 
-    With TEXT, only those whose name or function contains it.
+    With TEXT, only those whose name or function contains it. In a terminal, columns are cut or left out to fit its width.
 
     The column "now" says what an open execution does. It is running; killed, if its process ended in the
     middle of the work; due, if it can go on and no process does; asking, if it waits for an answer to a
@@ -82,18 +94,20 @@ def list_(
         rows = [_row(emulator, record, place, held) for record in records]
         # Each execution has a time of its own.
         nows = [emulator.now(record.arn) if record.is_open else now for record in records]
+    titles: list[str] = []
     if as_json:
         documents = [record_document(*row, _reason(held, row[0])) for row in rows]
         say(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
         cells = [_cells(*row, now=now) for row, now in zip(rows, nows, strict=True)]
-        print_table(_COLUMNS, cells)
+        titles = print_table(_COLUMNS, cells, full=full)
     if has_more:
         say(f"there are more than these {limit}; --limit shows them", err=True)
     alone = [record.arn for record, _, pids in rows if record.is_open and not pids]
     if alone and not as_json:
         resume = resume_any(place, alone)
-        say(f"no process runs those marked {NONE!r}; go on with: {resume}", err=True)
+        which = f"those marked {NONE!r}" if _PROCESS in titles else f"{len(alone)} of them"
+        say(f"no process runs {which}; go on with: {resume}", err=True)
 
 
 def _row(
