@@ -136,7 +136,7 @@ def test_a_list_has_a_line_for_each_execution(place: Path, write: Write, durable
     assert rows[2].startswith("no process runs those marked 'none'; go on with: durable run")
     _, output = run_in_terminal(place, "list", columns=60)
     title, *rows = (line.rstrip() for line in screen(output))
-    assert title.split() == ["name", "function", "status", "started", "now"]
+    assert title.split() == ["name", "function", "status", "now"]
     assert rows[2].startswith("no process runs 2 of them; go on with: durable run")
     for words, columns in ((("list", "--full"), 80), (("list",), 200)):
         _, output = run_in_terminal(place, *words, columns=columns)

@@ -32,7 +32,7 @@ _COLUMNS = (
     Column(title="function", least=10, from_middle=True),
     Column(title="status"),
     Column(title="id", spare=1),
-    Column(title="started"),
+    Column(title="started", spare=4),
     Column(title="took", spare=2),
     Column(title="now", least=16),
     Column(title=_PROCESS, spare=3),
