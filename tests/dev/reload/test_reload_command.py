@@ -91,7 +91,13 @@ def test_a_caller_waits_for_a_held_execution_by_its_name_and_following_ends(tmp_
         (child,) = (
             each["durable_execution_name"] for each in listed if each["function_name"] == "order"
         )
-        followers = [("show", "p"), ("history", "p"), ("logs", "p"), ("show", child), ("start", "p")]
+        followers = [
+            ("show", "p"),
+            ("history", "p"),
+            ("logs", "p"),
+            ("show", child),
+            ("start", "p"),
+        ]
         with ExitStack() as stack:
             running_followers = [
                 stack.enter_context(running(tmp_path, *_follow(*words))) for words in followers
