@@ -218,9 +218,11 @@ def test_unchanged_code_that_does_not_replay_fails_as_ever(durable: Durable, wri
     assert (output.code, "DeterminismError" in output.out) == (1, True)
 
 
-def test_an_input_that_never_fitted_fails_as_ever(durable: Durable, write: Write) -> None:
-    write(ORIGINAL)
-    output = run(durable, "--input", "[1]")
+@pytest.mark.usefixtures("waiting")
+def test_an_input_that_never_fitted_fails_as_ever(durable: Durable) -> None:
+    # The code is not at hand when this execution is started.
+    assert durable("rerun", "n", "--input", "[1]", "--as", "m").code == 0
+    output = durable("run", "app.py", "--name", "m", "--no-wait")
     assert (output.code, "SerDesError" in output.out) == (1, True)
 
 

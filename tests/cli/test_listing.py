@@ -121,8 +121,9 @@ def test_the_list_says_when_there_are_more(durable: Durable, file: str) -> None:
 def test_what_each_execution_waits_for_is_told_with_its_end(durable: Durable, file: str) -> None:
     for function in ("naps", "asks", "submits", "retries"):
         durable("run", f"{file}:{function}", "--name", function, "--no-wait")
-    assert now_of(durable, "naps").startswith("suspended: nap waits until ")
-    assert "(in 4 h 59 min)" in now_of(durable, "naps") or "(in 5 h)" in now_of(durable, "naps")
+    naps = now_of(durable, "naps")
+    assert naps.startswith("suspended: nap waits until ")
+    assert "(in 4 h 59 min)" in naps or "(in 5 h)" in naps
     # The callback comes before the wait that ends earlier.
     assert now_of(durable, "asks").startswith("asking: approval until ")
     assert now_of(durable, "asks").endswith(", and 1 more")

@@ -22,6 +22,7 @@ TYPED = """
     @dataclass
     class Order:
         id: int
+        kind: str = "retail"
 
     class Lenient:
         def serialize(self, value: Any, context: SerDesContext) -> str:
@@ -122,8 +123,27 @@ def test_a_workflow_that_needs_an_input_is_not_started_without_one(
     assert (refused.code, refused.out) == (2, "")
     assert f"{function} needs an input, for '{parameter}': --input JSON" in refused.err
     assert durable("list", "--json").document == []
-    # An input that does not fit is recorded with the failure, as on AWS.
-    assert durable("run", f"{file}:{function}", *name, "--input", "{}").code == 1
+    refused = durable("run", f"{file}:{function}", *name, "--input", "{}")
+    assert (refused.code, refused.out) == (2, "")
+    assert f"no execution was started: the input, for {parameter}: " in refused.err
+
+
+@pytest.mark.parametrize(
+    "typed", ['{"ids": 7}', '{"id": "seven"}', "[]", "null", '{"id": 7, "kind": {}}']
+)
+def test_an_input_that_does_not_fit_takes_no_name(
+    durable: Durable, write: Write, typed: str
+) -> None:
+    target = f"{write(TYPED)}:order"
+    refused = durable("run", target, "--name", "n", "--input", typed)
+    assert (refused.code, refused.out) == (2, "")
+    assert "no execution was started: the input, for event: Order: " in refused.err
+    assert durable("list", "--json").document == []
+    assert durable("run", target, "--name", "n", "--input", '{"id": 7}').result == 7
+
+
+def test_a_serdes_of_the_users_own_decides_itself(durable: Durable, write: Write) -> None:
+    assert durable("run", f"{write(TYPED)}:lenient", "--name", "n", "--input", "[]").code == 0
 
 
 @pytest.mark.parametrize("function", ["optional", "lenient"])

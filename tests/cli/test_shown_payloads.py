@@ -120,7 +120,21 @@ def test_a_document_waits_for_the_end_that_is_followed(
     durable: Durable, flow: str, place: Path
 ) -> None:
     durable("stop", flow)
-    assert durable("show", flow, "--follow", "--json").document["status"] == "STOPPED"
+    shown = durable("show", flow, "--follow", "--json")
+    assert (shown.code, shown.document["status"]) == (1, "STOPPED")
+    assert durable("show", flow).code == durable("history", flow).code == 0
+    assert durable("history", flow, "--follow").code == 1
+
+
+@pytest.mark.parametrize("command", ["show", "history"])
+def test_ctrl_c_ends_the_following_with_a_code_of_its_own(
+    flow: str, place: Path, command: str
+) -> None:
+    with running(place, command, flow, "--follow") as follower:
+        follower.until("no process runs it now")
+        follower.interrupt()
+        assert follower.end() == 130
+        assert "durable: interrupted; the execution is not affected" in follower.text
 
 
 def test_an_execution_that_is_deleted_meanwhile_is_refused(

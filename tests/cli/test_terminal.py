@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cli.command import Write
+from tests.cli.command import Durable, Write
 
 
 def screen(written: str) -> list[str]:
@@ -33,10 +33,10 @@ def screen(written: str) -> list[str]:
     return [line.rstrip() for line in lines if line.strip()]
 
 
-def run_in_terminal(place: Path, *words: str) -> tuple[int, str]:
+def run_in_terminal(place: Path, *words: str, columns: int = 120) -> tuple[int, str]:
     """Run the command on a pseudo-terminal; return the raw output with control sequences."""
     ours, theirs = pty.openpty()
-    environment = os.environ | {"TERM": "xterm", "COLUMNS": "120", "LINES": "40"}
+    environment = os.environ | {"TERM": "xterm", "COLUMNS": str(columns), "LINES": "40"}
     with subprocess.Popen(
         [sys.executable, "-m", "durable_execution_sdk.cli.main", *words],
         cwd=place,
@@ -114,3 +114,32 @@ def test_what_waits_for_an_answer_is_still_told_when_the_tree_is_gone(
     assert "approval / approval create callback id (Callback) waits" in end
     assert "answer with: durable callback succeed " in end
     assert "go on with: durable run app.py --name f" in end
+
+
+def test_a_list_has_a_line_for_each_execution(place: Path, write: Write, durable: Durable) -> None:
+    long = "order-of-the-customer-with-a-long-name"
+    file = write("""
+        @durable_execution
+        async def order_of_a_long_name(event, ctx):
+            return await (await ctx.create_callback(name="approval-of-the-manager"))
+    """)
+    for number in (1, 2):
+        durable("run", file, "--name", f"{long}-{number}", "--no-wait")
+    code, output = run_in_terminal(place, "list", columns=80)
+    title, *rows = (line.rstrip() for line in screen(output))
+    titles = ["name", "function", "status", "started", "took", "now", "process"]
+    assert (code, title.split()) == (0, titles)
+    assert [len(line) <= 80 for line in rows[:2]] == [True, True]
+    for number, row in zip((2, 1), rows[:2], strict=True):
+        assert re.match(rf"order-\S*…\S*-{number}  order\S*…\S+  RUNNING  ", row)
+        assert re.search(r"  asking: app\S*…  none$", row)
+    assert rows[2].startswith("no process runs those marked 'none'; go on with: durable run")
+    _, output = run_in_terminal(place, "list", columns=60)
+    title, *rows = (line.rstrip() for line in screen(output))
+    assert title.split() == ["name", "function", "status", "now"]
+    assert rows[2].startswith("no process runs 2 of them; go on with: durable run")
+    for words, columns in ((("list", "--full"), 80), (("list",), 200)):
+        _, output = run_in_terminal(place, *words, columns=columns)
+        assert f"{long}-1" in output
+        assert "approval-of-the-manager" in output
+        assert "  none" in output

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -196,6 +197,37 @@ def test_a_fault_of_a_checkpoint_ends_with_the_same_result(
     assert json.loads(result) == ["first", "first"]
     failed = [each for each in client.get(execution(arn))["invocations"] if each["error"]]
     assert len(failed) == (1 if kind.startswith("crash") else 0)
+
+
+def test_a_planned_fault_outlives_the_server_and_strikes_once(tmp_path: Path, folder: Path) -> None:
+    store, kept = tmp_path / "x.db", tmp_path / "x.db.faults.json"
+    fault = {"kind": "crash_before", "operation": "again"}
+    with session_of(store, declared(folder, ["order"])) as client:
+        arn = client.start("order", "a")
+        client.until_waiting("a")
+        client.post(execution("a", "/crash"), {"kind": "throttle", "operation": "again"})
+        assert len(client.post(execution("a", "/crash"), fault)["planned"]) == 2
+        over = client.start("order", "over")
+        client.until_waiting("over")
+        client.post(execution("over", "/crash"), fault)
+        client.session.server.emulator.stop(over)
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    with session_of(store, declared(folder, ["order"])) as client:
+        assert over not in kept.read_text()
+        client.answer(client.until_waiting("a"))
+        assert client.until_activity("a", "ended")["status"] == "SUCCEEDED"
+        failed = [each for each in client.get(execution(arn))["invocations"] if each["error"]]
+        assert len(failed) == 1
+        assert not kept.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"arn": [{"kind": "flood"}]}'])
+def test_a_file_of_faults_that_cannot_be_read_keeps_no_server_from_starting(
+    tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "x.db.faults.json").write_bytes(content)
+    with session_of(tmp_path / "x.db", []) as client:
+        assert client.get("/_durable/executions")["executions"] == []
 
 
 def test_executions_stay_on_a_version_also_after_a_restart(tmp_path: Path, folder: Path) -> None:

@@ -25,7 +25,7 @@ class Order:
     """The function to run, the execution's name, and the input; ``None`` if the user gave none.
 
     ``is_named``: the user chose the name. ``needs``: the parameter that takes the input, if it does not
-    take ``{}``.
+    take ``{}``. ``fault``: the reason for which the input does not fit, if it does not.
     """
 
     function: str
@@ -33,6 +33,7 @@ class Order:
     payload: str | None
     is_named: bool = True
     needs: str | None = None
+    fault: str | None = None
 
 
 def fresh_name(function: str, unique: str) -> str:
@@ -44,7 +45,7 @@ def begin(emulator: Emulator, order: Order, place: Place) -> str:
     """Start the execution, or find the one with its name; return its ARN.
 
     Raises ``Refusal`` if the name belongs to an execution of another function or with another input, if it
-    looks mistyped, and if the function needs an input that was not given.
+    looks mistyped, and if the function needs an input that was not given, or another one.
     """
     if order.is_named:
         arn = existing(
@@ -57,6 +58,8 @@ def begin(emulator: Emulator, order: Order, place: Place) -> str:
             f"{order.function} needs an input, for {order.needs!r}: --input JSON, --input @FILE, or --input -"
             f" for stdin. {EMPTY}, the input of an execution for which none is given, does not fit"
         )
+    if order.fault is not None:
+        raise Refusal(f"no execution was started: {order.fault}")
     return emulator.start(
         InvokeRequest(
             function_name=f"{order.function}:{LATEST}",

@@ -29,6 +29,7 @@ Exit codes:
    2  wrong usage, or the command is not possible
    3  suspended, interrupted, or held because the code was edited: the execution can be continued
   70  internal error of durable
+ 130  interrupted while it followed an execution, which is not affected
 """
 
 

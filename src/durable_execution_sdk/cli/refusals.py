@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     REFUSED = 2
     SUSPENDED = 3
     BROKEN = 70
+    INTERRUPTED = 130
 
 
 class Refusal(click.ClickException):

@@ -102,18 +102,23 @@ class UserCode:
 
 
 def needed_input(handler: AnyHandler) -> str | None:
-    """Return the parameter that takes the input, if it does not take ``{}``; else ``None``.
+    """Return the parameter that takes the input, if it does not take ``{}``; else ``None``."""
+    return None if input_fault(handler, "{}") is None else parameter_text(handler.__wrapped__, 0)
 
-    A serdes of the user's own, or middleware, may make anything of ``{}``.
+
+def input_fault(handler: AnyHandler, payload: str) -> str | None:
+    """Return the reason for which an input does not fit the annotation of a handler; ``None`` if it does.
+
+    A serdes of the user's own, or middleware, may make anything of an input, so it is not asked.
     """
     if handler.settings.serdes is not None or handler.settings.middleware is not None:
         return None
-    parameter = parameter_text(handler.__wrapped__, 0)
-    context = ValueContext(operation_id="", subject=f"the input, for {parameter}", is_outward=True)
+    subject = f"the input, for {parameter_text(handler.__wrapped__, 0)}"
+    context = ValueContext(operation_id="", subject=subject, is_outward=True)
     try:
-        handler.event_serdes.deserialize("{}", context)
-    except SerDesError:
-        return parameter
+        handler.event_serdes.deserialize(payload, context)
+    except SerDesError as error:
+        return str(error)
     return None
 
 

@@ -15,6 +15,7 @@ from durable_execution_sdk.dev.feed.api import FeedRoutes
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.page.routes import PageRoute
+from durable_execution_sdk.dev.planned_faults import keep_faults
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -67,6 +68,7 @@ class DevServer:
                 time_mode=options.time_mode,
             )
             started.callback(self.emulator.close)
+            keep_faults(self.emulator, options.store)
             self.changes = Changes(self.emulator)
             started.callback(self.changes.close)
             self.processes = ProcessView()

@@ -131,7 +131,7 @@ class DevSession:
             self.server.emulator,
             self.host,
             self._options.store,
-            _Announcing(listener, self._announce, self.server.changes.note),
+            _Announcing(listener, self._announce, self.server.changes.note_execution),
             find,
         )
         self._reloading.callback(reloader.close)

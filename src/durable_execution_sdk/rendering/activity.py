@@ -8,7 +8,7 @@ from durable_execution_sdk.engine.views.progress import Awaited
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.rendering.callback_names import path_of
 from durable_execution_sdk.rendering.family import Family, Waiter
-from durable_execution_sdk.rendering.wording import awaited, comes_again, deadline
+from durable_execution_sdk.rendering.wording import comes_again, deadline, reason_of
 
 __all__ = ["Activity", "activity_of", "summary"]
 
@@ -30,12 +30,12 @@ class Activity(StrEnum):
     ENDED = "ended"
 
 
-def activity_of(executions: Family, *, has_process: bool, is_held: bool = False) -> Activity:
+def activity_of(executions: Family, *, has_process: bool) -> Activity:
     """Return the activity of an execution; ``has_process``: a process runs it now."""
     execution = executions.execution
     if execution.ended_at is not None:
         return Activity.ENDED
-    if is_held:
+    if executions.is_held:
         return Activity.HELD
     if not executions.is_idle:
         if has_process:
@@ -50,7 +50,8 @@ def activity_of(executions: Family, *, has_process: bool, is_held: bool = False)
 def summary(executions: Family, activity: Activity, now: int) -> str:
     """Write an activity in one line, with the operation that ends the waiting, and when.
 
-    A callback comes first, because it waits for a person or another system; then the earliest.
+    A callback comes first, because it waits for a person or another system, then a held execution, then the
+    earliest.
     """
     if activity is Activity.ENDED:
         return ""
@@ -66,14 +67,13 @@ def summary(executions: Family, activity: Activity, now: int) -> str:
     path = " / ".join(path_of(first))
     if _is_asking(first):
         return f"{activity}: {path} {deadline(first.waiting, now)}".rstrip() + more
-    text = awaited(first.waiting, first.progress.attempt, now)
-    return f"{activity}: {path} waits {text}{more}"
+    return f"{activity}: {path} waits {reason_of(first, now)}{more}"
 
 
 def _is_asking(waiter: Waiter) -> bool:
     return waiter.waiting.awaited is Awaited.ANSWER
 
 
-def _urgency(waiter: Waiter) -> tuple[bool, float]:
+def _urgency(waiter: Waiter) -> tuple[bool, bool, float]:
     until = waiter.waiting.until
-    return not _is_asking(waiter), float("inf") if until is None else until
+    return not _is_asking(waiter), not waiter.held, float("inf") if until is None else until

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.steering.execution_times import TimeReading
@@ -26,8 +26,11 @@ from durable_execution_sdk.rendering.times import iso
 from durable_execution_sdk.rendering.wording import callback_id_of, error_of
 
 
-def outcome_document(emulator: Emulator, arn: str) -> dict[str, object]:
-    """Build the document of ``durable run``: status, result or error, counts, and waiting operations."""
+def outcome_document(emulator: Emulator, arn: str, held: Container[str] = ()) -> dict[str, object]:
+    """Build the document of ``durable run``: status, result or error, counts, and waiting operations.
+
+    ``held`` has the ARNs of the executions that a server holds.
+    """
     described = emulator.describe(arn)
     tally = emulator.tally(arn)
     return {
@@ -44,7 +47,7 @@ def outcome_document(emulator: Emulator, arn: str) -> dict[str, object]:
             "operations": tally.operations,
             "checkpoints": tally.checkpoints,
         },
-        "waiting": _waiting(family(emulator, arn)),
+        "waiting": _waiting(family(emulator, arn, held)),
     }
 
 
@@ -52,17 +55,21 @@ def execution_document(
     emulator: Emulator,
     arn: str,
     processes: Sequence[int],
-    held: Mapping[str, object] | None = None,
+    held: Mapping[str, Mapping[str, object]] | None = None,
     totals: Totals = no_totals,
 ) -> dict[str, object]:
-    """Build the document of ``durable show``: the outcome, input, processes and all operations."""
+    """Build the document of ``durable show``: the outcome, input, processes and all operations.
+
+    ``held`` has the reasons for which a server holds executions, by ARN.
+    """
+    held = held or {}
     operations = emulator.progress(arn).operations
     batches = batch_progress(operations, totals(arn))
     return {
-        **outcome_document(emulator, arn),
+        **outcome_document(emulator, arn, held),
         "input_payload": json_or_text(emulator.describe(arn).input_payload or None),
         "processes": list(processes),
-        "held": held,
+        "held": held.get(arn),
         "time": time_document(emulator.time(arn), emulator.progress(arn)),
         "forked_from": origin_document(emulator.progress(arn)),
         "operations": [
@@ -118,7 +125,7 @@ def record_document(
     """
     activity, waiting = Activity.ENDED, []
     if executions is not None:
-        activity = activity_of(executions, has_process=bool(processes), is_held=held is not None)
+        activity = activity_of(executions, has_process=bool(processes))
         waiting = _waiting(executions)
     return {
         "durable_execution_name": record.name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 import msgspec
 
@@ -31,16 +31,21 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Waiter(Entry, frozen=True, kw_only=True):
-    """An operation that waits."""
+    """An operation that waits; ``held`` is the name of the held execution that it waits for, if it does."""
 
     waiting: Waiting
+    held: str | None = None
 
 
 class Family(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution, and the executions that it invoked, by the ids of the invoking operations."""
+    """An execution, and the executions that it invoked, by the ids of the invoking operations.
+
+    ``is_held``: a server does not invoke the execution, because edited code does not fit its log.
+    """
 
     execution: ExecutionProgress
     invoked: dict[str, Family]
+    is_held: bool = False
 
     @property
     def name(self) -> str:
@@ -61,8 +66,17 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_idle(self) -> bool:
-        """True if no invocation of these executions runs or is due."""
-        return self.execution.is_idle and all(child.is_idle for child in self.invoked.values())
+        """True if no invocation of these executions runs, or is due and not held."""
+        is_idle = self.is_held or self.execution.is_idle
+        return is_idle and all(child.is_idle for child in self.invoked.values())
+
+    @property
+    def is_blocked(self) -> bool:
+        """True if it goes on only once edited code fits a log, or a user decides otherwise."""
+        if self.is_held:
+            return True
+        waiters = list(self.waiters())
+        return self.is_idle and bool(waiters) and all(waiter.held for waiter in waiters)
 
     @property
     def is_invoked(self) -> bool:
@@ -102,36 +116,67 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
                 yield Entry(execution=self.execution, path=path, progress=operation_progress)
 
     def waiters(self) -> Iterator[Waiter]:
-        """Yield the operations that wait; those of an invoked execution in place of the invoke."""
+        """Yield the operations that wait; those of an invoked execution in place of the invoke.
+
+        An invoke whose execution is held waits itself, too.
+        """
+        for entry, child in self.held_invokes():
+            if entry.progress.waiting is not None:
+                yield _waiter(entry, entry.progress.waiting, held=child.name)
         for entry in self.entries():
-            waiting = entry.progress.waiting
-            if waiting is not None:
-                yield Waiter(
-                    execution=entry.execution,
-                    path=entry.path,
-                    progress=entry.progress,
-                    waiting=waiting,
-                )
+            if entry.progress.waiting is not None:
+                yield _waiter(entry, entry.progress.waiting)
+
+    def held_invokes(self, above: tuple[str, ...] = ()) -> Iterator[tuple[Entry, Family]]:
+        """Yield the invokes of held executions, each with what it invoked."""
+        paths: dict[str | None, tuple[str, ...]] = {}
+        for operation_progress in self.execution.operations:
+            operation = operation_progress.operation
+            path = (*paths.get(operation.parent_id, above), title(operation))
+            paths[operation.id] = path
+            child = self.invoked.get(operation.id)
+            if child is None:
+                continue
+            if child.is_held:
+                yield Entry(execution=self.execution, path=path, progress=operation_progress), child
+            yield from child.held_invokes(path)
 
 
-def family(emulator: Emulator, arn: str) -> Family:
-    """Return the progress of an execution now, and of those that it invoked."""
-    return family_later(emulator, arn)()
+def _waiter(entry: Entry, waiting: Waiting, *, held: str | None = None) -> Waiter:
+    return Waiter(
+        execution=entry.execution,
+        path=entry.path,
+        progress=entry.progress,
+        waiting=waiting,
+        held=held,
+    )
+
+
+def family(emulator: Emulator, arn: str, held: Container[str] = ()) -> Family:
+    """Return the progress of an execution now, and of those that it invoked.
+
+    ``held`` has the ARNs of the executions that a server holds.
+    """
+    return _family_of(emulator, emulator.snapshot(arn), held)()
 
 
 def family_later(emulator: Emulator, arn: str) -> Callable[[], Family]:
     """Take a snapshot now; derive the progress from it, which costs time, only when the result is called."""
-    return _family_of(emulator, emulator.snapshot(arn))
+    return _family_of(emulator, emulator.snapshot(arn), ())
 
 
-def _family_of(emulator: Emulator, state: ExecutionState) -> Callable[[], Family]:
+def _family_of(
+    emulator: Emulator, state: ExecutionState, held: Container[str]
+) -> Callable[[], Family]:
     invoked: dict[str, Callable[[], Family]] = {}
     for operation_id, started in state.invokes.items():
         child = None if started.child_arn is None else _snapshot(emulator, started.child_arn)
         if child is not None:
-            invoked[operation_id] = _family_of(emulator, child)
+            invoked[operation_id] = _family_of(emulator, child, held)
     return lambda: Family(
-        execution=progress(state), invoked={key: later() for key, later in invoked.items()}
+        execution=progress(state),
+        invoked={key: later() for key, later in invoked.items()},
+        is_held=state.arn in held and not state.is_closed,
     )
 
 

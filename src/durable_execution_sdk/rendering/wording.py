@@ -62,6 +62,13 @@ def awaited(waiting: Waiting, attempt: int | None, now: int) -> str:
             return visible(f"for {waiting.function_name}")
 
 
+def reason_of(waiter: Waiter, now: int) -> str:
+    """Describe the event that an operation waits for, or the held execution."""
+    if waiter.held is not None:
+        return f"for {visible(waiter.held)}, which is held"
+    return awaited(waiter.waiting, waiter.progress.attempt, now)
+
+
 def deadline(waiting: Waiting, now: int) -> str:
     """Write the time at which a wait ends by itself; nothing if it does not."""
     return _until("until", waiting.until, now)
@@ -165,8 +172,8 @@ def _facts(details: object, now: float) -> Iterator[str]:
 
 
 def _waits(waiter: Waiter, now: int) -> str:
-    reason = awaited(waiter.waiting, waiter.progress.attempt, now)
-    return f"{' / '.join(waiter.path)} ({kind(waiter.progress.operation)}) waits {reason}"
+    subject = f"{' / '.join(waiter.path)} ({kind(waiter.progress.operation)})"
+    return f"{subject} waits {reason_of(waiter, now)}"
 
 
 def _until(word: str, until: int | None, now: int) -> str:

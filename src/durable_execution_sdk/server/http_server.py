@@ -137,8 +137,12 @@ class Server:
 def _listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= 65_535:
         raise ConfigError(f"a port is a number from 0 to 65535, not {port}")
+    # Text is encoded by a codec with tables of names in all languages, which is loaded for that.
+    address = host.encode() if host.isascii() else host
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        addresses = socket.getaddrinfo(
+            address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
         listening = socket.create_server((host, port), family=addresses[0][0])
     except OSError as error:
         raise ConfigError(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,6 +12,11 @@ from pathlib import Path
 
 import pytest
 from tests.dev.dev_rig import DevRig
+
+from durable_execution_sdk.dev.functions.declaration import Declaration, Runtime, handler_of
+from durable_execution_sdk.dev.functions.environment import Place, Surroundings
+from durable_execution_sdk.dev.functions.pool import Pool
+from durable_execution_sdk.dev.functions.records import NoRecorder
 
 pytestmark = pytest.mark.dev
 
@@ -83,6 +89,41 @@ def test_new_code_runs_from_the_next_invocation_on(rig: DevRig) -> None:
         gate.touch()
         assert running.result() == ("old", None)
     assert rig.invoke("code") == ("new", None)
+
+
+@pytest.mark.parametrize("ends", ["reload", "retire", "close", "kill"])
+def test_a_worker_that_is_ended_while_it_begins_runs_no_process(tmp_path: Path, ends: str) -> None:
+    root, handler = handler_of(tmp_path / "f.py", "handler")
+    surroundings = Surroundings(
+        declaration=Declaration(name="f", runtime=Runtime.PYTHON, root=root, handler=handler),
+        version="$LATEST",
+        place=Place(endpoint_url="http://127.0.0.1:1"),
+    )
+
+    async def begin_and_end() -> None:
+        pool = Pool(surroundings, NoRecorder(), has_deadlines=True, on_change=lambda: None)
+        beginning = asyncio.create_task(pool.warm())
+        await asyncio.sleep(0)
+        [worker] = pool.workers
+        assert worker.pid is None
+        match ends:
+            case "reload":
+                pool.reload(surroundings)
+            case "retire":
+                pool.retire()
+            case "close":
+                await pool.close()
+            case _:
+                worker.kill()
+        await beginning
+        await worker.ended()
+        assert worker.is_ended
+        assert worker.pid is None
+        assert worker not in pool.workers
+        await pool.close()
+        assert all(each.is_ended for each in pool.workers)
+
+    asyncio.run(begin_and_end())
 
 
 def test_versions_stay_side_by_side(rig: DevRig) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from tests.dev.dev_rig import DevRig
 
 from durable_execution_sdk.dev.functions import versions as versions_module
 from durable_execution_sdk.dev.functions.declaration import Declaration, Runtime
-from durable_execution_sdk.dev.functions.versions import Versions
+from durable_execution_sdk.dev.functions.versions import Versions, versions_path
+from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.errors import ConfigError
 
 pytestmark = pytest.mark.dev
@@ -54,6 +56,24 @@ def test_a_version_of_unchanged_code_is_the_last_one(rig: DevRig, versions: Vers
     assert versions.publish("say") == versions.publish("say") == "1"
     change(rig, declared, "second")
     assert versions.publish("say") == "2"
+
+
+def test_a_store_in_the_folder_of_the_code_is_no_source(rig: DevRig, tmp_path: Path) -> None:
+    folder = rig.folder = tmp_path / "project"
+    rig.write("helper.py", "word = 'first'\n")
+    rig.add_plain("say", PLAIN)
+    store = folder / "mine.db"
+    with closing(SqliteStore(store)):
+        store.with_name("mine.db.leases").mkdir(exist_ok=True)
+        versions = Versions(versions_path(store), rig.host, rig.functions)
+        for name in ("mine.db.logs", "mine.db-other", "mine.db.server.json"):
+            for text in ("one", "another"):
+                (folder / name).write_text(text)
+                assert versions.publish("say") == "1"
+        copied = folder / "mine.db.versions" / "say" / "1" / "code"
+        assert sorted(path.name for path in copied.iterdir()) == ["helper.py", "say.py"]
+        (folder / "mine.dbase.py").write_text("a source like any other\n")
+        assert versions.publish("say") == "2"
 
 
 def test_executions_go_on_with_their_version(rig: DevRig, versions: Versions) -> None:

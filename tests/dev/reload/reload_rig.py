@@ -58,8 +58,9 @@ class News:
         told = [f"released {name}" for name in names]
         self._take(lambda: ([self.findings.pop(name) for name in names], self.told.extend(told)))
 
-    def unrehearsed(self, arn: str, reason: str) -> None:
-        self._take(lambda: self.errors.append(reason))
+    def unrehearsed(self, arns: Sequence[str], reason: str) -> None:
+        names = sorted(ExecutionArn.parse(arn).execution_name for arn in arns)
+        self._take(lambda: self.errors.append(f"{', '.join(names)}: {reason}"))
 
     def failed(self, error: str) -> None:
         self._take(lambda: self.errors.append(error))
@@ -87,11 +88,12 @@ class ReloadRig:
         watches: bool = True,
         time_mode: TimeMode = TimeMode.REAL,
         named: tuple[str, ...] = (),
+        store: str = "store/x.db",
     ) -> None:
         self.folder = folder
         self.news = News()
         self.session = DevSession(
-            SessionOptions(store=folder / "store" / "x.db", port=0, time_mode=time_mode),
+            SessionOptions(store=folder / store, port=0, time_mode=time_mode),
             self.news.line,
         )
         self.emulator = self.session.server.emulator

@@ -13,6 +13,7 @@ import pytest
 from tests.dev.reload.reload_rig import ReloadRig, write
 
 from durable_execution_sdk.dev.reload.held_file import read_held
+from durable_execution_sdk.dev.reload.source_files import directories_of, source_files
 from durable_execution_sdk.engine.execution_time import TimeMode
 
 pytestmark = pytest.mark.dev
@@ -293,6 +294,17 @@ def test_functions_come_and_go_with_their_files(tmp_path: Path) -> None:
         assert rig.invocations(arn) == 1
         rig.edit(HARMLESS)
         assert rig.result(arn) == ["hello", "yes", 2]
+
+
+def test_a_store_in_the_folder_of_the_code_is_neither_watched_nor_searched(tmp_path: Path) -> None:
+    write(tmp_path / "app.py", ORDER)
+    with ReloadRig(tmp_path, ".", store="mine.db") as rig:
+        rig.asks(rig.start("n"))
+        assert rig.session.versions.publish("order") == "1"
+        assert source_files(directories_of(tmp_path)).keys() == {str(tmp_path / "app.py")}
+        rig.edit(HARMLESS)
+        assert rig.news.loads[-1].changed == ["order"]
+        assert rig.session.server.functions.names == ["order"]
 
 
 def test_an_edit_of_an_imported_file_counts(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,64 @@ def test_a_held_execution_is_told_everywhere_and_accepted(tmp_path: Path) -> Non
         server.until("loaded again: order")
         server.process.terminate()
         assert server.end() == 0
+
+
+CALLS = """
+    @durable_execution
+    async def parent(event, ctx):
+        return await ctx.invoke("order:$LATEST", None, name="delivery")
+"""
+
+
+@pytest.mark.dev
+def test_a_caller_waits_for_a_held_execution_by_its_name_and_following_ends(tmp_path: Path) -> None:
+    app = tmp_path / "app.py"
+    write(app, APP + CALLS)
+    with running(tmp_path, "dev", "app.py", "--port", "0") as server:
+        server.until("start one with")
+        assert durable(tmp_path, "start", "parent", "--name", "p").returncode == 0
+        server.until("answer with")
+        listed = json.loads(durable(tmp_path, "list", "--json").stdout)
+        (child,) = (
+            each["durable_execution_name"] for each in listed if each["function_name"] == "order"
+        )
+        followers = [
+            ("show", "p"),
+            ("history", "p"),
+            ("logs", "p"),
+            ("show", child),
+            ("start", "p"),
+        ]
+        with ExitStack() as stack:
+            running_followers = [
+                stack.enter_context(running(tmp_path, *_follow(*words))) for words in followers
+            ]
+            write(app, (APP + CALLS).replace('name="greet"', 'name="hail"'))
+            server.until(f"HELD  {child}: the code was edited since it ran")
+            # The open callback is waited for, and once it is answered nothing is left but the held execution.
+            assert "asking: delivery / approval, and 1 more" in durable(tmp_path, "list").stdout
+            callback = f"{child}/approval"
+            assert durable(tmp_path, "callback", "succeed", callback).returncode == 0
+            for follower in running_followers:
+                assert follower.end() == 3
+                assert f"{child} is held, since edited code does not fit its log" in follower.text
+        waits = f"delivery waits for {child}, which is held"
+        assert f"suspended: {waits}" in durable(tmp_path, "list").stdout
+        shown = durable(tmp_path, "show", "p")
+        assert f"delivery (ChainedInvoke) waits for {child}, which is held\n" in shown.stdout
+        (parent,) = json.loads(durable(tmp_path, "list", "--json", "p").stdout)[-1:]
+        (waiting,) = parent["waiting"]
+        assert (parent["activity"], waiting["path"]) == ("suspended", ["delivery"])
+        assert json.loads(durable(tmp_path, "show", "p", "--json").stdout)["waiting"] == [waiting]
+        write(app, APP + CALLS)
+        server.until("p: ExecutionSucceeded")
+        assert durable(tmp_path, "logs", "p", "--follow").returncode == 0
+
+
+def _follow(command: str, name: str) -> tuple[str, ...]:
+    if command == "start":
+        return ("start", "parent", "--name", name, "--follow")
+    return (command, name, "--follow")
 
 
 @pytest.mark.dev

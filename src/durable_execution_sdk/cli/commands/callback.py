@@ -13,7 +13,7 @@ from durable_execution_sdk.cli.callback_references import callback_id
 from durable_execution_sdk.cli.options import callback_argument, json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import processes_of, running_or_resume
-from durable_execution_sdk.cli.output.table import print_table
+from durable_execution_sdk.cli.output.table import Column, print_table
 from durable_execution_sdk.cli.payloads import read_json, read_text
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
@@ -72,7 +72,7 @@ def list_(name: str | None, store: str | None, as_json: bool) -> None:
                 "no deadline" if until is None else f"{at(until, now)} (in {span(until - now)})",
             )
         )
-    print_table(("callback", "since", "until"), rows)
+    print_table([Column(title=title) for title in ("callback", "since", "until")], rows)
 
 
 def _deadline(entry: tuple[str, Waiter]) -> float:

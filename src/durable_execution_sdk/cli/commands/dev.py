@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import webbrowser
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -165,8 +164,8 @@ def dev(
             found = session.load(find, news, directories if reload else None)
             _greet(session.server.url, place, found, background.say)
             news.begin(found)
-            if opens and not webbrowser.open(session.server.url):
-                background.say("no browser was found to open the page in", err=True)
+            if opens:
+                _open_page(session.server.url, background.say)
             session.wait(partial(_tell_deleted, background.say, keep))
     except KeyboardInterrupt:
         background.say(
@@ -199,6 +198,14 @@ def _greet(url: str, place: Place, found: Found, say: Callable[..., None]) -> No
         say(f"  {declaration.name:<{width}}  {kind:<7}  {_origin(declaration)}")
     first = next((each for each in found.declarations if each.durable), found.declarations[0])
     say(f"start one with: {place.command('start', first.name, '--input', 'JSON')}")
+
+
+def _open_page(url: str, say: Callable[..., None]) -> None:
+    # Loaded here, because few ask for it.
+    import webbrowser  # noqa: PLC0415
+
+    if not webbrowser.open(url):
+        say("no browser was found to open the page in", err=True)
 
 
 def _tell_deleted(say: Callable[[str], None], keep: str | None, number: int) -> None:

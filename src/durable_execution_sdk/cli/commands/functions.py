@@ -10,12 +10,15 @@ from click.shell_completion import CompletionItem
 
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
-from durable_execution_sdk.cli.output.table import print_table
+from durable_execution_sdk.cli.output.table import Column, print_table
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.server_client import ServedFunction, ServerClient, running_server
 from durable_execution_sdk.cli.store_file import Place
 
-_COLUMNS = ("function", "kind", "versions", "aliases", "timeout", "workers")
+_COLUMNS = [
+    Column(title=title)
+    for title in ("function", "kind", "versions", "aliases", "timeout", "workers")
+]
 
 
 def served_functions(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import click
 import msgspec
 
-from durable_execution_sdk.cli.following import Follower
+from durable_execution_sdk.cli.following import Follower, end_of_following, interruptible
 from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
 from durable_execution_sdk.cli.output.lines import say
-from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.views.history import history as history_of
@@ -29,11 +30,13 @@ from durable_execution_sdk.rendering.wording import EventTexts, payloads_of
 @store_option
 @full_option
 @click.option("--failed", is_flag=True, help="Show only failures, those of attempts included.")
-@click.option("--follow", is_flag=True, help="Show further events until the execution has ended.")
+@click.option(
+    "--follow", is_flag=True, help="Show further events until the execution has ended or is held."
+)
 @json_option
 def history(
     name: str, store: str | None, full: bool, failed: bool, follow: bool, as_json: bool
-) -> None:
+) -> int:
     """Show the events of an execution, in order.
 
     NAME is the execution's name, its ARN, the beginning of its id, or @last.
@@ -48,17 +51,19 @@ def history(
         arn = place.arn(emulator, name)
         if as_json:
             say(_document(emulator, arn))
-            return
+            return ExitCode.SUCCEEDED
         texts = EventTexts(payloads=not full)
         events = _events_until_end(emulator, arn, place) if follow else _events(emulator, arn)
-        for event in events:
-            # Also the text of an event that is not shown: the paths of later ones contain its name.
-            text = texts.text(event)
-            if not failed or is_failure(event):
-                time = at(event.event_timestamp, emulator.now(arn))
-                say(f"{event.event_id:>5}  {time}  {text}")
-                if full:
-                    _say_payloads(event)
+        with interruptible() if follow else nullcontext():
+            for event in events:
+                # Also the text of an event that is not shown: the paths of later ones contain its name.
+                text = texts.text(event)
+                if not failed or is_failure(event):
+                    time = at(event.event_timestamp, emulator.now(arn))
+                    say(f"{event.event_id:>5}  {time}  {text}")
+                    if full:
+                        _say_payloads(event)
+        return end_of_following(emulator, arn, place) if follow else ExitCode.SUCCEEDED
 
 
 def _document(emulator: Emulator, arn: str) -> str:

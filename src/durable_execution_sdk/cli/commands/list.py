@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import click
 from msgspec.structs import replace
@@ -13,7 +13,7 @@ from durable_execution_sdk.cli.arguments.moments import read_moment
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import NONE, brief_of, processes_of, resume_any
-from durable_execution_sdk.cli.output.table import print_table
+from durable_execution_sdk.cli.output.table import Column, print_table
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.reload.findings import finding_document
 from durable_execution_sdk.dev.reload.held_file import HeldExecution
@@ -26,7 +26,17 @@ from durable_execution_sdk.rendering.documents import record_document
 from durable_execution_sdk.rendering.family import Family, family
 from durable_execution_sdk.rendering.times import at, span
 
-_COLUMNS = ("name", "function", "status", "id", "started", "took", "now", "process")
+_PROCESS = "process"
+_COLUMNS = (
+    Column(title="name", least=12, from_middle=True),
+    Column(title="function", least=10, from_middle=True),
+    Column(title="status"),
+    Column(title="id", spare=1),
+    Column(title="started", spare=4),
+    Column(title="took", spare=2),
+    Column(title="now", least=16),
+    Column(title=_PROCESS, spare=3),
+)
 _ID_CHARACTERS = 8
 
 
@@ -47,6 +57,7 @@ _ID_CHARACTERS = 8
     "--since", metavar="WHEN", help="Only those started since: 30min, 2h, 3d or 2026-01-31T12:00."
 )
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--full", is_flag=True, help="Show whole cells in lines of any length.")
 @json_option
 def list_(
     text: str | None,
@@ -55,11 +66,12 @@ def list_(
     function: str | None,
     since: str | None,
     limit: int,
+    full: bool,
     as_json: bool,
 ) -> None:
     """List executions, the newest first.
 
-    With TEXT, only those whose name or function contains it.
+    With TEXT, only those whose name or function contains it. In a terminal, columns are cut or left out to fit its width.
 
     The column "now" says what an open execution does. It is running; killed, if its process ended in the
     middle of the work; due, if it can go on and no process does; asking, if it waits for an answer to a
@@ -79,33 +91,32 @@ def list_(
         found = emulator.store.search(search)
         records, has_more = found[:limit], len(found) > limit
         held = place.held
-        rows = [_row(emulator, record, place) for record in records]
+        rows = [_row(emulator, record, place, held) for record in records]
         # Each execution has a time of its own.
         nows = [emulator.now(record.arn) if record.is_open else now for record in records]
+    titles: list[str] = []
     if as_json:
         documents = [record_document(*row, _reason(held, row[0])) for row in rows]
         say(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
-        cells = [
-            _cells(*row, now=now, is_held=row[0].arn in held)
-            for row, now in zip(rows, nows, strict=True)
-        ]
-        print_table(_COLUMNS, cells)
+        cells = [_cells(*row, now=now) for row, now in zip(rows, nows, strict=True)]
+        titles = print_table(_COLUMNS, cells, full=full)
     if has_more:
         say(f"there are more than these {limit}; --limit shows them", err=True)
     alone = [record.arn for record, _, pids in rows if record.is_open and not pids]
     if alone and not as_json:
         resume = resume_any(place, alone)
-        say(f"no process runs those marked {NONE!r}; go on with: {resume}", err=True)
+        which = f"those marked {NONE!r}" if _PROCESS in titles else f"{len(alone)} of them"
+        say(f"no process runs {which}; go on with: {resume}", err=True)
 
 
 def _row(
-    emulator: Emulator, record: ExecutionRecord, place: Place
+    emulator: Emulator, record: ExecutionRecord, place: Place, held: Container[str]
 ) -> tuple[ExecutionRecord, Family | None, list[int]]:
     """Return a record, and the progress and the processes of one that is open."""
     if not record.is_open:
         return record, None, []
-    executions = family(emulator, record.arn)
+    executions = family(emulator, record.arn, held)
     execution = executions.execution
     # A timer that was due may have ended it just now.
     record = replace(
@@ -127,12 +138,11 @@ def _cells(
     processes: list[int],
     *,
     now: int,
-    is_held: bool,
 ) -> tuple[str, ...]:
     took = "" if record.ended_at is None else span(record.ended_at - record.started_at)
     activity = ""
     if executions is not None:
-        kind = activity_of(executions, has_process=bool(processes), is_held=is_held)
+        kind = activity_of(executions, has_process=bool(processes))
         activity = summary(executions, kind, now)
     return (
         record.name,

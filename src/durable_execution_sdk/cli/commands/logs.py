@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import closing, nullcontext
 
 import click
 import msgspec
 
 from durable_execution_sdk.cli.arguments.completion import operation_names
-from durable_execution_sdk.cli.following import Follower
+from durable_execution_sdk.cli.following import Follower, end_of_following, interruptible
 from durable_execution_sdk.cli.options import json_option, name_argument, store_option
 from durable_execution_sdk.cli.output.lines import say
-from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.functions.records import LogLine
 from durable_execution_sdk.dev.logs.log_store import LogStore, logs_path
@@ -31,9 +32,11 @@ from durable_execution_sdk.rendering.times import at, iso
     shell_complete=operation_names,
     help="Only lines of an operation: its name, path or id.",
 )
-@click.option("--follow", is_flag=True, help="Show further lines until the execution has ended.")
+@click.option(
+    "--follow", is_flag=True, help="Show further lines until the execution has ended or is held."
+)
 @json_option
-def logs(name: str, store: str | None, operation: str | None, follow: bool, as_json: bool) -> None:
+def logs(name: str, store: str | None, operation: str | None, follow: bool, as_json: bool) -> int:
     """Show what functions printed and logged for an execution.
 
     JSON records are written in words: level, operation, message, and the other fields. --json writes one
@@ -51,30 +54,27 @@ def logs(name: str, store: str | None, operation: str | None, follow: bool, as_j
                 " What durable run runs writes to its own terminal"
             )
         operation_id = None if operation is None else _operation_id(emulator, arn, operation)
-        kept = LogStore(path)
-        try:
+        with closing(LogStore(path)) as kept, interruptible() if follow else nullcontext():
             _tell_elsewhere(emulator, kept, arn, place)
-            if as_json:
-                for line in _lines(emulator, kept, arn, operation_id, place, follow=follow):
-                    say(_document(line))
-                return
-            paths: dict[str, str] = {}
             number = 0
+            paths: dict[str, str] = {}
             for line in _lines(emulator, kept, arn, operation_id, place, follow=follow):
+                number += 1
+                if as_json:
+                    say(_document(line))
+                    continue
                 if line.operation_id is not None and line.operation_id not in paths:
                     paths |= {key: "/".join(path) for key, path in _paths(emulator, arn).items()}
                     # The start of a step may be recorded after its lines: those have its name.
                     paths.setdefault(line.operation_id, "")
-                number += 1
                 say(_text(line, emulator.now(arn), paths))
-            if operation_id is not None and not number:
+            if operation_id is not None and not number and not as_json:
                 say(
                     f"no line names {operation}: only records of the SDK's loggers name their operation, and"
                     f" what is printed does not. `{place.command('logs', name)}` shows all",
                     err=True,
                 )
-        finally:
-            kept.close()
+        return end_of_following(emulator, arn, place) if follow else ExitCode.SUCCEEDED
 
 
 def _tell_elsewhere(emulator: Emulator, kept: LogStore, arn: str, place: Place) -> None:

@@ -27,7 +27,13 @@ from durable_execution_sdk.cli.output.streams import Streams, show_logs
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.cli.store_file import Place
-from durable_execution_sdk.cli.user_code import BrokenCode, UserCode, needed_input, split_target
+from durable_execution_sdk.cli.user_code import (
+    BrokenCode,
+    UserCode,
+    input_fault,
+    needed_input,
+    split_target,
+)
 from durable_execution_sdk.dev.reload.edited_code import EditedCode, code_of
 from durable_execution_sdk.dev.reload.findings import Finding
 from durable_execution_sdk.emulator.functions.registry import Functions
@@ -120,7 +126,8 @@ def run(
         name=name_of(place, name) if name else fresh_name(chosen, str(uuid.uuid4())),
         payload=given,
         is_named=bool(name),
-        needs=loaded.needs,
+        needs=needed_input(loaded.handler),
+        fault=None if given is None else input_fault(loaded.handler, given),
     )
     words = ["run", target, "--name", order.name, *(f"--function={each}" for each in others)]
     resume = place.command(*words, *(["--skip-time"] if skip_time else []))
@@ -168,14 +175,14 @@ def _is_open(place: Place, name: str) -> bool:
 
 
 class _Loaded(NamedTuple):
-    """The functions, the name of the one to run, the input that it needs, and the files of those that are durable.
+    """The functions, the one to run, its name, and the files of those that are durable.
 
     ``totals`` are those of what they run.
     """
 
     functions: Functions
     chosen: str
-    needs: str | None
+    handler: AnyHandler
     places: dict[str, tuple[str, str]]
     totals: CountedTotals
 
@@ -202,7 +209,7 @@ def _load(target: str, others: tuple[str, ...]) -> _Loaded:
             places[name] = file, attribute
         else:
             functions.add_plain(name, found)
-    return _Loaded(functions, chosen, needed_input(handlers[chosen]), places, totals)
+    return _Loaded(functions, chosen, handlers[chosen], places, totals)
 
 
 def _is_durable(function: object) -> TypeGuard[AnyHandler]:

@@ -7,7 +7,7 @@ import json
 import click
 from rich.console import Console
 
-from durable_execution_sdk.cli.following import Follower
+from durable_execution_sdk.cli.following import Follower, end_of_following, interruptible
 from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
 from durable_execution_sdk.cli.output.branch_totals import noted_totals
 from durable_execution_sdk.cli.output.held_executions import finding_lines, ways_on
@@ -22,7 +22,7 @@ from durable_execution_sdk.cli.output.processes import processes_of, running_or_
 from durable_execution_sdk.cli.output.progress import drawing
 from durable_execution_sdk.cli.output.streams import Streams
 from durable_execution_sdk.cli.output.tree import tree
-from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.reload.findings import finding_document
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -40,11 +40,13 @@ from durable_execution_sdk.rendering.payloads import payload_line, payload_lines
 @click.option(
     "--failed", is_flag=True, help="Show only operations that failed, and their contexts."
 )
-@click.option("--follow", is_flag=True, help="Show progress until the execution has ended.")
+@click.option(
+    "--follow", is_flag=True, help="Show progress until the execution has ended or is held."
+)
 @json_option
 def show(
     name: str, store: str | None, full: bool, failed: bool, follow: bool, as_json: bool
-) -> None:
+) -> int:
     """Show an execution and its operations.
 
     Shows the results of operations, what it waits for, and its own result or error.
@@ -58,16 +60,17 @@ def show(
     place = Place(store)
     with place.existing() as emulator, noted_totals(place.path) as totals:
         arn = place.arn(emulator, name)
+        code = ExitCode.SUCCEEDED
         if follow:
-            _follow(emulator, arn, place, totals, as_json=as_json)
-        held_now = place.held.get(arn)
-        finding = None if held_now is None else held_now.finding
+            code = _follow(emulator, arn, place, totals, as_json=as_json)
+        held_now = place.held
+        finding = held_now[arn].finding if arn in held_now else None
         if as_json:
-            held = None if finding is None else finding_document(finding)
+            held = {key: finding_document(each.finding) for key, each in held_now.items()}
             processes = processes_of(emulator, arn, place)
             document = execution_document(emulator, arn, processes, held, totals)
             say(json.dumps(document, indent=2, ensure_ascii=False))
-            return
+            return code
         executions = family(emulator, arn)
         shown = failed_operations(executions) if failed else executions
         batches = family_batches(executions, totals)
@@ -86,16 +89,18 @@ def show(
                 say(line)
         elif not emulator.is_closed(arn):
             say(running_or_resume(emulator, arn, place))
+        return code
 
 
-def _follow(emulator: Emulator, arn: str, place: Place, totals: Totals, *, as_json: bool) -> None:
-    """Show progress until the execution has ended."""
+def _follow(
+    emulator: Emulator, arn: str, place: Place, totals: Totals, *, as_json: bool
+) -> ExitCode:
+    """Show progress until the execution has ended or is held; return the exit code."""
     streams = Streams(as_json=as_json)
     follower = Follower(emulator, arn, place, aloud=not streams.is_live)
-    with streams.watch(lambda: follower.note, totals)(emulator, arn, place):
+    with interruptible(), streams.watch(lambda: follower.note, totals)(emulator, arn, place):
         follower.wait_for_end()
-    if emulator.store.find(arn) is None:
-        raise Refusal(f"{arn} was deleted by another process")
+    return end_of_following(emulator, arn, place)
 
 
 def _draw(executions: Family, batches: Batches, *, now: int, payloads: bool) -> None:

@@ -13,11 +13,11 @@ from durable_execution_sdk.cli.arguments.execution_names import (
     recorded_input,
 )
 from durable_execution_sdk.cli.commands.functions import check_served, served_functions
-from durable_execution_sdk.cli.following import Follower
+from durable_execution_sdk.cli.following import Follower, end_of_following, interruptible
 from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.branch_totals import noted_totals
 from durable_execution_sdk.cli.output.lines import say
-from durable_execution_sdk.cli.output.outcome import exit_code, tell_document, tell_standing
+from durable_execution_sdk.cli.output.outcome import tell_document, tell_standing
 from durable_execution_sdk.cli.output.streams import Streams
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
@@ -37,7 +37,9 @@ from durable_execution_sdk.protocol.ids import ExecutionArn
     shell_complete=execution_names,
     help="The execution's name; a fresh one if left out.",
 )
-@click.option("--follow", is_flag=True, help="Show progress until the execution has ended.")
+@click.option(
+    "--follow", is_flag=True, help="Show progress until the execution has ended or is held."
+)
 @store_option
 @json_option
 def start(
@@ -78,17 +80,17 @@ def start(
         streams = Streams(as_json=as_json)
         follower = Follower(emulator, arn, place, aloud=not streams.is_live)
         with (
+            interruptible(),
             noted_totals(place.path) as totals,
             streams.watch(lambda: follower.note, totals)(emulator, arn, place),
         ):
             follower.wait_for_end()
-        if emulator.store.find(arn) is None:
-            raise Refusal(f"{execution_name} was deleted by another process")
+        code = end_of_following(emulator, arn, place)
         if as_json:
             tell_document(emulator, arn)
         else:
             tell_standing(emulator, arn)
-        return exit_code(emulator, arn)
+        return code
 
 
 def _input(emulator: Emulator, place: Place, function: str, name: str, payload: str | None) -> str:

@@ -76,7 +76,7 @@ def tell_time_and_origin(emulator: Emulator, arn: str) -> None:
 
 def tell_waits(emulator: Emulator, arn: str, place: Place) -> None:
     """Print the operations that an execution waits for, and the commands to answer its callbacks."""
-    executions = family(emulator, arn)
+    executions = family(emulator, arn, place.held)
     for line in waits(executions, emulator.now(arn)):
         say(line)
     for answer in answers(executions, place):

@@ -17,6 +17,8 @@ from durable_execution_sdk.protocol.ids import ExecutionArn
 if TYPE_CHECKING:
     from durable_execution_sdk.dev.reload.loaded_code import Load
 
+_MOST_NAMED = 10
+
 
 class ReloadLines:
     """Writes the news of a reloader. Thread-safe."""
@@ -68,10 +70,13 @@ class ReloadLines:
         names = ", ".join(ExecutionArn.parse(arn).execution_name for arn in arns)
         self._say(f"{names} {'is' if len(arns) == 1 else 'are'} not held any more")
 
-    def unrehearsed(self, arn: str, reason: str) -> None:
-        """Write that nothing was found out about an execution, and why."""
-        name = ExecutionArn.parse(arn).execution_name
-        self._say(f"{name} goes on with edited code that was not rehearsed: {reason}", err=True)
+    def unrehearsed(self, arns: Sequence[str], reason: str) -> None:
+        """Write that nothing was found out about executions, and why."""
+        names = ", ".join(ExecutionArn.parse(arn).execution_name for arn in arns[:_MOST_NAMED])
+        if len(arns) > _MOST_NAMED:
+            names += f" and {len(arns) - _MOST_NAMED} more"
+        go = "goes" if len(arns) == 1 else "go"
+        self._say(f"{names} {go} on with edited code that was not rehearsed: {reason}", err=True)
 
     def failed(self, error: str) -> None:
         """Write the reason for which nothing was loaded."""

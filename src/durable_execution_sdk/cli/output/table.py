@@ -1,9 +1,11 @@
-"""Write rows of text as a table."""
+"""Write rows of text as a table, and fit it to the width of a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+import msgspec
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -11,14 +13,85 @@ from rich.text import Text
 from durable_execution_sdk.rendering.escaping import visible
 
 _WIDE = 400
+_GAP = 2
+_CUT = "…"
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table on stdout. Into a pipe, whole cells matter more than the width of a terminal."""
-    table = Table(*columns, box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of a table.
+
+    Attributes:
+        least: the width to which it may be cut; ``None`` leaves it whole.
+        from_middle: a cell is cut in its middle, as names that differ at their ends want it.
+        spare: the columns with the lowest numbers are left out first where a row would be too long; ``None``
+            is never left out.
+    """
+
+    title: str
+    least: int | None = None
+    from_middle: bool = False
+    spare: int | None = None
+
+
+def print_table(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], *, full: bool = False
+) -> list[str]:
+    """Print a table on stdout; return the titles of the columns that it has.
+
+    Into a pipe and with ``full``, whole cells matter more than the width of a terminal.
+    """
+    cells = [[visible(cell) for cell in row] for row in rows]
     console = Console()
-    if not console.is_terminal:
+    if full or not console.is_terminal:
         console = Console(width=_WIDE)
+    else:
+        columns, cells = fitted(columns, cells, console.width)
+    titles = [column.title for column in columns]
+    table = Table(*titles, box=None, pad_edge=False)
+    for row in cells:
+        table.add_row(*map(Text, row))
     console.print(table)
+    return titles
+
+
+def fitted(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int
+) -> tuple[list[Column], list[list[str]]]:
+    """Leave out columns, and cut cells, so that each row fits into a line, as far as the columns allow."""
+    kept = list(range(len(columns)))
+    natural = [
+        max(cell_len(text) for text in (column.title, *(row[number] for row in rows)))
+        for number, column in enumerate(columns)
+    ]
+    least = [
+        natural[number] if column.least is None else min(natural[number], column.least)
+        for number, column in enumerate(columns)
+    ]
+    spare = sorted(
+        (column.spare, number) for number, column in enumerate(columns) if column.spare is not None
+    )
+    for _, number in spare:
+        if _total(least, kept) <= width:
+            break
+        kept.remove(number)
+    widths = list(natural)
+    while _total(widths, kept) > width:
+        widest = max(kept, key=lambda number: widths[number] - least[number])
+        if widths[widest] == least[widest]:
+            break
+        widths[widest] -= 1
+    return [columns[number] for number in kept], [
+        [_cut(row[number], widths[number], columns[number]) for number in kept] for row in rows
+    ]
+
+
+def _total(widths: Sequence[int], kept: Sequence[int]) -> int:
+    return sum(widths[number] for number in kept) + _GAP * (len(kept) - 1)
+
+
+def _cut(text: str, width: int, column: Column) -> str:
+    if cell_len(text) <= width:
+        return text
+    tail = (width - 1) // 2 if column.from_middle else 0
+    head = set_cell_size(text, width - 1 - tail)
+    return f"{head}{_CUT}{set_cell_size(text[::-1], tail)[::-1]}"

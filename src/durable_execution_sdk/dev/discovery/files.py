@@ -17,6 +17,7 @@ import msgspec
 from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.discovery.import_process import run_import
 from durable_execution_sdk.dev.functions.declaration import Declaration, Runtime, handler_of
+from durable_execution_sdk.dev.store_files import without_stores
 from durable_execution_sdk.emulator.functions.registry import is_function_name
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.limits import MAX_EXECUTION_NAME_CHARACTERS
@@ -96,14 +97,15 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
         return
     for folder, folders, names in os.walk(path):
+        kept = without_stores([*folders, *names])
         folders[:] = sorted(
             name
-            for name in folders
+            for name in kept.intersection(folders)
             if name not in _NOT_SEARCHED
             and not name.startswith(".")
             and not Path(folder, name, "pyvenv.cfg").exists()
         )
-        for name in sorted(names):
+        for name in sorted(kept.intersection(names)):
             file = Path(folder, name)
             if _seems_durable(file):
                 yield file

@@ -77,6 +77,11 @@ class Changes:
         for listener in listeners:
             listener()
 
+    def note_execution(self, arn: str) -> None:
+        """Number a change of an execution that is no event, and of those that wait for it."""
+        for key in self._lineage(arn):
+            self.note(key)
+
     def since(self, number: int) -> list[tuple[int, str]] | None:
         """Return what changed after a number, in order.
 

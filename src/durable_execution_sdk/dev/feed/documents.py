@@ -69,7 +69,7 @@ class FeedDocuments:
         executions = None
         processes: list[int] = []
         if record.is_open:
-            executions = family(self._emulator, record.arn)
+            executions = family(self._emulator, record.arn, self._emulator.holds.found)
             processes = self._processes(record.arn)
             execution = executions.execution
             # A timer that was due may have ended it just now.

@@ -19,6 +19,7 @@ import msgspec
 
 from durable_execution_sdk.dev.functions.declaration import Declaration
 from durable_execution_sdk.dev.functions.host import ProcessFunctions
+from durable_execution_sdk.dev.store_files import without_stores
 from durable_execution_sdk.emulator.functions.registry import LATEST, Functions
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.limits import MAX_ALIAS_CHARACTERS
@@ -209,17 +210,18 @@ def _copy(root: Path, target: Path) -> None:
 
 
 def _files(root: Path) -> Iterator[Path]:
-    """Yield the sources: no hidden files, caches, environments, or links out of the folder."""
+    """Yield the sources: no hidden files, caches, environments, stores, or links out of the folder."""
     for folder, folders, names in os.walk(root):
+        kept = without_stores([*folders, *names])
         folders[:] = sorted(
             name
-            for name in folders
+            for name in kept.intersection(folders)
             if name not in _LEFT_OUT
             and name != _LINKED
             and not name.startswith(".")
             and not Path(folder, name, "pyvenv.cfg").exists()
         )
-        for name in sorted(names):
+        for name in sorted(kept.intersection(names)):
             file = Path(folder, name)
             if not name.startswith(".") and file.is_file():
                 yield file

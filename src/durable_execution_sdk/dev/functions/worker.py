@@ -21,7 +21,6 @@ from durable_execution_sdk.dev.functions.records import (
 )
 from durable_execution_sdk.dev.functions.runtime_api import RuntimeApi
 from durable_execution_sdk.emulator.functions.invokers import Answer, timeout_error
-from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.error_object import ErrorObject
 
 INIT_SECONDS = 10.0
@@ -57,6 +56,8 @@ class Worker:
         self._init_milliseconds: int | None = None
         self._watching: asyncio.Task[None] | None = None
         self._end: Ended | None = None
+        self._is_over = asyncio.Event()
+        self._is_killed = False
         self.is_retired = False
 
     @property
@@ -83,6 +84,9 @@ class Worker:
         """Start the process; a program that cannot be started fails the first call."""
         try:
             environment = self._surroundings.variables(await self._api.start())
+            if self._is_killed:
+                self._finish(Ended(failure="it was ended before it began"))
+                return
             self._process = WorkerProcess(
                 self._surroundings.command,
                 environment=environment,
@@ -90,20 +94,20 @@ class Worker:
                 sink=self._take_line,
                 memory_kilobytes=(self._declaration.memory_mb or 0) * 1024,
             )
-        except (OSError, ConfigError) as error:
+        except (OSError, ValueError) as error:  # a ConfigError too
             self._finish(Ended(failure=str(error)))
             return
         self._watching = asyncio.create_task(self._watch(self._process))
 
     def kill(self) -> None:
-        """End the process at once; its invocation fails, as that of a crashed process."""
+        """End the process at once, or do not start it; its invocation fails, as that of a crashed process."""
+        self._is_killed = True
         if self._process is not None:
             self._process.kill()
 
     async def ended(self) -> None:
-        """Wait until the process has ended."""
-        if self._watching is not None:
-            await asyncio.wait([self._watching])
+        """Wait until the process has ended, or was not started after all."""
+        await self._is_over.wait()
 
     async def answer(
         self,
@@ -166,6 +170,7 @@ class Worker:
         self._exchange.close(Answer(error=_exit_error(request_id, end)))
         self._api.close()
         self._on_end(self)
+        self._is_over.set()
 
     def _drain(self) -> None:
         if self._process is not None:

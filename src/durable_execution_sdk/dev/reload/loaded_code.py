@@ -19,12 +19,20 @@ from durable_execution_sdk.dev.reload.source_files import directories_of
 __all__ = ["Load", "LoadedCode"]
 
 
+_READ_BY_NODE = frozenset({".js", ".mjs", ".cjs", ".ts", ".mts", ".json"})
+
+
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """The names of the functions that a load has changed."""
+    """The names of the functions that a load has changed.
+
+    ``unrehearsed`` are those of ``changed`` whose executions go on without a rehearsal: durable functions in
+    other languages than Python.
+    """
 
     added: list[str] = []
     changed: list[str] = []
     removed: list[str] = []
+    unrehearsed: list[str] = []
 
     def __bool__(self) -> bool:
         """True if something has changed."""
@@ -99,7 +107,16 @@ class LoadedCode:
             del self._loaded[name]
             self._host.remove(name)
         self.directories = frozenset().union(*(each.directories for each in self._loaded.values()))
-        return Load(added=added, changed=changed, removed=removed)
+        return Load(
+            added=added,
+            changed=changed,
+            removed=removed,
+            unrehearsed=[
+                name
+                for name in changed
+                if self._loaded[name].code is None and self._loaded[name].declaration.durable
+            ],
+        )
 
     def target(self, function: str) -> Target | None:
         """Return the handler of a function for rehearsals; ``None`` for one that cannot be rehearsed."""
@@ -142,8 +159,12 @@ def _directories(declaration: Declaration, code: SourceCode | None) -> frozenset
 
 
 def _concerns(declaration: Declaration, edited: Collection[str]) -> bool:
+    """True if the code of a function that cannot be followed may be in one of these files."""
     root = Path(declaration.root)
-    return any(Path(file).is_relative_to(root) for file in edited)
+    files = [Path(file) for file in edited]
+    if declaration.runtime is Runtime.NODE:
+        files = [file for file in files if file.suffix in _READ_BY_NODE]
+    return any(file.is_relative_to(root) for file in files)
 
 
 def _without_runtime_api(variables: Mapping[str, str]) -> dict[str, str]:

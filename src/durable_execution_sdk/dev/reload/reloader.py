@@ -8,7 +8,7 @@ when it was loaded. An invocation in flight ends on the code that it began with.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -43,6 +43,7 @@ __all__ = ["Listener", "Reloader"]
 _AT_ONCE = 50
 _PAGE = 500
 _OPEN = [status for status in ExecutionStatus if status not in CLOSED_STATUSES]
+_ONLY_PYTHON = "only functions in Python are rehearsed"
 _OVER = (*ENDS, ExecutionDeleted, CodeAccepted)
 
 
@@ -61,8 +62,8 @@ class Listener(Protocol):
         """Take executions that were held and are not any more."""
         ...
 
-    def unrehearsed(self, arn: str, reason: str) -> None:
-        """Take an execution that goes on although nothing was found out about it, and the reason."""
+    def unrehearsed(self, arns: Sequence[str], reason: str) -> None:
+        """Take executions that go on although nothing was found out about them, and the reason."""
         ...
 
     def failed(self, error: str) -> None:
@@ -190,24 +191,35 @@ class Reloader:
             self._waiting |= dict.fromkeys(self._held)
             self._unsearched |= dict.fromkeys([*load.added, *load.changed])
             self._changed.notify()
+        for function in load.unrehearsed:
+            begun = [arn for arn in self._open(function) if self._has_begun(arn)]
+            if begun:
+                self._listener.unrehearsed(begun, _ONLY_PYTHON)
         return found
 
     def _search(self, functions: Iterable[str]) -> None:
         """Queue the open executions of functions that ran other code and are at rest."""
-        arns: list[str] = []
-        for function in functions:
-            after = None
-            while True:
-                search = Search(
-                    function=function, version=LATEST, statuses=_OPEN, after=after, limit=_PAGE
-                )
-                records = self._emulator.store.search(search)
-                arns += [record.arn for record in records if self._is_due(record.arn)]
-                if len(records) < _PAGE:
-                    break
-                after = (records[-1].started_at, records[-1].number)
+        arns = [arn for name in functions for arn in self._open(name) if self._is_due(arn)]
         with self._changed:
             self._waiting |= dict.fromkeys(arns)
+
+    def _open(self, function: str) -> Iterator[str]:
+        """Yield the open executions of the latest code of a function."""
+        after = None
+        while True:
+            search = Search(
+                function=function, version=LATEST, statuses=_OPEN, after=after, limit=_PAGE
+            )
+            records = self._emulator.store.search(search)
+            yield from (record.arn for record in records)
+            if len(records) < _PAGE:
+                return
+            after = (records[-1].started_at, records[-1].number)
+
+    def _has_begun(self, arn: str) -> bool:
+        with self._emulator.coordinator.holding():
+            state = self._emulator.coordinator.find(arn)
+            return state is not None and not state.is_closed and state.invocation_count > 0
 
     def _is_due(self, arn: str) -> bool:
         if changed_code(self._emulator, arn) is None:
@@ -232,7 +244,7 @@ class Reloader:
             self._settle(arn, rehearsed.get(arn))
         for arn, each in rehearsed.items():
             if each.verdict.unknown is not None:
-                self._listener.unrehearsed(arn, each.verdict.unknown)
+                self._listener.unrehearsed([arn], each.verdict.unknown)
         if before == self._held:
             return
         self._file.write(list(self._held.values()))

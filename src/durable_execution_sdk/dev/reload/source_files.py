@@ -6,9 +6,13 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from durable_execution_sdk.dev.store_files import without_stores
+
 __all__ = ["Signature", "directories_of", "source_files"]
 
-_SUFFIXES = frozenset({".py", ".js", ".mjs", ".cjs", ".ts", ".json", ".toml", ".yaml", ".yml"})
+_SUFFIXES = frozenset(
+    {".py", ".js", ".mjs", ".cjs", ".ts", ".mts", ".json", ".toml", ".yaml", ".yml"}
+)
 _NOT_WATCHED = frozenset({"node_modules", "__pycache__", "site-packages", "dist", "build"})
 
 Signature = dict[str, tuple[int, int]]
@@ -48,7 +52,9 @@ def directories_of(folder: Path) -> Iterator[Path]:
 
 def _entries(directory: Path) -> list[os.DirEntry[str]]:
     try:
-        with os.scandir(directory) as entries:
-            return list(entries)
+        with os.scandir(directory) as scanned:
+            entries = {entry.name: entry for entry in scanned}
     except OSError:
         return []
+    # A server writes beside its store when it loads code: to load code for that would never end.
+    return [entries[name] for name in without_stores(entries)]

@@ -7,7 +7,7 @@ the service at once: what the worker still sends is refused, whether it can be k
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -61,6 +61,21 @@ class LiveFaults:
         self._lock = threading.Lock()
         self._planned: dict[str, list[LiveFault]] = {}
         self._kill: Callable[[str], object] = lambda _: None
+        self._save: Callable[[Mapping[str, Sequence[LiveFault]]], object] = lambda _: None
+
+    def keep(
+        self,
+        planned: Mapping[str, Sequence[LiveFault]],
+        save: Callable[[Mapping[str, Sequence[LiveFault]]], object],
+    ) -> None:
+        """Plan these faults, and call ``save`` with all that are planned after each change.
+
+        A fault that strikes is no longer planned when it is saved, so it strikes once whatever it ends.
+        """
+        with self._lock:
+            self._planned = {arn: list(faults) for arn, faults in planned.items()}
+            self._save = save
+            save(self._planned)
 
     def on_crash(self, kill: Callable[[str], object]) -> None:
         """Call ``kill`` at each crash with the ARN of the execution, to kill the worker that runs it."""
@@ -79,6 +94,7 @@ class LiveFaults:
                 raise conflict(f"Cannot plan a fault of {arn}: it is {state.status}.")
         with self._lock:
             self._planned.setdefault(arn, []).append(fault)
+            self._save(self._planned)
 
     def planned(self, arn: str) -> list[LiveFault]:
         """Return the faults that have not struck; their ``checkpoint`` counts from now."""
@@ -88,7 +104,8 @@ class LiveFaults:
     def clear(self, arn: str) -> None:
         """Drop the faults of an execution that have not struck."""
         with self._lock:
-            self._planned.pop(arn, None)
+            if self._planned.pop(arn, None) is not None:
+                self._save(self._planned)
 
     def crash(self, arn: str) -> None:
         """Kill the worker that runs an execution now; raise ``ServiceError`` if none does."""
@@ -144,6 +161,7 @@ class LiveFaults:
                         left.append(msgspec.structs.replace(fault, times=fault.times - 1))
             if left:
                 self._planned[arn] = left
+            self._save(self._planned)
         return None if due is None else due.kind
 
     def _end_invocation(self, arn: str) -> bool:

@@ -6,7 +6,7 @@ code of the last invocation, so each process knows which executions are to be lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from durable_execution_sdk.emulator.coordinator import Coordinator
 from durable_execution_sdk.engine.state import ExecutionState
@@ -61,6 +61,11 @@ class Holds:
             self._reasons.pop(arn, None)
             self._coordinator.schedule.release(arn, self._coordinator.find(arn))
         self._coordinator.wake()
+
+    @property
+    def found(self) -> Collection[str]:
+        """The executions that are held for a reason that is known."""
+        return self._reasons.keys()
 
     def reason(self, arn: str) -> Mapping[str, object] | None:
         """Return the reason for which an execution is held, if one was given."""
