@@ -14,6 +14,7 @@ from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.steering import Steering, steering
+from durable_execution_sdk.dev.schemas.answers import MisfitError
 from durable_execution_sdk.emulator.faults.live import FaultKind, LiveFault
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.views.progress import ExecutionProgress
@@ -60,6 +61,11 @@ input_option = click.option(
 @click.option(
     "--as", "new_name", metavar="NAME", help="The name of the fork; one is made if left out."
 )
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Take an answer of a callback that does not fit the type which the code waits for.",
+)
 @store_option
 @json_option
 def fork(
@@ -68,6 +74,7 @@ def fork(
     payload: str | None,
     results: tuple[str, ...],
     new_name: str | None,
+    anyway: bool,
     store: str | None,
     as_json: bool,
 ) -> None:
@@ -88,8 +95,15 @@ def fork(
         changed = dict(_result(progress, each) for each in results)
         try:
             forked = control.fork(
-                arn, before=before_id, payload=given, results=changed, name=new_name
+                arn,
+                before=before_id,
+                payload=given,
+                results=changed,
+                name=new_name,
+                anyway=anyway,
             )
+        except MisfitError as error:
+            raise Refusal(f"{error.message} Correct --result, or take it with --anyway") from error
         except ServiceError as error:
             raise Refusal(named_in(error.message, progress) + (_HOW if changed else "")) from error
         _tell_new(control, forked, arn, "a fork of", as_json=as_json)

@@ -23,6 +23,7 @@ from durable_execution_sdk.dev.feed.position import Position
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.queries import Queries
 from durable_execution_sdk.dev.feed.streams import Streams
+from durable_execution_sdk.dev.schemas.answers import MisfitError
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.errors import ServiceError
@@ -38,6 +39,7 @@ __all__ = ["FeedRoutes"]
 _PREFIX = b"/_durable/"
 _EXECUTION = "/_durable/executions/{Execution}"
 _FUNCTION = "/_durable/functions/{Function}"
+_CALLBACK = "/_durable/callbacks/{Callback}"
 _MOST_BYTES = 8 << 20
 """Largest body of an action: inputs and results of operations are in it."""
 
@@ -86,6 +88,8 @@ class _FeedRoute(BaseRoute):
             _Entry("GET", f"{_EXECUTION}/logs", self._quick(queries.logs)),
             _Entry("GET", f"{_EXECUTION}/events", self._execution_events),
             _Entry("GET", "/_durable/callbacks", self._quick(queries.callbacks)),
+            _Entry("GET", _CALLBACK, self._quick(queries.callback)),
+            _Entry("POST", f"{_CALLBACK}/succeed", self._quick(actions.succeed)),
             _Entry("GET", "/_durable/functions", self._quick(queries.functions)),
             _Entry("GET", "/_durable/time", self._quick(queries.time)),
             _Entry("GET", "/_durable/events", self._events),
@@ -108,7 +112,8 @@ class _FeedRoute(BaseRoute):
         try:
             response = await self._answer(Request(scope, receive))
         except Exception as error:
-            response = refusal(error)
+            mistakes = error.mistakes if isinstance(error, MisfitError) else ()
+            response = refusal(error, mistakes=mistakes)
         response.headers["Cache-Control"] = "no-store"
         await response(scope, receive, send)
 
