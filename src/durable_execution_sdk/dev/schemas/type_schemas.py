@@ -33,7 +33,7 @@ _Schema = dict[str, Any]
 _REFERENCE = "#/$defs/"
 _UNFIT = re.compile(r"[^A-Za-z0-9_]+")
 _MODULES = re.compile(r"\w[\w.<>]*\.")
-_BYTES = {"type": "string", "contentEncoding": "base64"}
+_BYTES = {"type": "string", "format": "byte", "contentEncoding": "base64"}
 _ARRAY = {"type": "array"}
 _ANYTHING: _Schema = {}
 
@@ -220,19 +220,18 @@ class _Writer:
 
     def _of_pydantic(self, write: Callable[..., _Schema]) -> _Schema:
         """Take in a schema by pydantic with its definitions, under other names where these are taken."""
-        from durable_execution_sdk.dev.schemas.quiet_pydantic import QuietSchema  # noqa: PLC0415
+        from durable_execution_sdk.dev.schemas import pydantic_schemas  # noqa: PLC0415 - an extra
 
         prefix = ""
         while True:
-            template = f"{_REFERENCE}{prefix}{{model}}"
             try:
-                schema = write(ref_template=template, schema_generator=QuietSchema)
+                schema = pydantic_schemas.written(write, f"{_REFERENCE}{prefix}{{model}}")
             except Exception:  # a type without a schema, or code of the user's
                 return {}
             found = {prefix + name: each for name, each in schema.pop("$defs", {}).items()}
             taken = {*self._names.values(), *self.definitions}
-            if not any(
-                name in taken and self.definitions.get(name) != found[name] for name in found
+            if all(
+                name not in taken or self.definitions.get(name) == found[name] for name in found
             ):
                 self.definitions.update(found)
                 return schema

@@ -30,6 +30,7 @@ _FORMATS: Mapping[str, tuple[type, str]] = {
     "time": (time, "a time such as 12:00:00"),
     "duration": (timedelta, "a duration such as P1DT2H"),
     "uuid": (UUID, "a UUID"),
+    "byte": (bytes, "bytes in base64"),
     "decimal": (Decimal, "a number, also in quotes"),
 }
 _TYPES = {
