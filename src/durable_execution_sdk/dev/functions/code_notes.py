@@ -20,10 +20,11 @@ from durable_execution_sdk.dev.functions.records import NOTES_PATH, CodeNote
 from durable_execution_sdk.dev.schemas.type_schemas import type_schema
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.operations.callback import CallbackOperation
+from durable_execution_sdk.operations.child import Child
 from durable_execution_sdk.operations.fan_out.operation import branch_contexts
-from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.protocol.operations import Operation, OperationSubType
 from durable_execution_sdk.protocol.updates import OperationUpdate
-from durable_execution_sdk.replay.source_places import asking_place
+from durable_execution_sdk.replay.source_places import Place, asking_place
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.run import InvocationRun
 
@@ -89,10 +90,22 @@ class NotingRun(InvocationRun):
         super().__init__(*args)
         self._notes = notes
         self._callbacks: dict[str, tuple[CallbackOperation[Any], CodeNote]] = {}
+        self._waits: dict[str, Place] = {}
 
     def claim(self, claimant: Completion[Any]) -> Operation | None:
-        """Note the line of code that calls the operation."""
+        """Note the line of code that calls the operation.
+
+        That of the callback in a ``ctx.wait_for_callback`` is the line that waits.
+        """
         place = asking_place()
+        if isinstance(claimant, CallbackOperation):
+            place = place or self._waits.get(claimant.context_state.operation_id or "")
+        elif (
+            place is not None
+            and isinstance(claimant, Child)
+            and claimant.sub_type == OperationSubType.WAIT_FOR_CALLBACK
+        ):
+            self._waits[claimant.operation_id] = place
         if place is not None:
             note = CodeNote(
                 arn=self.invoked.arn,

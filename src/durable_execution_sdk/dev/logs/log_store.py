@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -90,11 +90,6 @@ class LogStore:
         A note that says something new gets a new number.
         """
         schemas = {note.awaited_schema for note in notes if note.awaited_schema is not None}
-        if schemas:
-            self._write(
-                "INSERT OR IGNORE INTO schemas (digest, json) VALUES (?, ?)",
-                [(_digest(schema), schema) for schema in schemas],
-            )
         self._write(
             "INSERT INTO notes"  # noqa: S608 - our own words only
             " (arn, operation_id, file, line, function, awaited_type, branches, awaited_schema)"
@@ -122,6 +117,7 @@ class LogStore:
                 )
                 for note in notes
             ],
+            schemas=schemas,
         )
 
     def lines(
@@ -200,8 +196,14 @@ class LogStore:
         """Close the file."""
         self._file.close()
 
-    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    def _write(
+        self, statement: str, rows: Sequence[tuple[object, ...]], schemas: Iterable[str] = ()
+    ) -> None:
         def insert(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "INSERT OR IGNORE INTO schemas (digest, json) VALUES (?, ?)",
+                [(_digest(schema), schema) for schema in schemas],
+            )
             db.executemany(statement, rows)
             self._writes += 1
             if self._writes % _WRITES_BETWEEN_BOUNDS == 0:
