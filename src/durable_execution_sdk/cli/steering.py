@@ -10,8 +10,8 @@ from durable_execution_sdk.cli.output.processes import processes_of, running_or_
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.server_client import ServerClient
 from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.answers import MisfitError, check_results, logs_beside
 from durable_execution_sdk.dev.discovery_file import ServerAddress
-from durable_execution_sdk.dev.schemas.answers import check_results, logs_beside
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.faults.live import LiveFault
 from durable_execution_sdk.emulator.steering.execution_times import TimeReading
@@ -68,7 +68,7 @@ class Steering(Protocol):
     ) -> str:
         """Add a fork of an execution before an operation, by its id; return its ARN.
 
-        Raises ``MisfitError`` for the result of a callback that does not fit its type, unless it is ``anyway``.
+        Raises ``Refusal`` for the result of a callback that does not fit its type, unless it is ``anyway``.
         """
         ...
 
@@ -140,8 +140,12 @@ class StoreSteering:
     ) -> str:
         """Add a fork of an execution before an operation, by its id; return its ARN."""
         if results and not anyway:
-            with logs_beside(self._place.path) as logs:
-                check_results(logs, arn, results)
+            try:
+                with logs_beside(self._place.path) as logs:
+                    check_results(logs, arn, results)
+            except MisfitError as error:
+                refusal = f"{error.message} Correct --result, or take it with --anyway"
+                raise Refusal(refusal) from error
         return self._emulator.fork(arn, before=before, payload=payload, results=results, name=name)
 
     def accept_code(self, arn: str) -> None:

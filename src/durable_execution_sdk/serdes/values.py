@@ -174,11 +174,6 @@ class JsonSerDes(Generic[T]):
         )
 
     @property
-    def shape(self) -> Shape:
-        """The shape of the type, for tools."""
-        return self._plan().shape
-
-    @property
     def takes_none(self) -> bool:
         """True if ``None`` is a value of the type."""
         try:

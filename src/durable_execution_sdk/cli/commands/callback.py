@@ -10,14 +10,19 @@ import click
 
 from durable_execution_sdk.cli.arguments.completion import execution_names
 from durable_execution_sdk.cli.callback_references import callback_id
-from durable_execution_sdk.cli.options import callback_argument, json_option, store_option
+from durable_execution_sdk.cli.options import (
+    anyway_option,
+    callback_argument,
+    json_option,
+    store_option,
+)
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import processes_of, running_or_resume
 from durable_execution_sdk.cli.output.table import Column, print_table
 from durable_execution_sdk.cli.payloads import read_json, read_text
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
-from durable_execution_sdk.dev.schemas.answers import MisfitError, check_answer, logs_beside
+from durable_execution_sdk.dev.answers import MisfitError, check_answer, logs_beside
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -85,11 +90,7 @@ def _deadline(entry: tuple[str, Waiter]) -> float:
 @callback_argument
 @click.option("--data", metavar="JSON|@FILE|-", help="The result; none if left out.")
 @click.option("--text", "is_text", is_flag=True, help="Send --data as it is, be it JSON or not.")
-@click.option(
-    "--anyway",
-    is_flag=True,
-    help="Send a result that does not fit the type which the code waits for.",
-)
+@anyway_option
 @store_option
 def succeed(
     reference: str, data: str | None, is_text: bool, anyway: bool, store: str | None

@@ -9,12 +9,11 @@ import click
 from durable_execution_sdk.cli.arguments.completion import operation_names
 from durable_execution_sdk.cli.arguments.durations import milliseconds
 from durable_execution_sdk.cli.operation_references import named_in, operation_id
-from durable_execution_sdk.cli.options import json_option, store_option
+from durable_execution_sdk.cli.options import anyway_option, input_option, json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.steering import Steering, steering
-from durable_execution_sdk.dev.schemas.answers import MisfitError
 from durable_execution_sdk.emulator.faults.live import FaultKind, LiveFault
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.views.progress import ExecutionProgress
@@ -37,10 +36,6 @@ _HOW = (
     " was recorded after it anew"
 )
 
-input_option = click.option(
-    "--input", "payload", metavar="JSON|@FILE|-", help="Another input; the same if left out."
-)
-
 
 @click.command(short_help="Make an execution that has done what another had done.")
 @click.argument("name")
@@ -61,11 +56,7 @@ input_option = click.option(
 @click.option(
     "--as", "new_name", metavar="NAME", help="The name of the fork; one is made if left out."
 )
-@click.option(
-    "--anyway",
-    is_flag=True,
-    help="Take an answer of a callback that does not fit the type which the code waits for.",
-)
+@anyway_option
 @store_option
 @json_option
 def fork(
@@ -95,15 +86,8 @@ def fork(
         changed = dict(_result(progress, each) for each in results)
         try:
             forked = control.fork(
-                arn,
-                before=before_id,
-                payload=given,
-                results=changed,
-                name=new_name,
-                anyway=anyway,
+                arn, before=before_id, payload=given, results=changed, name=new_name, anyway=anyway
             )
-        except MisfitError as error:
-            raise Refusal(f"{error.message} Correct --result, or take it with --anyway") from error
         except ServiceError as error:
             raise Refusal(named_in(error.message, progress) + (_HOW if changed else "")) from error
         _tell_new(control, forked, arn, "a fork of", as_json=as_json)

@@ -7,13 +7,13 @@ from typing import TypeVar
 
 import msgspec
 
+from durable_execution_sdk.dev.answers import check_answer, check_results
 from durable_execution_sdk.dev.feed.changes import FUNCTIONS, Changes
 from durable_execution_sdk.dev.feed.documents import Document
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.references import arn_of
 from durable_execution_sdk.dev.functions.versions import check_alias
 from durable_execution_sdk.dev.reload.held_file import read_held
-from durable_execution_sdk.dev.schemas.answers import check_answer, check_results
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.faults.live import FaultKind, LiveFault
 from durable_execution_sdk.emulator.functions.registry import LATEST

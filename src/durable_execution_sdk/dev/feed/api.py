@@ -16,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from durable_execution_sdk.dev.answers import MisfitError
 from durable_execution_sdk.dev.feed.actions import Actions
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.documents import FeedDocuments
@@ -23,7 +24,6 @@ from durable_execution_sdk.dev.feed.position import Position
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.queries import Queries
 from durable_execution_sdk.dev.feed.streams import Streams
-from durable_execution_sdk.dev.schemas.answers import MisfitError
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.errors import ServiceError

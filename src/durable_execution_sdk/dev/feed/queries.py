@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from durable_execution_sdk.dev.answers import awaited_by
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments
 from durable_execution_sdk.dev.feed.position import Position
@@ -14,7 +15,6 @@ from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.reader import TimelineReader
 from durable_execution_sdk.dev.feed.references import arn_of
 from durable_execution_sdk.dev.functions.records import LogLine
-from durable_execution_sdk.dev.schemas.answers import awaited_by
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import Search
 from durable_execution_sdk.engine.rejections import invalid, not_found

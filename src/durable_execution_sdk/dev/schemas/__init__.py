@@ -1,1 +1,1 @@
-"""JSON schemas of the types that code waits for, and checks of answers against them."""
+"""JSON schemas of types, and checks of JSON against them."""

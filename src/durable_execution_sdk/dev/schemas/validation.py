@@ -99,7 +99,7 @@ def _find(validator: Any, payload: str) -> list[Mistake]:
     return list(found)[:MOST_MISTAKES]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=50)
 def _validator(schema: str) -> Any:
     from jsonschema import Draft202012Validator, FormatChecker  # noqa: PLC0415 - slow to load
     from referencing import Registry  # noqa: PLC0415
