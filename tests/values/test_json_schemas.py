@@ -32,6 +32,10 @@ class Level(Enum):
     HIGH = "high"
 
 
+class Sure(Enum):
+    YES = True
+
+
 @dataclass
 class Approved:
     by: str
@@ -106,6 +110,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(typed_values(), JSON)
 def test_what_the_code_reads_is_never_refused(typed: tuple[Any, Any], data: Any) -> None:
     kind, value = typed
@@ -124,7 +129,7 @@ PLAIN = st.sampled_from(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(PLAIN, JSON)
 def test_each_kind_refuses_what_the_code_does_not_read(kind: Any, data: Any) -> None:
     payload = json.dumps(data)
@@ -143,6 +148,8 @@ def test_each_kind_refuses_what_the_code_does_not_read(kind: Any, data: Any) -> 
         (date, "2030-01-31", []),
         (date, '"soon"', ['$: expected a date such as 2030-01-31, not "soon"']),
         (int, "{", ["$: expected JSON: Input data was truncated"]),
+        (Sure, "1", []),
+        (Sure, "2", ["$: expected true or 1, not 2"]),
         (Level, '"mid"', ['$: expected "low" or "high", not "mid"']),
         (Approved, "{}", ["$.by: it is missing"]),
         (

@@ -270,9 +270,13 @@ def _constraints(shape: parts.Alias) -> _Schema:
 
 def _members(shape: parts.Members) -> _Schema:
     kind: Any = shape.kind
-    if is_class(kind) and issubclass(kind, Enum) and _finds_more(kind):
-        return {}
-    return {"enum": [msgspec.json.decode(text) for text in shape.members]}
+    values = [msgspec.json.decode(text) for text in shape.members]
+    if is_class(kind) and issubclass(kind, Enum):
+        if _finds_more(kind):
+            return {}
+        # Python finds the member True for 1.
+        values += [int(value) for value in values if isinstance(value, bool)]
+    return {"enum": values}
 
 
 def _finds_more(kind: Any) -> bool:
