@@ -169,13 +169,10 @@ class _Chain:
         return await run()
 
     def serdes(self, serdes: SerDes[object], kind: str, sub_type: str | None) -> SerDes[Any]:
-        """Return a serdes with the interceptors around it."""
-        return _Intercepted(
-            serdes,
-            kind,
-            sub_type,
-            self._around["around_serialize"],
-            self._around["around_deserialize"],
+        """Return a serdes with the interceptors around it; the same one if there are none for payloads."""
+        writing, reading = self._around["around_serialize"], self._around["around_deserialize"]
+        return (
+            _Intercepted(serdes, kind, sub_type, writing, reading) if writing or reading else serdes
         )
 
 

@@ -10,6 +10,7 @@ from durable_execution_sdk.cli.output.processes import processes_of, running_or_
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.server_client import ServerClient
 from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.answers import MisfitError, check_results, logs_beside
 from durable_execution_sdk.dev.discovery_file import ServerAddress
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.faults.live import LiveFault
@@ -63,8 +64,12 @@ class Steering(Protocol):
         payload: str | None,
         results: Mapping[str, str],
         name: str | None,
+        anyway: bool,
     ) -> str:
-        """Add a fork of an execution before an operation, by its id; return its ARN."""
+        """Add a fork of an execution before an operation, by its id; return its ARN.
+
+        Raises ``Refusal`` for the result of a callback that does not fit its type, unless it is ``anyway``.
+        """
         ...
 
     def rerun(self, arn: str, *, payload: str | None, name: str | None) -> str:
@@ -98,7 +103,6 @@ class StoreSteering:
         self.time = emulator.time
         self.set_time = emulator.set_time_mode
         self.advance = emulator.advance
-        self.fork = emulator.fork
         self.command = place.command
 
     def arn(self, name: str) -> str:
@@ -123,6 +127,26 @@ class StoreSteering:
     def rerun(self, arn: str, *, payload: str | None, name: str | None) -> str:
         """Start an execution like another; return its ARN."""
         return self._emulator.rerun(arn, payload=payload, name=name)
+
+    def fork(
+        self,
+        arn: str,
+        *,
+        before: str | None,
+        payload: str | None,
+        results: Mapping[str, str],
+        name: str | None,
+        anyway: bool,
+    ) -> str:
+        """Add a fork of an execution before an operation, by its id; return its ARN."""
+        if results and not anyway:
+            try:
+                with logs_beside(self._place.path) as logs:
+                    check_results(logs, arn, results)
+            except MisfitError as error:
+                refusal = f"{error.message} Correct --result, or take it with --anyway"
+                raise Refusal(refusal) from error
+        return self._emulator.fork(arn, before=before, payload=payload, results=results, name=name)
 
     def accept_code(self, arn: str) -> None:
         """Let a held execution go on with the code of now."""

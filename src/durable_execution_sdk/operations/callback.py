@@ -141,6 +141,17 @@ class CallbackOperation(DurableOperation[_T]):
         return repr(self._serdes).partition("(")[2].removesuffix(")")
 
     @property
+    def awaited_kind(self) -> object:
+        """The type itself; ``None`` too if middleware may read an answer that this type does not."""
+        middleware = self.run.settings.middleware
+        serdes = self._serdes
+        if not self._is_typed or not isinstance(serdes, CallbackSerDes):
+            return None
+        if middleware and middleware.serdes(serdes, self.kind, self.sub_type) is not serdes:
+            return None
+        return serdes.type_
+
+    @property
     def callback_id(self) -> str:
         """The id to which the external system answers; it is the same on every replay."""
         details = self.record.callback_details if self.record else None

@@ -35,6 +35,11 @@ class CallbackSerDes(Generic[T]):
         self._json: JsonSerDes[T] = JsonSerDes(type_)
 
     @property
+    def type_(self) -> object:
+        """The type to which payloads are read."""
+        return self._json.type_
+
+    @property
     def takes_none(self) -> bool:
         """True if ``None``, the value of an answer without a payload, fits the type."""
         return self._json.takes_none

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import msgspec
 from starlette.responses import Response
@@ -34,14 +36,18 @@ _MESSAGE_IN_LOWER_CASE = frozenset(
 )
 
 
-def refusal(error: Exception) -> Response:
-    """Build the error response for an exception; log those that are not the caller's fault."""
+def refusal(error: Exception, **more: object) -> Response:
+    """Build the error response for an exception; log those that are not the caller's fault.
+
+    ``more`` are further members of the body; those that are empty are left out.
+    """
     match error:
         case ServiceError():
             return _answer(
                 error.status or STATUS[SERVICE_FAILED],
                 error.code or SERVICE_FAILED,
                 error.message,
+                more,
                 retry_after=error.retry_after,
             )
         case StoreError():
@@ -70,12 +76,20 @@ def closing() -> ServiceError:
     return ServiceError("The server is shutting down.", code=SERVICE_FAILED, status=503)
 
 
-def _answer(status: int, code: str, message: str, *, retry_after: float | None = None) -> Response:
+def _answer(
+    status: int,
+    code: str,
+    message: str,
+    more: Mapping[str, object] = MappingProxyType({}),
+    *,
+    retry_after: float | None = None,
+) -> Response:
     headers = {"x-amzn-ErrorType": code}
     if retry_after is not None:
         headers["Retry-After"] = f"{retry_after:g}"
     body = {
         "Type": "User" if status < 500 else "Service",
         "message" if code in _MESSAGE_IN_LOWER_CASE else "Message": message,
+        **{name: value for name, value in more.items() if value},
     }
     return Response(msgspec.json.encode(body), status, headers, "application/json")

@@ -80,13 +80,52 @@ def test_the_last_position_of_an_operation_counts_and_its_type_stays(logs: LogSt
     assert logs.notes("a", after=2) == []
 
 
-def test_logs_of_format_1_are_read(tmp_path: Path) -> None:
+def test_the_schema_of_a_type_is_kept_once_with_the_last_type(logs: LogStore) -> None:
+    def note(place: int, **more: Any) -> CodeNote:
+        return CodeNote(arn="a", operation_id=f"o{place}", file="x.py", line=1, **more)
+
+    schema = '{"type":"boolean"}'
+    logs.add_notes([note(n, awaited_type="bool", awaited_schema=schema) for n in range(3)])
+    assert logs.awaited("a", "o1") == ("bool", schema)
+    assert logs.awaited("a", "other") == (None, None)
+    assert logs.notes("a")[1] == note(1, awaited_type="bool", number=2)
+    # A line that was called again says nothing of the type; another type takes the schema with it.
+    logs.add_notes([note(0), note(1, awaited_type="Money"), note(2, branches=2)])
+    assert logs.awaited("a", "o0") == logs.awaited("a", "o2") == ("bool", schema)
+    assert logs.awaited("a", "o1") == ("Money", None)
+
+
+def test_schemas_that_no_note_has_are_deleted(
+    logs: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_store, "_WRITES_BETWEEN_BOUNDS", 1)
+    for arn in ("a", "b"):
+        note = CodeNote(
+            arn=arn, operation_id="o", file="x.py", line=1, awaited_type=arn, awaited_schema=arn
+        )
+        logs.add_notes([note])
+    logs.forget("a")
+    logs.add_lines([line("one", arn="b")])
+    assert logs.awaited("b", "o") == ("b", "b")
+    with sqlite3.connect(logs.path) as db:
+        assert db.execute("SELECT json FROM schemas").fetchall() == [("b",)]
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "missing"),
+    [(1, ("branches INTEGER,", "awaited_schema TEXT,")), (2, ("awaited_schema TEXT,",))],
+)
+def test_older_logs_are_read(tmp_path: Path, version: int, missing: tuple[str, ...]) -> None:
     path = tmp_path / "x.logs"
     older = sqlite3.connect(path)
     for statement in LOGS.tables:
-        older.execute(statement.replace("branches INTEGER,", ""))
+        for column in missing:
+            statement = statement.replace(column, "")
+        if "TABLE schemas" not in statement:
+            older.execute(statement)
     older.execute(f"PRAGMA application_id = {LOGS.application_id}")
-    older.execute("PRAGMA user_version = 1")
+    older.execute(f"PRAGMA user_version = {version}")
     older.execute("INSERT INTO notes (arn, operation_id, file, line) VALUES ('a', 'o', 'x.py', 1)")
     older.commit()
     older.close()
@@ -94,6 +133,7 @@ def test_logs_of_format_1_are_read(tmp_path: Path) -> None:
     logs.add_notes([CodeNote(arn="a", operation_id="o", file="x.py", line=1, branches=4)])
     [note] = logs.notes("a")
     assert (note.branches, note.number) == (4, 2)
+    assert logs.awaited("a", "o") == (None, None)
     logs.close()
 
 

@@ -10,13 +10,19 @@ import click
 
 from durable_execution_sdk.cli.arguments.completion import execution_names
 from durable_execution_sdk.cli.callback_references import callback_id
-from durable_execution_sdk.cli.options import callback_argument, json_option, store_option
+from durable_execution_sdk.cli.options import (
+    anyway_option,
+    callback_argument,
+    json_option,
+    store_option,
+)
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import processes_of, running_or_resume
 from durable_execution_sdk.cli.output.table import Column, print_table
 from durable_execution_sdk.cli.payloads import read_json, read_text
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.answers import MisfitError, check_answer, logs_beside
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -84,13 +90,19 @@ def _deadline(entry: tuple[str, Waiter]) -> float:
 @callback_argument
 @click.option("--data", metavar="JSON|@FILE|-", help="The result; none if left out.")
 @click.option("--text", "is_text", is_flag=True, help="Send --data as it is, be it JSON or not.")
+@anyway_option
 @store_option
-def succeed(reference: str, data: str | None, is_text: bool, store: str | None) -> None:
+def succeed(
+    reference: str, data: str | None, is_text: bool, anyway: bool, store: str | None
+) -> None:
     """Answer with a result.
 
     The code that waits reads the result as JSON: --data true, --data '{"approved": true}', and a text in
     quotes, --data '"yes"'. Another --data is refused, because it may end the execution. --text is for
     callbacks with a serdes of their own, which reads something else.
+
+    A result that does not fit the result_type of the callback is refused too, where `durable dev` has run the
+    code. --anyway sends it, to code that was edited since for instance.
     """
     if is_text and data is None:
         raise Refusal("--text sends the --data as it is: give --data, too")
@@ -99,8 +111,22 @@ def succeed(reference: str, data: str | None, is_text: bool, store: str | None) 
     with place.existing() as emulator:
         answered = callback_id(place, emulator, reference)
         with _telling_resume(emulator, answered, place):
-            emulator.readable_success(answered, result)
+            if anyway:
+                emulator.callback_success(answered, result)
+            else:
+                _check(place, answered, result)
+                emulator.readable_success(answered, result)
             say("answered, without a result" if result is None else "answered")
+
+
+def _check(place: Place, answered: str, result: bytes | None) -> None:
+    """Raise ``Refusal`` for a result that does not fit the type that a server knows."""
+    text = None if result is None else result.decode("utf-8", "surrogateescape")
+    try:
+        with logs_beside(place.path) as logs:
+            check_answer(logs, answered, text)
+    except MisfitError as error:
+        raise Refusal(f"{error.message} Correct --data, or send it with --anyway") from error
 
 
 def _result(data: str, *, is_text: bool) -> bytes:

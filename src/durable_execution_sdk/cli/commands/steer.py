@@ -9,7 +9,7 @@ import click
 from durable_execution_sdk.cli.arguments.completion import operation_names
 from durable_execution_sdk.cli.arguments.durations import milliseconds
 from durable_execution_sdk.cli.operation_references import named_in, operation_id
-from durable_execution_sdk.cli.options import json_option, store_option
+from durable_execution_sdk.cli.options import anyway_option, input_option, json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
@@ -36,10 +36,6 @@ _HOW = (
     " was recorded after it anew"
 )
 
-input_option = click.option(
-    "--input", "payload", metavar="JSON|@FILE|-", help="Another input; the same if left out."
-)
-
 
 @click.command(short_help="Make an execution that has done what another had done.")
 @click.argument("name")
@@ -60,6 +56,7 @@ input_option = click.option(
 @click.option(
     "--as", "new_name", metavar="NAME", help="The name of the fork; one is made if left out."
 )
+@anyway_option
 @store_option
 @json_option
 def fork(
@@ -68,6 +65,7 @@ def fork(
     payload: str | None,
     results: tuple[str, ...],
     new_name: str | None,
+    anyway: bool,
     store: str | None,
     as_json: bool,
 ) -> None:
@@ -88,7 +86,7 @@ def fork(
         changed = dict(_result(progress, each) for each in results)
         try:
             forked = control.fork(
-                arn, before=before_id, payload=given, results=changed, name=new_name
+                arn, before=before_id, payload=given, results=changed, name=new_name, anyway=anyway
             )
         except ServiceError as error:
             raise Refusal(named_in(error.message, progress) + (_HOW if changed else "")) from error

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from durable_execution_sdk.dev.answers import check_answer, check_results
 from durable_execution_sdk.dev.feed.changes import FUNCTIONS, Changes
 from durable_execution_sdk.dev.feed.documents import Document
 from durable_execution_sdk.dev.feed.process_view import ProcessView
@@ -42,6 +43,7 @@ class _Fork(_Body, frozen=True, kw_only=True):
     input: str | None = None
     results: dict[str, str] = {}
     name: str | None = None
+    anyway: bool = False
 
 
 class _Rerun(_Body, frozen=True, kw_only=True):
@@ -57,6 +59,11 @@ class _Time(_Body, frozen=True, kw_only=True):
 
 class _AcceptCode(_Body, frozen=True, kw_only=True):
     pass
+
+
+class _Succeed(_Body, frozen=True, kw_only=True):
+    result: str | None = None
+    anyway: bool = False
 
 
 class _Crash(_Body, frozen=True, kw_only=True):
@@ -102,6 +109,8 @@ class Actions:
     def fork(self, incoming: Incoming) -> Document:
         """Fork an execution before an operation, by its id, or where it stands."""
         arn, body = arn_of(self._emulator, incoming), _read(incoming, _Fork)
+        if not body.anyway:
+            check_results(self._processes.logs, arn, body.results)
         forked = self._emulator.fork(
             arn, before=body.before, payload=body.input, results=body.results, name=body.name
         )
@@ -148,6 +157,17 @@ class Actions:
             )
         planned = self._emulator.faults.planned(arn)
         return {"planned": [msgspec.to_builtins(fault) for fault in planned]}
+
+    def succeed(self, incoming: Incoming) -> Document:
+        """Answer a callback with a result that fits the type it waits for, or with any."""
+        callback_id, body = incoming.path["Callback"], _read(incoming, _Succeed)
+        result = None if body.result is None else body.result.encode("utf-8", "surrogatepass")
+        if body.anyway:
+            self._emulator.callback_success(callback_id, result)
+        else:
+            check_answer(self._processes.logs, callback_id, body.result)
+            self._emulator.readable_success(callback_id, result)
+        return {"callback_id": callback_id}
 
     def accept_code(self, incoming: Incoming) -> Document:
         """Let a held execution go on with the code that does not fit its log."""

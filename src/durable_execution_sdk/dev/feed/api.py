@@ -16,6 +16,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
+from durable_execution_sdk.dev.answers import MisfitError
 from durable_execution_sdk.dev.feed.actions import Actions
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.documents import FeedDocuments
@@ -38,6 +39,7 @@ __all__ = ["FeedRoutes"]
 _PREFIX = b"/_durable/"
 _EXECUTION = "/_durable/executions/{Execution}"
 _FUNCTION = "/_durable/functions/{Function}"
+_CALLBACK = "/_durable/callbacks/{Callback}"
 _MOST_BYTES = 8 << 20
 """Largest body of an action: inputs and results of operations are in it."""
 
@@ -86,6 +88,8 @@ class _FeedRoute(BaseRoute):
             _Entry("GET", f"{_EXECUTION}/logs", self._quick(queries.logs)),
             _Entry("GET", f"{_EXECUTION}/events", self._execution_events),
             _Entry("GET", "/_durable/callbacks", self._quick(queries.callbacks)),
+            _Entry("GET", _CALLBACK, self._quick(queries.callback)),
+            _Entry("POST", f"{_CALLBACK}/succeed", self._quick(actions.succeed)),
             _Entry("GET", "/_durable/functions", self._quick(queries.functions)),
             _Entry("GET", "/_durable/time", self._quick(queries.time)),
             _Entry("GET", "/_durable/events", self._events),
@@ -108,7 +112,8 @@ class _FeedRoute(BaseRoute):
         try:
             response = await self._answer(Request(scope, receive))
         except Exception as error:
-            response = refusal(error)
+            mistakes = error.mistakes if isinstance(error, MisfitError) else ()
+            response = refusal(error, mistakes=mistakes)
         response.headers["Cache-Control"] = "no-store"
         await response(scope, receive, send)
 

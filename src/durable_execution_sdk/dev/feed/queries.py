@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from durable_execution_sdk.dev.answers import awaited_by
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments
 from durable_execution_sdk.dev.feed.position import Position
@@ -17,6 +18,7 @@ from durable_execution_sdk.dev.functions.records import LogLine
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import Search
 from durable_execution_sdk.engine.rejections import invalid, not_found
+from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.limits import DEFAULT_PAGE_ITEMS, MAX_PAGE_ITEMS
@@ -138,6 +140,19 @@ class Queries:
         del incoming
         waiters = all_references(self._emulator)
         return {"callbacks": [callback_document(*entry) for entry in waiters.items()]}
+
+    def callback(self, incoming: Incoming) -> Document:
+        """Tell the type that a callback waits for, and its JSON schema, as far as they are known."""
+        callback_id = incoming.path["Callback"]
+        arn, operation_id = parse_callback_id(callback_id)
+        awaited = awaited_by(self._local.logs, arn, operation_id)
+        return {
+            "callback_id": callback_id,
+            "durable_execution_arn": arn,
+            "operation_id": operation_id,
+            "awaited_type": awaited.name,
+            "schema": None if awaited.schema is None else msgspec.Raw(awaited.schema.encode()),
+        }
 
     def functions(self, incoming: Incoming) -> Document:
         """List the functions of the server."""

@@ -1,6 +1,6 @@
 """Send the lines of code that call operations to the server, and what the log does not have of these.
 
-That is the types that callbacks wait for, and the number of contexts of a map or parallel.
+That is the types that callbacks wait for with their JSON schemas, and the number of contexts of a map or parallel.
 
 Loaded in the processes of Python functions that use the SDK, by ``python_client``. Nothing of it exists on
 Lambda: the service has no place for it.
@@ -17,16 +17,20 @@ from typing import Any, TypeGuard
 import msgspec
 
 from durable_execution_sdk.dev.functions.records import NOTES_PATH, CodeNote
+from durable_execution_sdk.dev.schemas.type_schemas import type_schema
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.operations.callback import CallbackOperation
+from durable_execution_sdk.operations.child import Child
 from durable_execution_sdk.operations.fan_out.operation import branch_contexts
-from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.protocol.operations import Operation, OperationSubType
 from durable_execution_sdk.protocol.updates import OperationUpdate
-from durable_execution_sdk.replay.source_places import asking_place
+from durable_execution_sdk.replay.source_places import Place, asking_place
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.run import InvocationRun
 
 _MOST_SENT = 100_000
+_MOST_CHARACTERS = 1 << 20
+"""Schemas in one request: the server reads no more than some megabytes."""
 
 
 class Notes:
@@ -34,24 +38,29 @@ class Notes:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._queue: queue.SimpleQueue[CodeNote] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[tuple[CodeNote, object]] = queue.SimpleQueue()
         self._sent: set[CodeNote] = set()
         threading.Thread(target=self._send, name="durable-notes", daemon=True).start()
 
-    def add(self, note: CodeNote) -> None:
-        """Send a note soon."""
+    def add(self, note: CodeNote, awaited_kind: object = None) -> None:
+        """Send a note soon, with the schema of the type that it is about.
+
+        The schema is written in the thread that sends, because code of the user's may be asked for it.
+        """
         if note not in self._sent:
             if len(self._sent) >= _MOST_SENT:
                 self._sent.clear()
             self._sent.add(note)
-            self._queue.put(note)
+            self._queue.put((note, awaited_kind))
 
     def _send(self) -> None:
         connection = http.client.HTTPConnection(self._address)
         while True:
-            notes = [self._queue.get()]
-            while not self._queue.empty():
-                notes.append(self._queue.get())
+            notes = [_with_schema(*self._queue.get())]
+            size = len(notes[0].awaited_schema or "")
+            while size < _MOST_CHARACTERS and not self._queue.empty():
+                notes.append(_with_schema(*self._queue.get()))
+                size += len(notes[-1].awaited_schema or "")
             try:
                 connection.request(
                     "POST",
@@ -62,6 +71,12 @@ class Notes:
                 connection.getresponse().read()
             except (OSError, http.client.HTTPException):
                 return  # The server is ending this worker.
+
+
+def _with_schema(note: CodeNote, awaited_kind: object) -> CodeNote:
+    if awaited_kind is None:
+        return note
+    return msgspec.structs.replace(note, awaited_schema=type_schema(awaited_kind))
 
 
 class NotingRun(InvocationRun):
@@ -75,10 +90,22 @@ class NotingRun(InvocationRun):
         super().__init__(*args)
         self._notes = notes
         self._callbacks: dict[str, tuple[CallbackOperation[Any], CodeNote]] = {}
+        self._waits: dict[str, Place] = {}
 
     def claim(self, claimant: Completion[Any]) -> Operation | None:
-        """Note the line of code that calls the operation."""
+        """Note the line of code that calls the operation.
+
+        That of the callback in a ``ctx.wait_for_callback`` is the line that waits.
+        """
         place = asking_place()
+        if isinstance(claimant, CallbackOperation):
+            place = place or self._waits.get(claimant.context_state.operation_id or "")
+        elif (
+            place is not None
+            and isinstance(claimant, Child)
+            and claimant.sub_type == OperationSubType.WAIT_FOR_CALLBACK
+        ):
+            self._waits[claimant.operation_id] = place
         if place is not None:
             note = CodeNote(
                 arn=self.invoked.arn,
@@ -96,9 +123,9 @@ class NotingRun(InvocationRun):
     def submit(self, update: OperationUpdate) -> None:
         """Note the type of a callback's answer with its first update."""
         callback, note = self._callbacks.pop(update.id, (None, None))
-        awaited_type = None if callback is None else callback.awaited_type
-        if note is not None and awaited_type is not None:
-            self._notes.add(msgspec.structs.replace(note, awaited_type=awaited_type))
+        if callback is not None and note is not None and callback.awaited_type is not None:
+            typed = msgspec.structs.replace(note, awaited_type=callback.awaited_type)
+            self._notes.add(typed, callback.awaited_kind)
         super().submit(update)
 
 

@@ -50,7 +50,8 @@ class InvocationRecord(msgspec.Struct, frozen=True, kw_only=True):
 class CodeNote(msgspec.Struct, frozen=True, kw_only=True):
     """The line of code that called an operation, the type that a callback waits for, and a map's size.
 
-    ``branches`` is the number of contexts of a map or parallel. ``number`` is given by the store; it grows.
+    ``awaited_schema`` is that type's JSON schema, where it has one. ``branches`` is the number of contexts of a map
+    or parallel. ``number`` is given by the store; it grows.
     """
 
     arn: str
@@ -59,6 +60,7 @@ class CodeNote(msgspec.Struct, frozen=True, kw_only=True):
     line: int
     function: str | None = None
     awaited_type: str | None = None
+    awaited_schema: str | None = None
     branches: int | None = None
     number: int = 0
 

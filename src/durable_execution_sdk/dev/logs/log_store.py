@@ -7,9 +7,10 @@ bounded, and so is the size; the oldest go first.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,10 @@ MOST_BYTES = 256 << 20
 
 _WRITES_BETWEEN_BOUNDS = 200
 _LINE = "number, arn, request_id, operation_id, function, version, at, stream, text"
+# The schema of the type that the same note names; a note without a type says nothing of it.
+_SCHEMA = (
+    "CASE WHEN excluded.awaited_type IS NULL THEN awaited_schema ELSE excluded.awaited_schema END"
+)
 _Note = tuple[int, str, str, str, int, "str | None", "str | None", "int | None"]
 _Line = tuple[int, str | None, str | None, str | None, str, str, int, str, str]
 
@@ -84,17 +89,21 @@ class LogStore:
 
         A note that says something new gets a new number.
         """
+        schemas = {note.awaited_schema for note in notes if note.awaited_schema is not None}
         self._write(
-            "INSERT INTO notes (arn, operation_id, file, line, function, awaited_type, branches)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (arn, operation_id) DO UPDATE SET"
+            "INSERT INTO notes"  # noqa: S608 - our own words only
+            " (arn, operation_id, file, line, function, awaited_type, branches, awaited_schema)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (arn, operation_id) DO UPDATE SET"
             " number = (SELECT max(number) + 1 FROM notes),"
             " file = excluded.file, line = excluded.line, function = excluded.function,"
             " awaited_type = COALESCE(excluded.awaited_type, awaited_type),"
-            " branches = COALESCE(excluded.branches, branches)"
+            " branches = COALESCE(excluded.branches, branches),"
+            f" awaited_schema = {_SCHEMA}"
             " WHERE file IS NOT excluded.file OR line IS NOT excluded.line"
             " OR function IS NOT excluded.function"
             " OR awaited_type IS NOT COALESCE(excluded.awaited_type, awaited_type)"
-            " OR branches IS NOT COALESCE(excluded.branches, branches)",
+            " OR branches IS NOT COALESCE(excluded.branches, branches)"
+            f" OR awaited_schema IS NOT {_SCHEMA}",
             [
                 (
                     note.arn,
@@ -104,9 +113,11 @@ class LogStore:
                     note.function,
                     note.awaited_type,
                     note.branches,
+                    None if note.awaited_schema is None else _digest(note.awaited_schema),
                 )
                 for note in notes
             ],
+            schemas=schemas,
         )
 
     def lines(
@@ -152,13 +163,25 @@ class LogStore:
         return bool(self._file.read("SELECT 1 FROM invocations WHERE arn = ? LIMIT 1", (arn,)))
 
     def notes(self, arn: str, *, after: int = 0) -> list[CodeNote]:
-        """Return the notes about an execution's operations that are numbered above ``after``."""
+        """Return the notes about an execution's operations that are numbered above ``after``.
+
+        They are without the schemas of awaited types, which ``awaited`` reads.
+        """
         rows: list[_Note] = self._file.read(
             "SELECT number, arn, operation_id, file, line, function, awaited_type, branches FROM notes"
             " WHERE arn = ? AND number > ? ORDER BY number",
             (arn, after),
         )
         return [_code_note(row) for row in rows]
+
+    def awaited(self, arn: str, operation_id: str) -> tuple[str | None, str | None]:
+        """Return the type that a callback waits for and its JSON schema, as far as they are known."""
+        rows: list[tuple[str | None, str | None]] = self._file.read(
+            "SELECT awaited_type, json FROM notes LEFT JOIN schemas ON digest = awaited_schema"
+            " WHERE arn = ? AND operation_id = ?",
+            (arn, operation_id),
+        )
+        return rows[0] if rows else (None, None)
 
     def forget(self, arn: str) -> None:
         """Delete all records of an execution."""
@@ -173,8 +196,14 @@ class LogStore:
         """Close the file."""
         self._file.close()
 
-    def _write(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+    def _write(
+        self, statement: str, rows: Sequence[tuple[object, ...]], schemas: Iterable[str] = ()
+    ) -> None:
         def insert(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "INSERT OR IGNORE INTO schemas (digest, json) VALUES (?, ?)",
+                [(_digest(schema), schema) for schema in schemas],
+            )
             db.executemany(statement, rows)
             self._writes += 1
             if self._writes % _WRITES_BETWEEN_BOUNDS == 0:
@@ -213,6 +242,10 @@ def _keep_bounds(db: sqlite3.Connection) -> None:
             f"DELETE FROM {table} WHERE number <= (SELECT max(number) FROM {table}) - ?",  # noqa: S608 - ours
             (MOST_ROWS,),
         )
+    db.execute(
+        "DELETE FROM schemas WHERE digest NOT IN"
+        " (SELECT awaited_schema FROM notes WHERE awaited_schema IS NOT NULL)"
+    )
     used = db.execute(
         "SELECT (page_count - freelist_count) * page_size"
         " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
@@ -221,6 +254,10 @@ def _keep_bounds(db: sqlite3.Connection) -> None:
         db.execute(
             "DELETE FROM lines WHERE number <= (SELECT (min(number) + max(number)) / 2 FROM lines)"
         )
+
+
+def _digest(schema: str) -> str:
+    return hashlib.sha256(schema.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _log_line(row: _Line) -> LogLine:

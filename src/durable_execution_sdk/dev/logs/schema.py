@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from durable_execution_sdk.emulator.stores.schema import Format
 
+_SCHEMAS = "CREATE TABLE schemas (digest TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID"
+
 _TABLES = (
     """
     CREATE TABLE lines (
@@ -37,15 +39,20 @@ _TABLES = (
         function TEXT,
         awaited_type TEXT,
         branches INTEGER,
+        awaited_schema TEXT,
         UNIQUE (arn, operation_id)
     )
     """,
+    _SCHEMAS,
 )
 
 LOGS = Format(
     application_id=0x64757262,
-    version=2,
+    version=3,
     tables=_TABLES,
-    migrations={1: ("ALTER TABLE notes ADD COLUMN branches INTEGER",)},
+    migrations={
+        1: ("ALTER TABLE notes ADD COLUMN branches INTEGER",),
+        2: ("ALTER TABLE notes ADD COLUMN awaited_schema TEXT", _SCHEMAS),
+    },
 )
 """The format of the file. Its ``application_id`` is "durb" in ASCII."""

@@ -115,17 +115,17 @@ class Members(Shape):
         self, kind: object, members: list[object], encode: Callable[[object], bytes]
     ) -> None:
         super().__init__(kind)
-        self._members: dict[bytes, Any] = {}
+        self.members: dict[bytes, Any] = {}
         for member in members:
-            self._members.setdefault(encode(member), member)
-        self.forms = frozenset(class_of(msgspec.json.decode(text)) for text in self._members)
+            self.members.setdefault(encode(member), member)
+        self.forms = frozenset(class_of(msgspec.json.decode(text)) for text in self.members)
         if int in self.forms or float in self.forms:
             self.forms |= {int, float}
 
     def take(self, value: object, path: str) -> object:
         """Find the member with this JSON."""
         try:
-            return self._members[msgspec.json.encode(value)]
+            return self.members[msgspec.json.encode(value)]
         except KeyError:
             if type(value) in (int, float) and isinstance(self.kind, type):
                 try:
@@ -138,7 +138,7 @@ class Members(Shape):
 
     def _choices(self) -> str:
         """List the JSON of the members, or of the first ones if there are many."""
-        texts = [f"{text.decode():.{_SHOWN}}" for text in self._members]
+        texts = [f"{text.decode():.{_SHOWN}}" for text in self.members]
         shown = texts[:_MOST_SHOWN]
         more = len(texts) - len(shown)
         if more:
@@ -179,13 +179,13 @@ class Positions(Shape):
         super().__init__(kind)
         self.container: Any = get_origin(kind) or kind
         self._make = make
-        self._required = required
+        self.required = required
 
     def take(self, value: object, path: str) -> object:
         """Read the tuple position by position."""
         items = _array(value, path)
         most = len(self.parts)
-        least = most if self._required is None else self._required
+        least = most if self.required is None else self.required
         if not least <= len(items) <= most:
             raise msgspec.ValidationError(
                 f"Expected `array` of length {most}, got `array` of length {len(items)} - at `{path}`"
@@ -236,16 +236,16 @@ class Object(Shape):
         self.fields = fields
         self._make = make
         config: Any = getattr(make, "__struct_config__", None)
-        self._is_array = config is not None and config.array_like
-        self._is_closed = config is not None and config.forbid_unknown_fields
-        self._tag: tuple[str, Any] | None = None
+        self.is_array = config is not None and config.array_like
+        self.is_closed = config is not None and config.forbid_unknown_fields
+        self.tag: tuple[str, Any] | None = None
         if config is not None and config.tag is not None:
-            self._tag = (config.tag_field, config.tag)
-        self.forms = _ARRAY if self._is_array else _OBJECT
+            self.tag = (config.tag_field, config.tag)
+        self.forms = _ARRAY if self.is_array else _OBJECT
 
     def take(self, value: object, path: str) -> object:
         """Read the object field by field."""
-        pairs = self._by_position(_array(value, path)) if self._is_array else _object(value, path)
+        pairs = self._by_position(_array(value, path)) if self.is_array else _object(value, path)
         self._check(pairs, path)
         arguments: dict[str, Any] = {}
         set_later: dict[str, object] = {}
@@ -267,15 +267,15 @@ class Object(Shape):
 
     def _by_position(self, items: list[object]) -> dict[str, object]:
         names = [field.wire_name for field in self.fields]
-        return dict(zip([self._tag[0], *names] if self._tag else names, items, strict=False))
+        return dict(zip([self.tag[0], *names] if self.tag else names, items, strict=False))
 
     def _check(self, pairs: Mapping[str, object], path: str) -> None:
-        if self._tag is not None and pairs.get(self._tag[0], self._tag[1]) != self._tag[1]:
+        if self.tag is not None and pairs.get(self.tag[0], self.tag[1]) != self.tag[1]:
             raise msgspec.ValidationError(
-                f"Invalid value {pairs[self._tag[0]]!r} - at `{path}.{self._tag[0]}`"
+                f"Invalid value {pairs[self.tag[0]]!r} - at `{path}.{self.tag[0]}`"
             )
-        if self._is_closed:
-            names = {field.wire_name for field in self.fields} | {(self._tag or ("",))[0]}
+        if self.is_closed:
+            names = {field.wire_name for field in self.fields} | {(self.tag or ("",))[0]}
             for name in pairs:
                 if name not in names:
                     raise msgspec.ValidationError(

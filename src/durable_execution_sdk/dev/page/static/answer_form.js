@@ -1,38 +1,29 @@
 // The form that answers a callback.
 
-import { answer } from "./api.js";
+import { draftOf, forgetDraft } from "./answer_draft.js";
+import { answer, Refusal, succeed } from "./api.js";
 import { drawAfter, requestDraw } from "./draw.js";
 import { left, visible } from "./format.js";
-import { findMistake } from "./json_text.js";
 import { copyButton } from "./payloads.js";
 import { h } from "./render.js";
+import { schemaForm } from "./schema_form.js";
+import { isWrong } from "./schema_tree.js";
 import { state } from "./state.js";
 
-/** What was typed and not sent, by callback. @type {Map<string, {data: string, type: string, message: string}>} */
-const drafts = new Map();
+/** @import { Draft } from "./answer_draft.js" */
+
+const WRONG = ':is(input, select, textarea)[aria-invalid="true"], [role="radiogroup"][aria-invalid="true"] input';
 
 /**
  * @param {{callback_id: string, until: string | null, now: number, awaited_type?: string | null, reference?: string}} callback
  */
 export function answerForm({ callback_id: id, until, now, awaited_type: type, reference }) {
-    const draft = drafts.get(id) ?? { data: "null", type: "", message: "" };
-    drafts.set(id, draft);
-    const mistake = findMistake(draft.data);
-    const field = `answer-${id}`;
+    const draft = draftOf(id);
+    draft.read(type ?? null);
     if (until) {
         drawAfter(1_000);
     }
-    /** @param {"data" | "type" | "message"} name @returns {(event: Event) => void} */
-    const keep = (name) => (event) => {
-        draft[name] = /** @type {HTMLInputElement} */ (event.target).value;
-        requestDraw();
-    };
-    /** @param {"succeed" | "fail" | "heartbeat"} how @param {string} body @param {string} done */
-    const send = async (how, body, done) => {
-        if ((await state.perform(done, () => answer(id, how, body))) && how !== "heartbeat") {
-            drafts.delete(id);
-        }
-    };
+    const limit = until && h("span", { class: "quiet" }, ` · ${left(Date.parse(until) - now)}`);
     return h(
         "form",
         {
@@ -40,15 +31,109 @@ export function answerForm({ callback_id: id, until, now, awaited_type: type, re
             key: `answer ${id}`,
             onsubmit: (/** @type {Event} */ event) => {
                 event.preventDefault();
-                send("succeed", draft.data, "Answered.");
+                send(draft, false, /** @type {HTMLFormElement} */ (event.currentTarget));
             },
         },
+        draft.node && modes(draft, limit),
+        draft.mode === "form" ? asForm(draft) : asJson(draft, draft.node ? null : limit),
+        h(
+            "div",
+            { class: "buttons start" },
+            h("button", { type: "submit", class: "primary", disabled: draft.mistake !== null }, "Succeed"),
+            draft.refused.length > 0 &&
+                h("button", { type: "button", class: "danger", onclick: () => send(draft, true) }, "Send anyway"),
+            h("button", { type: "button", onclick: () => heartbeat(id) }, "Heartbeat"),
+        ),
+        draft.refused.length > 0 &&
+            h("small", { class: "quiet" }, "Nothing was sent. The type is that of the code which made the callback."),
+        failure(draft),
+        h(
+            "details",
+            null,
+            h("summary", null, "From a program"),
+            commands(id, reference, draft.mistake ? "null" : draft.text),
+        ),
+    );
+}
+
+/** Sends the answer. @param {Draft} draft @param {boolean} anyway @param {HTMLFormElement} [form] */
+async function send(draft, anyway, form) {
+    if (!anyway && draft.mode === "form" && draft.node && isWrong(draft.node)) {
+        draft.isTried = true;
+        requestDraw();
+        // After that draw.
+        requestAnimationFrame(() => /** @type {HTMLElement | null} */ (form?.querySelector(WRONG))?.focus());
+        return;
+    }
+    draft.refused = [];
+    try {
+        await succeed(draft.id, draft.text, anyway);
+        forgetDraft(draft.id);
+        state.notice = { text: "Answered.", isBad: false };
+    } catch (error) {
+        if (error instanceof Refusal && error.mistakes.length > 0) {
+            draft.refused = error.mistakes;
+            state.notice = null;
+        } else {
+            state.notice = { text: error instanceof Error ? error.message : String(error), isBad: true };
+        }
+    }
+    requestDraw();
+}
+
+/** @param {string} id */
+function heartbeat(id) {
+    state.perform("The heartbeat was sent.", () => answer(id, "heartbeat", ""));
+}
+
+/** @param {Draft} draft @param {import("./render.js").Child} limit */
+function modes(draft, limit) {
+    return h(
+        "div",
+        { class: "schema-modes", key: "modes" },
+        h("span", null, "Answer", limit),
+        h(
+            "div",
+            { role: "group", "aria-label": "Answer as" },
+            /** @type {const} */ ([
+                ["form", "Form"],
+                ["json", "JSON"],
+            ]).map(([mode, text]) =>
+                h(
+                    "button",
+                    {
+                        key: mode,
+                        type: "button",
+                        "aria-pressed": String(draft.mode === mode),
+                        disabled: mode === "form" && draft.mistake !== null,
+                        onclick: () => draft.show(mode),
+                    },
+                    text,
+                ),
+            ),
+        ),
+    );
+}
+
+/** @param {Draft} draft */
+function asForm(draft) {
+    return draft.node && schemaForm(draft, draft.node);
+}
+
+/** @param {Draft} draft @param {import("./render.js").Child} limit */
+function asJson(draft, limit) {
+    const { mistake } = draft;
+    const field = `answer-${draft.id}`;
+    const refused = draft.refused.map(({ path, message }) => `${["$", ...path].join(" / ")}: ${message}`);
+    return h(
+        "div",
+        { class: "field", key: "json" },
         h(
             "label",
             { for: field },
             "Answer as JSON",
-            type && h("span", { class: "quiet" }, ` (${visible(type)})`),
-            until && h("span", { class: "quiet" }, ` · ${left(Date.parse(until) - now)}`),
+            draft.awaitedType && h("span", { class: "quiet" }, ` (${visible(draft.awaitedType)})`),
+            limit,
         ),
         h("textarea", {
             id: field,
@@ -56,62 +141,50 @@ export function answerForm({ callback_id: id, until, now, awaited_type: type, re
             rows: 4,
             spellcheck: "false",
             ".value": draft.data,
-            oninput: keep("data"),
-            "aria-invalid": String(mistake !== null),
+            oninput: (/** @type {Event} */ event) =>
+                draft.write(/** @type {HTMLTextAreaElement} */ (event.target).value),
+            "aria-invalid": String(mistake !== null || refused.length > 0),
             "aria-describedby": `${field}-mistake`,
         }),
-        h("small", { id: `${field}-mistake`, class: "bad", role: "status" }, mistake ?? ""),
         h(
-            "div",
-            { class: "buttons start" },
-            h("button", { type: "submit", class: "primary", disabled: mistake !== null }, "Succeed"),
-            h(
-                "button",
-                { type: "button", onclick: () => send("heartbeat", "", "The heartbeat was sent.") },
-                "Heartbeat",
-            ),
+            "small",
+            { id: `${field}-mistake`, class: "bad", role: "status" },
+            mistake ?? refused.map((each, index) => h("div", { key: index }, visible(each))),
         ),
-        h(
-            "details",
-            null,
-            h("summary", null, "Fail it"),
-            h("label", { for: `${field}-type` }, "Error type"),
-            h("input", { id: `${field}-type`, ".value": draft.type, oninput: keep("type"), autocomplete: "off" }),
-            h("label", { for: `${field}-message` }, "Message"),
-            h("input", {
-                id: `${field}-message`,
-                ".value": draft.message,
-                oninput: keep("message"),
-                autocomplete: "off",
-            }),
-            h(
-                "div",
-                { class: "buttons start" },
-                h(
-                    "button",
-                    {
-                        type: "button",
-                        class: "danger",
-                        onclick: () =>
-                            send(
-                                "fail",
-                                JSON.stringify({
-                                    ...(draft.type && { ErrorType: draft.type }),
-                                    ...(draft.message && { ErrorMessage: draft.message }),
-                                }),
-                                "Failed.",
-                            ),
-                    },
-                    "Fail",
-                ),
-            ),
-        ),
-        h(
-            "details",
-            null,
-            h("summary", null, "From a program"),
-            commands(id, reference, mistake ? "null" : draft.data),
-        ),
+    );
+}
+
+/** @param {Draft} draft */
+function failure(draft) {
+    const field = `answer-${draft.id}`;
+    /** @param {"type" | "message"} name @returns {(event: Event) => void} */
+    const keep = (name) => (event) => {
+        draft[name] = /** @type {HTMLInputElement} */ (event.target).value;
+        requestDraw();
+    };
+    const fail = async () => {
+        const error = JSON.stringify({
+            ...(draft.type && { ErrorType: draft.type }),
+            ...(draft.message && { ErrorMessage: draft.message }),
+        });
+        if (await state.perform("Failed.", () => answer(draft.id, "fail", error))) {
+            forgetDraft(draft.id);
+        }
+    };
+    return h(
+        "details",
+        { key: "failure" },
+        h("summary", null, "Fail it"),
+        h("label", { for: `${field}-type` }, "Error type"),
+        h("input", { id: `${field}-type`, ".value": draft.type, oninput: keep("type"), autocomplete: "off" }),
+        h("label", { for: `${field}-message` }, "Message"),
+        h("input", {
+            id: `${field}-message`,
+            ".value": draft.message,
+            oninput: keep("message"),
+            autocomplete: "off",
+        }),
+        h("div", { class: "buttons start" }, h("button", { type: "button", class: "danger", onclick: fail }, "Fail")),
     );
 }
 

@@ -1,11 +1,14 @@
 // Requests to the server.
 
+/** A place in a value that does not fit, and what is expected there. @typedef {{path: (string | number)[], message: string}} Mistake */
+
 /** A request that the server refused, or that did not reach it. */
 export class Refusal extends Error {
-    /** @param {string} message @param {number} status */
-    constructor(message, status) {
+    /** @param {string} message @param {number} status @param {Mistake[]} [mistakes] */
+    constructor(message, status, mistakes = []) {
         super(message);
         this.status = status;
+        this.mistakes = mistakes;
     }
 }
 
@@ -19,9 +22,10 @@ async function request(path, options) {
         throw new Refusal("The server does not answer; is durable dev running?", 0);
     }
     if (!answer.ok) {
-        /** @type {{message?: string, Message?: string}} */
+        /** @type {{message?: string, Message?: string, mistakes?: Mistake[]}} */
         const body = await answer.json().catch(() => ({}));
-        throw new Refusal(body.message ?? body.Message ?? `The server answered ${answer.status}.`, answer.status);
+        const message = body.message ?? body.Message ?? `The server answered ${answer.status}.`;
+        throw new Refusal(message, answer.status, body.mistakes);
     }
     return answer;
 }
@@ -66,7 +70,17 @@ export function control(arn, name, body = {}) {
     return post(`/2025-12-01/durable-executions/${encodeURIComponent(arn)}/${name}`, JSON.stringify(body));
 }
 
-/** Answers a callback. @param {string} id @param {"succeed" | "fail" | "heartbeat"} how @param {string} body */
+/** @param {string} id */
+export function callbackPath(id) {
+    return `/_durable/callbacks/${encodeURIComponent(id)}`;
+}
+
+/** Answers a callback with a result, also with one that does not fit its type. @param {string} id @param {string} result @param {boolean} anyway */
+export function succeed(id, result, anyway) {
+    return post(`${callbackPath(id)}/succeed`, JSON.stringify({ result, anyway }));
+}
+
+/** Fails a callback, or lets its heartbeat timeout begin again. @param {string} id @param {"fail" | "heartbeat"} how @param {string} body */
 export function answer(id, how, body) {
     return post(`/2025-12-01/durable-execution-callbacks/${encodeURIComponent(id)}/${how}`, body);
 }

@@ -1,0 +1,1 @@
+"""JSON schemas of types, and checks of JSON against them."""
