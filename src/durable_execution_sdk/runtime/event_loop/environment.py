@@ -248,8 +248,9 @@ def one_cancellation() -> Iterator[dict[object, bool | None]]:
 
     Tasks that gather one another are reached by many ways, whose number doubles with each; asyncio takes them all.
     """
-    outer = getattr(_cancellation, "reached", None)
-    _cancellation.reached = reached = {} if outer is None else outer
+    outer: dict[object, bool | None] | None = getattr(_cancellation, "reached", None)
+    reached: dict[object, bool | None] = {} if outer is None else outer
+    _cancellation.reached = reached
     try:
         yield reached
     finally:
