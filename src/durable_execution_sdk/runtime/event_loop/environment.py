@@ -17,7 +17,7 @@ import asyncio
 import asyncio.tasks
 import sys
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from typing import Any, TypeVar
@@ -243,7 +243,7 @@ _cancellation = threading.local()
 
 
 @contextmanager
-def one_cancellation() -> Iterator[dict[object, bool | None]]:
+def one_cancellation() -> Generator[dict[object, bool | None]]:
     """Let the cancellations within go through each future of ``gather`` once; yield those reached, with their answers.
 
     Tasks that gather one another are reached by many ways, whose number doubles with each; asyncio takes them all.
