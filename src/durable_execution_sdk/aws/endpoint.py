@@ -42,6 +42,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         default_port = _DEFAULT_PORTS["https" if self.secure else "http"]
         return host if self.port == default_port else f"{host}:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """The address, for messages."""
+        return f"{'https' if self.secure else 'http'}://{self.authority}{self.prefix}"
+
     @classmethod
     def at(cls, url: str, *, region: str) -> Endpoint:
         """Return the endpoint at a URL: http(s), with or without port and path prefix.

@@ -17,6 +17,7 @@ import click
 from durable_execution_sdk.cli.arguments.durations import milliseconds
 from durable_execution_sdk.cli.options import store_option
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
+from durable_execution_sdk.cli.termination import interruptible
 from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.discovery.import_process import end_imports
 from durable_execution_sdk.dev.environment_file import read_environment_file
@@ -158,7 +159,7 @@ def dev(
         _close(lambda: None, finding)
         raise
     try:
-        with _interruptible():
+        with interruptible():
             lines.watch(session.server.emulator)
             news = ReloadLines(place, session.server.emulator, background)
             found = session.load(find, news, directories if reload else None)
@@ -220,24 +221,6 @@ def _origin(declaration: Declaration) -> str:
     attribute = declaration.handler.rpartition(".")[2]
     is_below = source.is_relative_to(Path.cwd())
     return f"{source.relative_to(Path.cwd()) if is_below else source}:{attribute}"
-
-
-@contextmanager
-def _interruptible() -> Generator[None]:
-    """Let SIGINT and SIGTERM end the server.
-
-    SIGINT too: a shell starts programs in the background with that signal ignored.
-    """
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _close(close: Callable[[], None], finding: Future[Found]) -> None:
