@@ -15,6 +15,9 @@ const drafts = new Map();
  * @param {{callback_id: string, until: string | null, now: number, awaited_type?: string | null, reference?: string}} callback
  */
 export function answerForm({ callback_id: id, until, now, awaited_type: type, reference }) {
+    if (!state.canAct) {
+        return h("p", { key: `callback ${id}` }, "It waits for an answer. ", copyButton(id, "Copy the callback's id"));
+    }
     const draft = drafts.get(id) ?? { data: "null", type: "", message: "" };
     drafts.set(id, draft);
     const mistake = findMistake(draft.data);

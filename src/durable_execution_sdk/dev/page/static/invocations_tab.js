@@ -2,9 +2,11 @@
 
 import { executionNow } from "./clock.js";
 import { duration, exactTime, utc, visible } from "./format.js";
+import { missing } from "./reading.js";
 import { h } from "./render.js";
 import { executionAddress } from "./router.js";
 import { rows } from "./rows.js";
+import { state } from "./state.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
 /** @import { Invocation } from "./types.js" */
@@ -25,6 +27,8 @@ export function invocationsTab(model) {
                 h("span", null, each),
             ),
         ),
+        !state.server?.has_logs &&
+            h("p", { class: "quiet", key: "missing" }, missing("has_logs", "processes of invocations")),
         rows({
             id: "invocations",
             count: list.length,
