@@ -8,6 +8,8 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
 
+import msgspec
+
 from durable_execution_sdk.dev.feed.about import About, Origin
 from durable_execution_sdk.dev.feed.changes import CALLBACKS_OF, SERVER, Changes
 from durable_execution_sdk.dev.feed.process_view import ProcessView
@@ -23,16 +25,23 @@ from durable_execution_sdk.protocol.error_codes import NOT_FOUND
 from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.protocol.ids import ExecutionArn
 
-__all__ = ["EndpointExecution"]
+__all__ = ["EndpointExecution", "Pace"]
 
 MOST_FOLLOWED = 50
 """Executions that are read: the one that was asked for, and those that it invoked."""
 
-_FIRST_PAUSE = 1.0
-_LONGEST_PAUSE = 15.0
-"""Seconds between two looks: half as long again after each one that finds nothing new."""
-
 _FORBIDDEN = 403
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds between two looks: half as long again after each one that finds nothing new."""
+
+    first: float = 1.0
+    longest: float = 15.0
+
+    def after(self, pause: float, *, is_new: bool) -> float:
+        """Return the seconds to wait after a look."""
+        return self.first if is_new else min(pause * 1.5, self.longest)
 
 
 class _Followed:
@@ -54,7 +63,11 @@ class EndpointExecution:
     """
 
     def __init__(
-        self, arn: str, options: EndpointOptions, environ: Mapping[str, str] = os.environ
+        self,
+        arn: str,
+        options: EndpointOptions,
+        environ: Mapping[str, str] = os.environ,
+        pace: Pace | None = None,
     ) -> None:
         try:
             parsed = ExecutionArn.parse(arn)
@@ -63,6 +76,7 @@ class EndpointExecution:
         self.arn = arn
         self.local = ProcessView(served_elsewhere=True)
         self._connection = EndpointConnection(parsed, options, environ)
+        self._pace = pace or Pace()
         self._logs = HistoryLogs()
         self._trouble: str | None = None
         self._followed: dict[str, _Followed] = {}
@@ -98,7 +112,7 @@ class EndpointExecution:
             await self._connection.aclose()
 
     async def _poll(self, changes: Changes, stop: threading.Event) -> None:
-        pause = _FIRST_PAUSE
+        pause = self._pace.first
         try:
             while self._is_open() and not await asyncio.to_thread(stop.wait, pause):
                 is_new, trouble = False, None
@@ -106,7 +120,7 @@ class EndpointExecution:
                     is_new = await self._look(changes)
                 except ServiceError as error:
                     trouble = str(self._explained(error))
-                pause = _FIRST_PAUSE if is_new else min(pause * 1.5, _LONGEST_PAUSE)
+                pause = self._pace.after(pause, is_new=is_new)
                 if trouble != self._trouble or not self._is_open():
                     self._trouble = trouble
                     changes.note(SERVER)

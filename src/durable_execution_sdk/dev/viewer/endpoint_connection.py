@@ -15,6 +15,7 @@ from durable_execution_sdk.aws.credentials import FixedCredentials
 from durable_execution_sdk.aws.endpoint import Endpoint, find_endpoint
 from durable_execution_sdk.aws.signer import Credentials
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.ports.backoff import Backoff
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.server.access import is_loopback
 
@@ -47,6 +48,8 @@ class EndpointConnection:
         self._client = LambdaClient(
             endpoint=endpoint,
             credentials=_credentials(endpoint, options.profile, environ),
+            # A person waits for the first answer; later ones are asked for again anyway.
+            backoff=Backoff(attempts=3),
             environ=environ,
         )
         self.url = endpoint.url

@@ -32,8 +32,9 @@ class StoreFile:
 
     arn = None
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, pause: float = _SECONDS_BETWEEN_LOOKS) -> None:
         self._path = path
+        self._pause = pause
         self._trouble: str | None = None
         self._runs = Runs(path)
         self._server: ServerAddress | None = None
@@ -67,7 +68,7 @@ class StoreFile:
     def follow(self, changes: Changes, stop: threading.Event) -> None:
         """Look at the files again and again. A file that cannot be read for a while is told, and read later."""
         looks = 0
-        while not stop.wait(_SECONDS_BETWEEN_LOOKS):
+        while not stop.wait(self._pause):
             looks += 1
             try:
                 self._look(changes, with_processes=looks % _LOOKS_BETWEEN_PROCESSES == 0)
