@@ -205,4 +205,4 @@ class EndpointExecution:
             text = f"{url} does not answer: {error.message}"
         else:
             text = f"{url}: {error.message}"
-        return ServiceError(text, code=error.code, status=error.status)
+        return ServiceError(text)
