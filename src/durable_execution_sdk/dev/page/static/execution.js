@@ -113,7 +113,8 @@ function header(model, document) {
                 { class: `status ${execution.held ? "bad" : tone(execution.status)} ${execution.activity}` },
                 `${execution.held ? "!" : sign(execution.status)} ${statusWords(execution)}`,
             ),
-            h("span", { class: "quiet" }, `${visible(execution.function_name)}:${visible(document.version)}`),
+            state.server?.is_arn_known !== false &&
+                h("span", { class: "quiet" }, `${visible(execution.function_name)}:${visible(document.version)}`),
             h(
                 "span",
                 { class: "quiet", title: utc(start) },
@@ -123,7 +124,7 @@ function header(model, document) {
                 execution.time.mode !== "real" &&
                 h("span", { class: "open" }, `time ${execution.time.mode}: ${exactTime(new Date(now).toISOString())}`),
             document.forked_from && otherExecution(document.forked_from.durable_execution_arn, "Fork of"),
-            copyButton(execution.durable_execution_arn, "Copy ARN"),
+            state.server?.is_arn_known !== false && copyButton(execution.durable_execution_arn, "Copy ARN"),
         ),
         notesOnHistory(),
         actionBar(/** @type {ExecutionDocument} */ (model.whole())),

@@ -28,7 +28,7 @@ export function invocationsTab(model) {
             ),
         ),
         !state.server?.has_logs &&
-            h("p", { class: "quiet", key: "missing" }, missing("has_logs", "processes of invocations")),
+            h("p", { class: "quiet note", key: "missing" }, missing("has_logs", "processes of invocations")),
         rows({
             id: "invocations",
             count: list.length,
@@ -64,10 +64,12 @@ function line(model, each, index, place, now) {
             each.peak_kilobytes === null ? "" : `${Math.round(each.peak_kilobytes / 1_024)} MB`,
         ),
         h("span", { class: "number" }, each.init_milliseconds === null ? "" : duration(each.init_milliseconds)),
-        h(
-            "a",
-            { href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(each.request_id)}` },
-            h("code", null, each.request_id),
-        ),
+        state.server?.has_logs
+            ? h(
+                  "a",
+                  { href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(each.request_id)}` },
+                  h("code", null, each.request_id),
+              )
+            : h("code", null, each.request_id),
     );
 }

@@ -23,7 +23,7 @@ export function sourceView() {
         "span",
         { class: "source", key: "source", title: explanation(server) },
         h("b", null, "read-only"),
-        ` ${kindOfPlace(server)} `,
+        h("span", { class: "quiet" }, kindOfPlace(server)),
         h("span", { class: "place" }, visible(server.origin === "endpoint" ? (server.place ?? "") : server.name)),
     );
 }
