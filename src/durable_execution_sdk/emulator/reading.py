@@ -8,10 +8,10 @@ from typing import TypeVar
 from durable_execution_sdk.emulator.coordinator import Coordinator
 from durable_execution_sdk.engine.commands import Command, StartExecution
 from durable_execution_sdk.engine.events import Event
+from durable_execution_sdk.engine.rejections import Rejected, conflict
 from durable_execution_sdk.engine.state import ExecutionState
-from durable_execution_sdk.errors import ServiceError
 
-__all__ = ["ReadingCoordinator", "only_read"]
+__all__ = ["ReadingCoordinator"]
 
 _T = TypeVar("_T")
 
@@ -21,14 +21,14 @@ class ReadingCoordinator(Coordinator):
 
     def start(self, command: StartExecution) -> ExecutionState:
         """Refuse to start an execution."""
-        raise only_read()
+        raise _only_read()
 
     def add(self, events: list[Event]) -> ExecutionState:
         """Refuse to add an execution."""
-        raise only_read()
+        raise _only_read()
 
     def _answer(self, arn: str, command: Command, view: Callable[[ExecutionState], _T]) -> _T:
-        raise only_read()
+        raise _only_read()
 
     def _as_of_now(self, state: ExecutionState) -> ExecutionState:
         return state
@@ -43,11 +43,5 @@ class ReadingCoordinator(Coordinator):
         self._effects.clear()
 
 
-def only_read() -> ServiceError:
-    """Build the error for a request to change something."""
-    return ServiceError(
-        "These executions are only read here: nothing is started, answered or changed. Use the program that"
-        " runs them.",
-        code="AccessDeniedException",
-        status=403,
-    )
+def _only_read() -> Rejected:
+    return conflict("These executions are only read here: nothing is started, answered or changed.")

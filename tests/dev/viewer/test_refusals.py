@@ -1,4 +1,4 @@
-"""What cannot be opened is refused in words."""
+"""A source that cannot be opened is refused in words."""
 
 from __future__ import annotations
 

@@ -17,7 +17,6 @@ import click
 from durable_execution_sdk.cli.arguments.durations import milliseconds
 from durable_execution_sdk.cli.options import store_option
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
-from durable_execution_sdk.cli.termination import interruptible
 from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.discovery.import_process import end_imports
 from durable_execution_sdk.dev.environment_file import read_environment_file
@@ -124,6 +123,7 @@ def dev(
         raise Refusal(
             f"durable dev needs {package}: pip install 'durable-execution-sdk[dev]'"
         ) from missing
+    from durable_execution_sdk.cli.interrupts import interruptible  # noqa: PLC0415
     from durable_execution_sdk.cli.output.background_lines import BackgroundLines  # noqa: PLC0415
     from durable_execution_sdk.cli.output.reload_lines import ReloadLines  # noqa: PLC0415
     from durable_execution_sdk.cli.output.server_lines import ServerLines  # noqa: PLC0415

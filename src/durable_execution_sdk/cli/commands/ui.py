@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from durable_execution_sdk.cli.interrupts import interruptible
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
-from durable_execution_sdk.cli.termination import interruptible
 from durable_execution_sdk.emulator.stores.sqlite import DEFAULT_PATH
 from durable_execution_sdk.errors import ConfigError
 

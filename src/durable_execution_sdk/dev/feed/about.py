@@ -19,7 +19,7 @@ class Origin(StrEnum):
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reader has to know about a server before it shows anything.
+    """The facts about a server that a reader needs before it shows anything.
 
     Attributes:
         read_only: nothing can be started, answered or changed.

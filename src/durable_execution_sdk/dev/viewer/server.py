@@ -17,7 +17,7 @@ from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.page.routes import PageRoute
 from durable_execution_sdk.dev.viewer.source import Source
 from durable_execution_sdk.emulator.driver import Driver
-from durable_execution_sdk.emulator.reading import only_read
+from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.server.error_mapping import refusal
 from durable_execution_sdk.server.http_server import serve
 
@@ -95,6 +95,15 @@ class _ReadsOnly:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 403."""
         if scope["type"] == "http" and scope["method"] not in {"GET", "HEAD"}:
-            await refusal(only_read())(scope, receive, send)
+            await refusal(_only_read())(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+
+def _only_read() -> ServiceError:
+    return ServiceError(
+        "These executions are only read here: nothing is started, answered or changed. Use the program that"
+        " runs them.",
+        code="AccessDeniedException",
+        status=403,
+    )

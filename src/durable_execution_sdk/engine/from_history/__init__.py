@@ -28,13 +28,13 @@ from durable_execution_sdk.engine.events import (
 )
 from durable_execution_sdk.engine.evolution import evolve
 from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime
-from durable_execution_sdk.engine.limits import DEFAULT_LIMITS
-from durable_execution_sdk.engine.operation_from_history import (
+from durable_execution_sdk.engine.from_history.operations import (
     error_of,
     operation_events,
     result_of,
     whole,
 )
+from durable_execution_sdk.engine.limits import DEFAULT_LIMITS
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.history import EventType, HistoryEvent
