@@ -149,11 +149,9 @@ def test_times_of_the_service_have_fractions(running: Execution) -> None:
     assert started.at == 1_000_000
 
 
-def test_the_origin_and_the_invoke_that_it_was_started_by_are_told_apart(
-    running: Execution,
-) -> None:
+def test_the_invoke_that_it_was_started_by_is_kept(running: Execution) -> None:
     parent = ParentLink(arn=ARN.replace("order-7", "parent"), operation_id="i")
-    log = HistoryLog(ARN, parent=parent, first_arn=ARN)
+    log = HistoryLog(ARN, parent=parent)
     log.take(running.history()[0])
     assert log.state is not None
-    assert (log.state.parent, log.state.forked_from) == (parent, None)
+    assert log.state.parent == parent

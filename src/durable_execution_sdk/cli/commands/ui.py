@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import webbrowser
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -42,7 +44,10 @@ _SLICE_SECONDS = 0.5
     help="Another name of this computer, for a dev container or a forwarded port. Repeatable.",
 )
 @click.option(
-    "--open/--no-open", "opens", default=True, help="Open the page in the browser, or not."
+    "--open/--no-open",
+    "opens",
+    default=None,
+    help="Open the page in the browser, or not.  [default: open where there is a screen]",
 )
 def ui(
     source: str,
@@ -51,7 +56,7 @@ def ui(
     region: str | None,
     port: int | None,
     allow_hosts: tuple[str, ...],
-    opens: bool,
+    opens: bool | None,
 ) -> int:
     """Look at executions in the page of durable dev, which only reads here.
 
@@ -81,7 +86,9 @@ def ui(
                 _server(opened, port, allow_hosts) as server,
             ):
                 say(f"the page of {source}, read-only: {server.first_page}")
-                if opens and not webbrowser.open(server.first_page):
+                if (_has_screen() if opens is None else opens) and not webbrowser.open(
+                    server.first_page
+                ):
                     say("no browser was found to open the page in", err=True)
                 # In slices: a signal that comes just before an endless wait does not end it.
                 while not server.wait(_SLICE_SECONDS):
@@ -89,6 +96,12 @@ def ui(
         except KeyboardInterrupt:
             say("the page is closed", err=True)
     return ExitCode.SUCCEEDED
+
+
+def _has_screen() -> bool:
+    """Guess whether a browser has a screen; without one, a browser of the terminal would take that over."""
+    names = ("DISPLAY", "WAYLAND_DISPLAY")
+    return sys.platform in {"darwin", "win32"} or any(os.environ.get(name) for name in names)
 
 
 def _server(source: Source, port: int | None, allow_hosts: tuple[str, ...]) -> ViewerServer:

@@ -52,11 +52,7 @@ class SavedHistory:
         last_at = round(max(event.event_timestamp for event in document.events))
         self._saved_at = last_at if is_open else None
         logs = HistoryLogs()
-        log = HistoryLog(
-            self.arn,
-            time=ExecutionTime(stands_at=self._saved_at),
-            first_arn=document.forked_from_arn,
-        )
+        log = HistoryLog(self.arn, time=ExecutionTime(stands_at=self._saved_at))
         logs.take(log, document.events)
         self.emulator = logs.emulator
         self.local = ProcessView(served_elsewhere=True)

@@ -3,7 +3,8 @@
 A history has less than the log. The events that are made up for it change nothing in the history that they
 give: an invocation begins just before its end is recorded, and a callback has no deadline for a heartbeat,
 since heartbeats may have moved it. What the history lacks is missing: checkpoints, the invocation that runs,
-the time at which a failed invocation is repeated, the pause that was requested and has not begun.
+the time at which a failed invocation is repeated, the pause that was requested and has not begun, the origin
+of a fork.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from durable_execution_sdk.engine.events import (
     ExecutionStopped,
     ExecutionSucceeded,
     ExecutionTimedOut,
-    ForkOrigin,
     InvocationCompleted,
     InvocationStarted,
     OperationRef,
@@ -51,7 +51,6 @@ class HistoryLog:
         arn: The execution's ARN.
         time: The way in which its time passes for those who look at it.
         parent: The invoke that it was started by.
-        first_arn: The ARN of the first execution in its line of forks, if it is a fork.
         retention: The days for which it is kept, 0 if that is not known.
     """
 
@@ -61,14 +60,12 @@ class HistoryLog:
         *,
         time: ExecutionTime = REAL_TIME,
         parent: ParentLink | None = None,
-        first_arn: str | None = None,
         retention: int = 0,
     ) -> None:
         self.arn = arn
         self.state: ExecutionState | None = None
         self._time = time
         self._parent = parent
-        self._first_arn = first_arn
         self._retention = retention
 
     def take(self, entry: HistoryEvent) -> list[Event]:
@@ -104,7 +101,6 @@ class HistoryLog:
 
     def _started(self, entry: HistoryEvent, at: int) -> ExecutionStarted:
         details = entry.execution_started_details
-        origin = None if self._first_arn in (None, self.arn) else self._first_arn
         return ExecutionStarted(
             at=at,
             arn=self.arn,
@@ -114,7 +110,6 @@ class HistoryLog:
             retention=self._retention,
             parent=self._parent,
             time=self._time,
-            forked_from=None if origin is None else ForkOrigin(arn=origin, first_arn=origin),
         )
 
 
