@@ -6,7 +6,7 @@ import { executionNow } from "./clock.js";
 import { drawAfter } from "./draw.js";
 import { duration, exactTime, utc, visible } from "./format.js";
 import { copyButton, errorView, payloadView } from "./payloads.js";
-import { missing, otherExecution } from "./reading.js";
+import { lacks, missing, otherExecution } from "./reading.js";
 import { h } from "./render.js";
 import { executionAddress, goWith } from "./router.js";
 import { state } from "./state.js";
@@ -138,7 +138,7 @@ function operationPanel(model, operation) {
                     { onclick: () => fork(/** @type {ExecutionDocument} */ (model.whole()), operation) },
                     "Fork before this…",
                 ),
-            state.server?.has_logs &&
+            !lacks("has_logs") &&
                 h(
                     "a",
                     {

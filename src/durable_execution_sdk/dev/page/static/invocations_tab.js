@@ -2,11 +2,10 @@
 
 import { executionNow } from "./clock.js";
 import { duration, exactTime, utc, visible } from "./format.js";
-import { missing } from "./reading.js";
+import { lacks, missing } from "./reading.js";
 import { h } from "./render.js";
 import { executionAddress } from "./router.js";
 import { rows } from "./rows.js";
-import { state } from "./state.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
 /** @import { Invocation } from "./types.js" */
@@ -27,7 +26,7 @@ export function invocationsTab(model) {
                 h("span", null, each),
             ),
         ),
-        !state.server?.has_logs &&
+        lacks("has_logs") &&
             h("p", { class: "quiet note", key: "missing" }, missing("has_logs", "processes of invocations")),
         rows({
             id: "invocations",
@@ -64,12 +63,12 @@ function line(model, each, index, place, now) {
             each.peak_kilobytes === null ? "" : `${Math.round(each.peak_kilobytes / 1_024)} MB`,
         ),
         h("span", { class: "number" }, each.init_milliseconds === null ? "" : duration(each.init_milliseconds)),
-        state.server?.has_logs
-            ? h(
+        lacks("has_logs")
+            ? h("code", null, each.request_id)
+            : h(
                   "a",
                   { href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(each.request_id)}` },
                   h("code", null, each.request_id),
-              )
-            : h("code", null, each.request_id),
+              ),
     );
 }

@@ -91,10 +91,15 @@ export function otherExecution(arn, text) {
         : h("a", { href: executionAddress(arn) }, text);
 }
 
+/** True on a page that only reads, if a part was not recorded there. @param {"has_logs" | "has_code"} part */
+export function lacks(part) {
+    return state.server?.read_only === true && !state.server[part];
+}
+
 /** Says that something was not recorded where the page reads. @param {"has_logs" | "has_code"} part @param {string} what */
 export function missing(part, what) {
     const { server } = state;
-    if (!server || server[part]) {
+    if (!server || !lacks(part)) {
         return "";
     }
     return server.origin === "store"
