@@ -43,7 +43,7 @@ class StoreFile:
         self._pulse: int | None = None
         store = SqliteStore(path, reads_only=True)
         self.emulator = Emulator(store, RealClock(), Functions(), reads_only=True)
-        self.local = ProcessView(running=self._running, held=self._reason)
+        self.local = ProcessView(running=self._running, held=lambda: self._held)
         try:
             self._open_logs()
             self._look_for_processes()
@@ -121,6 +121,3 @@ class StoreFile:
 
     def _running(self, arn: str) -> list[int]:
         return processes_of(self.emulator, arn, self._runs, self._server)
-
-    def _reason(self, arn: str) -> Mapping[str, object] | None:
-        return self._held.get(arn)

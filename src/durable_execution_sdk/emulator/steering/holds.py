@@ -66,7 +66,3 @@ class Holds:
     def reasons(self) -> Mapping[str, Mapping[str, object]]:
         """The reasons, where they are known, for which executions are held, by ARN."""
         return self._reasons
-
-    def reason(self, arn: str) -> Mapping[str, object] | None:
-        """Return the reason for which an execution is held, if one was given."""
-        return self._reasons.get(arn)
