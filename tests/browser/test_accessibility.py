@@ -10,6 +10,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from tests.browser.page_rig import address
 from tests.dev.dev_server_rig import Client
+from tests.dev.viewer.viewer_rig import saved, viewed
+
+from durable_execution_sdk.dev.viewer.saved_history import SavedHistory
 
 AXE = os.environ.get("DURABLE_AXE")
 WIDTHS = (1280, 700, 390)
@@ -76,3 +79,13 @@ def test_every_screen(page: Page, client: Client) -> None:
     page.keyboard.press("n")
     expect(page.get_by_role("complementary", name="charge")).to_be_visible()
     check(page)
+
+
+def test_a_page_that_only_reads(page: Page, client: Client, tmp_path: Path) -> None:
+    arn = client.start("order", "first", {"n": 1})
+    client.until_waiting("first")
+    with viewed(SavedHistory(saved(client, arn, tmp_path / "h.json"))) as viewer:
+        for path in ("/executions", address(arn), address(arn, "invocations"), "/callbacks"):
+            page.goto(viewer.server.url + path)
+            expect(page.locator(".source")).to_be_visible()
+            check(page)

@@ -15,6 +15,7 @@ from hypothesis.stateful import (
     rule,
 )
 from tests.engine.engine_driver import CRASH, Execution, callback, invoke, retry, update, wait
+from tests.engine.rebuilt import check_rebuilt
 
 from durable_execution_sdk.engine.commands import (
     CompleteCallback,
@@ -415,6 +416,11 @@ class Life(RuleBasedStateMachine):
         for event in self.execution.log:
             folded = evolve(folded, decode_event(encode_event(event)))
         assert folded == self.state
+
+    @invariant()
+    def the_log_is_rebuilt_from_the_history(self) -> None:
+        if self.execution.log:
+            check_rebuilt(self.execution)
 
     @invariant()
     def time_rises(self) -> None:

@@ -31,6 +31,8 @@ from durable_execution_sdk import (
     StepConfig,
     durable_execution,
 )
+from durable_execution_sdk.engine.from_history import HistoryLog
+from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.middleware import Middleware
 from durable_execution_sdk.plugins import DurablePlugin
@@ -66,6 +68,15 @@ def test_every_shape_replays_its_own_history_and_runs_no_body(shape: Shape) -> N
     assert not probe.runs
     assert report.moments == len(probe.observations)
     assert extends(played(shape)[0].probe.observations[-1], probe.observations[-1])
+
+
+@shapes
+def test_the_log_of_every_shape_is_rebuilt_from_its_history(shape: Shape) -> None:
+    ran = recorded(shape)
+    log = HistoryLog(ran.arn)
+    assert history([event for entry in ran.events for event in log.take(entry)]) == ran.events
+    assert log.state is not None
+    assert log.state.status == ran.status
 
 
 @shapes

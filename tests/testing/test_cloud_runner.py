@@ -18,6 +18,7 @@ from durable_execution_sdk import ConfigError, Duration, ServiceError, StepError
 from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
+from durable_execution_sdk.ports.follower import Follower
 from durable_execution_sdk.protocol import control_plane_codec
 from durable_execution_sdk.protocol.control_plane import (
     HistoryPage,
@@ -34,7 +35,7 @@ from durable_execution_sdk.testing import (
     NoSuchOperationError,
     RunTimeoutError,
 )
-from durable_execution_sdk.testing.cloud.follower import Follower, Pace
+from durable_execution_sdk.testing.cloud.pace import Pace
 
 NAME = "workflow:$LATEST"
 

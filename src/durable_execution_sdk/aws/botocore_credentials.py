@@ -60,10 +60,13 @@ class BotocoreCredentials:
         )
 
 
-def botocore_session() -> BotocoreSession | None:
-    """Return a botocore session, if botocore is installed; imported here because that is slow."""
+def botocore_session(profile: str | None = None) -> BotocoreSession | None:
+    """Return a botocore session, if botocore is installed; imported here because that is slow.
+
+    Without a ``profile`` it is the one that the environment names.
+    """
     try:
         module = importlib.import_module("botocore.session")
     except ImportError:
         return None
-    return cast("BotocoreSession", module.Session())
+    return cast("BotocoreSession", module.Session(profile=profile))

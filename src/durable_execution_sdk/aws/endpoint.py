@@ -42,6 +42,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         default_port = _DEFAULT_PORTS["https" if self.secure else "http"]
         return host if self.port == default_port else f"{host}:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """The address, for messages."""
+        return f"{'https' if self.secure else 'http'}://{self.authority}{self.prefix}"
+
     @classmethod
     def at(cls, url: str, *, region: str) -> Endpoint:
         """Return the endpoint at a URL: http(s), with or without port and path prefix.
@@ -127,6 +132,8 @@ def find_endpoint(
     Raises ``ConfigError`` when no region is set, or settings contradict each other.
     """
     region = region or _region(environ)
+    if not region.replace("-", "").isalnum() or not region.isascii():
+        raise ConfigError(f"not an AWS region: {region!r}; expected one like eu-west-1")
     url = url or _configured_url(environ)
     fips = _flag(environ, "AWS_USE_FIPS_ENDPOINT")
     dual_stack = _flag(environ, "AWS_USE_DUALSTACK_ENDPOINT")
@@ -160,8 +167,6 @@ def _region(environ: Mapping[str, str]) -> str:
             "no AWS region: set AWS_REGION (or AWS_DEFAULT_REGION, or the region of the AWS "
             "profile, which is read when botocore is installed)"
         )
-    if not region.replace("-", "").isalnum() or not region.isascii():
-        raise ConfigError(f"not an AWS region: {region!r}; expected one like eu-west-1")
     return region
 
 

@@ -41,6 +41,24 @@ _SECONDS_TO_CLEAN_UP = 0.5
 ASKED = "stopping after the step that runs now; Ctrl-C again cuts it off"
 
 
+@contextmanager
+def interruptible() -> Generator[None]:
+    """Let SIGINT and SIGTERM raise ``KeyboardInterrupt``.
+
+    SIGINT too: a shell starts programs in the background with that signal ignored.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
 class Interrupts:
     """The state of Ctrl-C during a run: ``asked`` after the first, ``cut`` once an invocation was stopped."""
 

@@ -58,6 +58,7 @@ _SECTIONS = {
         "show": f"{_COMMANDS}.show:show",
         "history": f"{_COMMANDS}.history:history",
         "logs": f"{_COMMANDS}.logs:logs",
+        "ui": f"{_COMMANDS}.ui:ui",
         "functions": f"{_COMMANDS}.functions:functions",
     },
     "Steer": {

@@ -11,15 +11,18 @@ from types import TracebackType
 from typing import Self
 
 from durable_execution_sdk.dev.discovery_file import DiscoveryFile, ServerAddress
+from durable_execution_sdk.dev.feed.about import About, Origin
 from durable_execution_sdk.dev.feed.api import FeedRoutes
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.page.routes import PageRoute
 from durable_execution_sdk.dev.planned_faults import keep_faults
+from durable_execution_sdk.dev.processes import processes_of
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
+from durable_execution_sdk.emulator.stores.runs import Runs
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.server.http_server import serve
@@ -71,8 +74,14 @@ class DevServer:
             keep_faults(self.emulator, options.store)
             self.changes = Changes(self.emulator)
             started.callback(self.changes.close)
-            self.processes = ProcessView()
-            routes = FeedRoutes(self.emulator, self.changes, options.store, self.processes)
+            self._store = str(options.store.resolve())
+            self._runs = Runs(options.store)
+            self.processes = ProcessView(
+                running=self._running, held=lambda: self.emulator.holds.reasons
+            )
+            routes = FeedRoutes(
+                self.emulator, self.changes, self.processes, self._about, options.store
+            )
             server = serve(
                 Driver(self.emulator),
                 host=options.host,
@@ -92,16 +101,30 @@ class DevServer:
 
     def announce(self) -> None:
         """Write the discovery file; to be called again when functions were added or removed."""
-        self._discovery.write(
-            ServerAddress(
-                url=self.url,
-                pid=os.getpid(),
-                store=str(self._options.store.resolve()),
-                functions=self.functions.names,
-                token=self._options.token,
-            )
-        )
+        self._discovery.write(self._address(self.url))
         self.emulator.coordinator.wake()
+
+    def _address(self, url: str) -> ServerAddress:
+        return ServerAddress(
+            url=url,
+            pid=os.getpid(),
+            store=self._store,
+            functions=self.functions.names,
+            token=self._options.token,
+        )
+
+    def _running(self, arn: str) -> list[int]:
+        return processes_of(self.emulator, arn, self._runs, self._address(""))
+
+    def _about(self) -> About:
+        has_logs = self.processes.logs is not None
+        return About(
+            read_only=False,
+            origin=Origin.STORE,
+            name=str(self._options.store),
+            has_logs=has_logs,
+            has_code=has_logs,
+        )
 
     def close(self) -> None:
         """Wait until running functions have ended and open calls are answered; release store and port."""

@@ -142,8 +142,7 @@ class Coordinator:
             if pulse != self._pulse:
                 self._catch_up(self._pulse)
                 self._pulse = pulse
-            for arn in self.schedule.due(self.clock.now()):
-                self._up_to_now(arn)
+            self._fire_due()
 
     def now(self, arn: str) -> int:
         """Return the time of an open execution, as this process knows it; takes no lock."""
@@ -164,6 +163,10 @@ class Coordinator:
         now = self.clock.now()
         catch_up(self.store, self._repository, self.schedule, self._broadcast, since, now)
         self._carry_out_all()
+
+    def _fire_due(self) -> None:
+        for arn in self.schedule.due(self.clock.now()):
+            self._up_to_now(arn)
 
     def _up_to_now(self, arn: str) -> ExecutionState:
         return self._as_of_now(self._repository.state(arn))

@@ -22,6 +22,7 @@ from durable_execution_sdk.emulator.faults.live import LiveFaults
 from durable_execution_sdk.emulator.functions.registry import Functions, unqualified
 from durable_execution_sdk.emulator.ids import Ids, unique_id
 from durable_execution_sdk.emulator.json_input import json_text
+from durable_execution_sdk.emulator.reading import ReadingCoordinator
 from durable_execution_sdk.emulator.steering.deletion import delete_older
 from durable_execution_sdk.emulator.steering.execution_times import (
     TimeReading,
@@ -100,7 +101,7 @@ class Emulator:
     into tokens and callback ids, so that they cannot be guessed; it is random unless given. With ``""``
     they are the same in each run of a test. ``time_mode`` is that of executions which are started.
     ``faults`` are those that strike the checkpoints of running executions. ``holds`` keeps executions from
-    being invoked.
+    being invoked. One that ``reads_only`` shows what is recorded, and refuses all else.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Emulator:
         ids: Ids = unique_id,
         secret: str | None = None,
         time_mode: TimeMode = TimeMode.REAL,
+        reads_only: bool = False,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -121,7 +123,7 @@ class Emulator:
         self.ids = ids
         self.secret = secrets.token_hex(16) if secret is None else secret
         self.time_mode = time_mode
-        self.coordinator = Coordinator(store, clock, limits)
+        self.coordinator = (ReadingCoordinator if reads_only else Coordinator)(store, clock, limits)
         self.faults = LiveFaults(self.coordinator)
         self.holds = Holds(self.coordinator)
 

@@ -118,14 +118,18 @@ def record_document(
     executions: Family | None,
     processes: Sequence[int],
     held: Mapping[str, object] | None = None,
+    *,
+    is_run: bool | None = None,
 ) -> dict[str, object]:
     """Build one entry of ``durable list``; ``processes`` are the ids of those that run it.
 
-    ``executions`` is the progress of one that is open, ``held`` the reason for which it is held.
+    ``executions`` is the progress of one that is open, ``held`` the reason for which it is held. ``is_run``
+    tells that it is run where processes are not known.
     """
     activity, waiting = Activity.ENDED, []
     if executions is not None:
-        activity = activity_of(executions, has_process=bool(processes))
+        has_process = bool(processes) if is_run is None else is_run
+        activity = activity_of(executions, has_process=has_process)
         waiting = _waiting(executions)
     return {
         "durable_execution_name": record.name,

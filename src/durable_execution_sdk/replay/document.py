@@ -48,13 +48,30 @@ class Document(msgspec.Struct, frozen=True):
     arn: str | None = None
     forked_from_arn: str | None = None
 
+    @property
+    def has_payloads(self) -> bool:
+        """False if payloads are missing: they were cut off, or the history was fetched without them."""
+        return _missing_payload(self.events) is None
 
-def read_history(source: HistorySource) -> Document:
-    """Read a history and check that it is complete.
+
+def read_history(source: HistorySource, *, needs_payloads: bool = True) -> Document:
+    """Read a history and check that it is complete, with payloads unless they are not needed.
 
     Raises:
         ConfigError: the source cannot be read, is not a history, or lacks events or payloads.
     """
+    document = _read(source)
+    missing = _missing_payload(document.events)
+    if needs_payloads and missing is not None:
+        name = source if isinstance(source, (str, PathLike)) else "the history"
+        raise ConfigError(
+            f"{name} {missing}. Replay needs the payloads: get the history with"
+            " IncludeExecutionData=true"
+        )
+    return document
+
+
+def _read(source: HistorySource) -> Document:
     if isinstance(source, (str, PathLike)):
         return _from_file(Path(source))
     if isinstance(source, Mapping):
@@ -161,12 +178,11 @@ def _checked(unordered: Iterable[HistoryEvent], source: str) -> list[HistoryEven
                 f"{source} is incomplete: event {number} is missing, or there twice"
                 f" (after it comes event {event.event_id})"
             )
-    _check_payloads(events, source)
     return events
 
 
-def _check_payloads(events: list[HistoryEvent], source: str) -> None:
-    """Raise ``ConfigError`` if payloads are cut off, or if no result has one.
+def _missing_payload(events: list[HistoryEvent]) -> str | None:
+    """Say which payload is cut off, or that no result has one; ``None`` if all are there.
 
     SDKs record a payload for every result, also for ``None``, so a history without any was fetched
     without them.
@@ -176,18 +192,13 @@ def _check_payloads(events: list[HistoryEvent], source: str) -> None:
         for payload in _payloads(event):
             if payload.truncated:
                 title = f" {event.name!r}" if event.name else ""
-                raise ConfigError(
-                    f"{source} lacks the payload of event {event.event_id}, {event.event_type}{title}:"
-                    " it was cut off or left out. Replay needs the payloads: get the"
-                    " history with IncludeExecutionData=true"
+                return (
+                    f"lacks the payload of event {event.event_id}, {event.event_type}{title}: it was cut"
+                    " off or left out"
                 )
             if event.event_type in _ALWAYS_WITH_PAYLOAD:
                 results.append(payload.payload is not None)
-    if results and not any(results):
-        raise ConfigError(
-            f"{source} has no payloads at all. Replay needs the payloads: get the history"
-            " with IncludeExecutionData=true"
-        )
+    return "has no payloads at all" if results and not any(results) else None
 
 
 _ALWAYS_WITH_PAYLOAD = frozenset({EventType.EXECUTION_SUCCEEDED, EventType.STEP_SUCCEEDED})

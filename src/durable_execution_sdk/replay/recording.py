@@ -17,7 +17,7 @@ from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.replay.document import Document
 from durable_execution_sdk.replay.log import Ending, Log
 
-__all__ = ["Moment", "Recording", "record"]
+__all__ = ["Moment", "Recording", "record", "recorded_arn"]
 
 # Events that the service adds by itself, also while no invocation runs.
 _OUTSIDE = frozenset(
@@ -78,7 +78,7 @@ def record(document: Document, function_name: str, arn: str | None) -> Recording
     A history from the service lacks the execution's ARN, so one is made up if none is given. Raises
     ``ConfigError`` if the ARN is malformed.
     """
-    full_arn = _known_arn(document, function_name, arn)
+    full_arn = recorded_arn(document, function_name, arn)
     log = Log(full_arn, document.events[0])
     last_good = _last_good(document.events)
     moments = [_moment(log, 1, is_settled=last_good >= 1)]
@@ -146,8 +146,11 @@ def _last_good(events: list[HistoryEvent]) -> int:
     return good
 
 
-def _known_arn(document: Document, function_name: str, arn: str | None) -> str:
-    """Return the execution's ARN, or make one up from the names in the history."""
+def recorded_arn(document: Document, function_name: str, arn: str | None) -> str:
+    """Return the execution's ARN, or make one up from the names in the history.
+
+    Raises ``ConfigError`` if the ARN is malformed.
+    """
     started = document.events[0]
     known_arn = arn or document.arn
     if known_arn is None:

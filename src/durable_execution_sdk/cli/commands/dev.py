@@ -123,6 +123,7 @@ def dev(
         raise Refusal(
             f"durable dev needs {package}: pip install 'durable-execution-sdk[dev]'"
         ) from missing
+    from durable_execution_sdk.cli.interrupts import interruptible  # noqa: PLC0415
     from durable_execution_sdk.cli.output.background_lines import BackgroundLines  # noqa: PLC0415
     from durable_execution_sdk.cli.output.reload_lines import ReloadLines  # noqa: PLC0415
     from durable_execution_sdk.cli.output.server_lines import ServerLines  # noqa: PLC0415
@@ -158,7 +159,7 @@ def dev(
         _close(lambda: None, finding)
         raise
     try:
-        with _interruptible():
+        with interruptible():
             lines.watch(session.server.emulator)
             news = ReloadLines(place, session.server.emulator, background)
             found = session.load(find, news, directories if reload else None)
@@ -220,24 +221,6 @@ def _origin(declaration: Declaration) -> str:
     attribute = declaration.handler.rpartition(".")[2]
     is_below = source.is_relative_to(Path.cwd())
     return f"{source.relative_to(Path.cwd()) if is_below else source}:{attribute}"
-
-
-@contextmanager
-def _interruptible() -> Generator[None]:
-    """Let SIGINT and SIGTERM end the server.
-
-    SIGINT too: a shell starts programs in the background with that signal ignored.
-    """
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {each: signal.signal(each, interrupt) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _close(close: Callable[[], None], finding: Future[Found]) -> None:

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
 
 from durable_execution_sdk.dev.answers import MisfitError
+from durable_execution_sdk.dev.feed.about import TellAbout
 from durable_execution_sdk.dev.feed.actions import Actions
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.documents import FeedDocuments
@@ -47,23 +48,32 @@ _Answer = Callable[[Incoming], Awaitable[Response]]
 
 
 class FeedRoutes:
-    """The routes of a server over a SQLite store at ``store``."""
+    """The routes of a server. One without a SQLite ``store`` only reads: it has no actions."""
 
     def __init__(
-        self, emulator: Emulator, changes: Changes, store: Path, processes: ProcessView
+        self,
+        emulator: Emulator,
+        changes: Changes,
+        processes: ProcessView,
+        about: TellAbout,
+        store: Path | None = None,
     ) -> None:
         self._emulator = emulator
         self._changes = changes
         self._processes = processes
+        self._about = about
         self._store = store
-        self._documents = FeedDocuments(emulator, store, processes)
+        self._documents = FeedDocuments(emulator, processes)
 
     def bound_to(self, backend: Backend) -> Sequence[BaseRoute]:
         """Return the routes, which call the emulator in the threads of a backend."""
-        queries = Queries(self._emulator, self._changes, self._documents, self._processes)
-        streams = Streams(backend, self._emulator, self._changes, self._documents, self._processes)
-        actions = Actions(self._emulator, self._changes, self._processes, self._store)
-        return [_FeedRoute(backend, queries, streams, actions)]
+        emulator, changes, processes = self._emulator, self._changes, self._processes
+        queries = Queries(emulator, changes, self._documents, processes, self._about)
+        streams = Streams(backend, emulator, changes, self._documents, processes, self._about)
+        route = _FeedRoute(backend, queries, streams)
+        if self._store is not None:
+            route.add_actions(Actions(emulator, changes, processes, self._store))
+        return [route]
 
 
 class _Entry(NamedTuple):
@@ -75,13 +85,12 @@ class _Entry(NamedTuple):
 class _FeedRoute(BaseRoute):
     """One route for all of these paths. It matches the raw path, in which `%2F` is not yet a slash."""
 
-    def __init__(
-        self, backend: Backend, queries: Queries, streams: Streams, actions: Actions
-    ) -> None:
+    def __init__(self, backend: Backend, queries: Queries, streams: Streams) -> None:
         self._backend = backend
         self._queries = queries
         self._streams = streams
-        self._table = (
+        self._table = [
+            _Entry("GET", "/_durable/server", self._quick(queries.server)),
             _Entry("GET", "/_durable/executions", self._quick(queries.executions)),
             _Entry("GET", _EXECUTION, self._quick(queries.execution)),
             _Entry("GET", f"{_EXECUTION}/payload", self._quick(queries.payload)),
@@ -89,10 +98,15 @@ class _FeedRoute(BaseRoute):
             _Entry("GET", f"{_EXECUTION}/events", self._execution_events),
             _Entry("GET", "/_durable/callbacks", self._quick(queries.callbacks)),
             _Entry("GET", _CALLBACK, self._quick(queries.callback)),
-            _Entry("POST", f"{_CALLBACK}/succeed", self._quick(actions.succeed)),
             _Entry("GET", "/_durable/functions", self._quick(queries.functions)),
             _Entry("GET", "/_durable/time", self._quick(queries.time)),
             _Entry("GET", "/_durable/events", self._events),
+        ]
+
+    def add_actions(self, actions: Actions) -> None:
+        """Add the routes of a server on which executions can be changed."""
+        self._table += [
+            _Entry("POST", f"{_CALLBACK}/succeed", self._quick(actions.succeed)),
             _Entry("POST", f"{_FUNCTION}/versions", self._slow(actions.publish)),
             _Entry("POST", f"{_EXECUTION}/fork", self._quick(actions.fork)),
             _Entry("POST", f"{_EXECUTION}/rerun", self._quick(actions.rerun)),
@@ -100,7 +114,7 @@ class _FeedRoute(BaseRoute):
             _Entry("POST", f"{_EXECUTION}/time", self._quick(actions.set_time)),
             _Entry("POST", f"{_EXECUTION}/crash", self._quick(actions.crash)),
             _Entry("POST", f"{_EXECUTION}/accept-code", self._quick(actions.accept_code)),
-        )
+        ]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Match every path under ``/_durable/``."""

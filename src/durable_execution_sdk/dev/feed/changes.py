@@ -25,10 +25,13 @@ from durable_execution_sdk.engine.events import (
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.protocol.operations import OperationType
 
-__all__ = ["CALLBACKS_OF", "FUNCTIONS", "Changes"]
+__all__ = ["CALLBACKS_OF", "FUNCTIONS", "SERVER", "Changes"]
 
 FUNCTIONS = "functions"
 """Stands for the functions of the server, with their workers, among the ARNs that changed."""
+
+SERVER = "server"
+"""Stands for the document about the server among the ARNs that changed."""
 
 CALLBACKS_OF = "callbacks of "
 """Begins the key of the callbacks that wait in an execution, or in one that it invoked."""

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import cast
 
 from msgspec.structs import replace
 
-from durable_execution_sdk.dev.discovery_file import ServerAddress
 from durable_execution_sdk.dev.feed.position import Position
 from durable_execution_sdk.dev.feed.process_documents import place_document
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.timeline import Attempt, Timeline
 from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord
-from durable_execution_sdk.dev.processes import processes_of
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.stores.runs import Runs
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord
 from durable_execution_sdk.engine.events import ChainedInvokeStarted
 from durable_execution_sdk.engine.execution_time import ExecutionTime
@@ -51,13 +46,11 @@ Document = dict[str, object]
 
 
 class FeedDocuments:
-    """Builds documents of the executions of an emulator over a SQLite store at ``store``."""
+    """Builds documents of the executions of an emulator, with the extras that are known ``local``-ly."""
 
-    def __init__(self, emulator: Emulator, store: Path, local: ProcessView) -> None:
+    def __init__(self, emulator: Emulator, local: ProcessView) -> None:
         self._emulator = emulator
-        self._store = store
         self._local = local
-        self._runs = Runs(store)
 
     def row(self, arn: str) -> Document | None:
         """Build the row of an execution; ``None`` if it was deleted."""
@@ -69,8 +62,8 @@ class FeedDocuments:
         executions = None
         processes: list[int] = []
         if record.is_open:
-            executions = family(self._emulator, record.arn, self._emulator.holds.found)
-            processes = self._processes(record.arn)
+            executions = family(self._emulator, record.arn, self._local.held())
+            processes = self._local.running(record.arn)
             execution = executions.execution
             # A timer that was due may have ended it just now.
             record = replace(
@@ -79,8 +72,9 @@ class FeedDocuments:
                 is_open=execution.ended_at is None,
                 ended_at=execution.ended_at,
             )
-        held = self._emulator.holds.reason(record.arn) if record.is_open else None
-        document = record_document(record, executions, processes, held)
+        held = self._local.held().get(record.arn) if record.is_open else None
+        is_run = bool(processes) or self._local.served_elsewhere
+        document = record_document(record, executions, processes, held, is_run=is_run)
         waiting = cast("list[Document]", document["waiting"])
         document["waiting_count"] = len(waiting)
         document["waiting"] = waiting[:MOST_WAITING]
@@ -122,15 +116,6 @@ class FeedDocuments:
         """Return what the processes of an execution recorded of its invocations, by request id."""
         logs = self._local.logs
         return {} if logs is None else {each.request_id: each for each in logs.invocations(arn)}
-
-    def _processes(self, arn: str) -> list[int]:
-        address = ServerAddress(
-            url="",
-            pid=os.getpid(),
-            store=str(self._store),
-            functions=self._emulator.functions.names,
-        )
-        return processes_of(self._emulator, arn, self._runs, address)
 
 
 def operations(

@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from durable_execution_sdk.dev.answers import awaited_by
+from durable_execution_sdk.dev.feed.about import About, TellAbout
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments
 from durable_execution_sdk.dev.feed.position import Position
@@ -43,12 +44,23 @@ class Queries:
     """Answers the JSON routes; called in threads."""
 
     def __init__(
-        self, emulator: Emulator, changes: Changes, documents: FeedDocuments, local: ProcessView
+        self,
+        emulator: Emulator,
+        changes: Changes,
+        documents: FeedDocuments,
+        local: ProcessView,
+        about: TellAbout,
     ) -> None:
         self._emulator = emulator
         self._changes = changes
         self._documents = documents
         self._local = local
+        self._about = about
+
+    def server(self, incoming: Incoming) -> About:
+        """Tell where the executions come from, and what can be done with them."""
+        del incoming
+        return self._about()
 
     def arn(self, incoming: Incoming) -> str:
         """Return the ARN of the execution that the path names, by its ARN or its name."""

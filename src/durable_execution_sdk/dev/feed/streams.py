@@ -14,7 +14,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from durable_execution_sdk.dev.feed.changes import CALLBACKS_OF, FUNCTIONS, Changes
+from durable_execution_sdk.dev.feed.about import About, TellAbout
+from durable_execution_sdk.dev.feed.changes import CALLBACKS_OF, FUNCTIONS, SERVER, Changes
 from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments
 from durable_execution_sdk.dev.feed.position import Position
 from durable_execution_sdk.dev.feed.process_documents import function_documents, line_document
@@ -57,8 +58,10 @@ class Streams:
         changes: Changes,
         documents: FeedDocuments,
         local: ProcessView,
+        about: TellAbout,
     ) -> None:
         self._backend = backend
+        self._about = about
         self._emulator = emulator
         self._changes = changes
         self._documents = documents
@@ -124,6 +127,8 @@ class Streams:
         if key == FUNCTIONS:
             functions = function_documents(self._emulator, self._local)
             return _message("functions", {"functions": functions}, number)
+        if key == SERVER:
+            return _message("server", self._about(), number)
         if key.startswith(CALLBACKS_OF):
             return _message("callbacks", self._callbacks(key.removeprefix(CALLBACKS_OF)), number)
         row = self._documents.row(key)
@@ -205,6 +210,6 @@ def _watched(arn: str, news: _News) -> str:
     return f"event: watched\ndata: {msgspec.json.encode(document).decode()}\n\n"
 
 
-def _message(kind: str, document: Document, number: int | Position) -> str:
+def _message(kind: str, document: Document | About, number: int | Position) -> str:
     # JSON has no line breaks, so one line of data is enough.
     return f"id: {number}\nevent: {kind}\ndata: {msgspec.json.encode(document).decode()}\n\n"

@@ -50,9 +50,9 @@ class LogStore:
     functions that write them. Methods that read raise ``StoreError``.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, reads_only: bool = False) -> None:
         self.path = path
-        self._file = SqliteFile(path, LOGS)
+        self._file = SqliteFile(path, LOGS, reads_only=reads_only)
         self._file.read("PRAGMA synchronous = NORMAL")
         self._writes = 0
         self._has_warned = False
@@ -191,6 +191,10 @@ class LogStore:
                 db.execute(f"DELETE FROM {table} WHERE arn = ?", (arn,))  # noqa: S608 - ours
 
         self._attempt(delete)
+
+    def pulse(self) -> int:
+        """Return a number that changes when another process has written."""
+        return self._file.pulse()
 
     def close(self) -> None:
         """Close the file."""

@@ -6,7 +6,7 @@ code of the last invocation, so each process knows which executions are to be lo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 from durable_execution_sdk.emulator.coordinator import Coordinator
 from durable_execution_sdk.engine.state import ExecutionState
@@ -63,10 +63,6 @@ class Holds:
         self._coordinator.wake()
 
     @property
-    def found(self) -> Collection[str]:
-        """The executions that are held for a reason that is known."""
-        return self._reasons.keys()
-
-    def reason(self, arn: str) -> Mapping[str, object] | None:
-        """Return the reason for which an execution is held, if one was given."""
-        return self._reasons.get(arn)
+    def reasons(self) -> Mapping[str, Mapping[str, object]]:
+        """The reasons, where they are known, for which executions are held, by ARN."""
+        return self._reasons

@@ -50,6 +50,17 @@ class Runs:
         """
         return self._others(arn, None)
 
+    def working(self) -> frozenset[str]:
+        """Return the names of the files of all runs of which the process lives.
+
+        Raises ``StoreError`` when a file cannot be locked.
+        """
+        try:
+            files = self._directory.glob(f"*{_RUN}*")
+            return frozenset(path.name for path in files if is_locked(path))
+        except OSError as error:
+            raise self._cannot_lock(self._directory, error) from error
+
     def _others(self, arn: str, own: Path | None) -> list[int]:
         paths = [path for path in self._directory.glob(f"{_prefix(arn)}*") if path != own]
         try:
@@ -64,5 +75,8 @@ class Runs:
         )
 
 
+_RUN = ".run."
+
+
 def _prefix(arn: str) -> str:
-    return f"{hashlib.sha256(arn.encode()).hexdigest()[:32]}.run."
+    return f"{hashlib.sha256(arn.encode()).hexdigest()[:32]}{_RUN}"

@@ -32,17 +32,17 @@ _Row = tuple[str, str, str, str, str, int, int, "int | None", int, int]
 
 
 class SqliteStore:
-    """Keeps executions in a SQLite file, which is created if missing.
+    """Keeps executions in a SQLite file, which is created if missing, unless it ``reads_only``.
 
     All methods raise ``StoreError`` when the file cannot be used. A write waits at most 30 s for other
     processes' writes. After a group of writes could not be stored, ``uncommitted`` and ``commit`` raise for
     good.
     """
 
-    def __init__(self, path: Path | str = DEFAULT_PATH) -> None:
+    def __init__(self, path: Path | str = DEFAULT_PATH, *, reads_only: bool = False) -> None:
         self.path = Path(path)
         self._leases = FileLeases(Path(f"{self.path.absolute()}.leases"))
-        self._file = SqliteFile(self.path, EXECUTIONS)
+        self._file = SqliteFile(self.path, EXECUTIONS, reads_only=reads_only)
         try:
             self._created = OwnNumbers(self._last("executions"))
             self._deleted = OwnNumbers(self._last("deletions"))

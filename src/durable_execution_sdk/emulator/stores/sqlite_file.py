@@ -21,12 +21,16 @@ _BUSY_SECONDS = 30.0
 class SqliteFile:
     """A connection to the file, which is created if missing. All methods raise ``StoreError``.
 
+    With ``reads_only`` the file has to exist, and each write fails. A file of an older format is still brought
+    up to date, as by every program that opens it, if this user may write to it.
+
     After a group of writes could not be stored, ``uncommitted`` and ``commit`` raise for good: the
     callers have seen those writes, so they must read the file anew.
     """
 
-    def __init__(self, path: Path, format_: Format) -> None:
+    def __init__(self, path: Path, format_: Format, *, reads_only: bool = False) -> None:
         self.path = path
+        self._reads_only = reads_only
         self._format = format_
         # A function may change the working directory. And ``:memory:`` is the name of a file here.
         self._file = path.absolute()
@@ -110,18 +114,37 @@ class SqliteFile:
 
     def _open(self) -> sqlite3.Connection:
         with self._mapping_errors():
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
+            if not self._reads_only:
+                self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
             db = sqlite3.connect(
-                self._file, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                self._file.as_uri() + self._way(),
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=True,
             )
             try:
                 prepare(db, self.path, self._format, _BUSY_SECONDS)
+                if self._reads_only:
+                    db.execute("PRAGMA query_only = ON")
                 self._known = self._file.stat()
             except BaseException:
                 db.close()
                 raise
             return db
+
+    def _way(self) -> str:
+        """Return the parameters of SQLite's address for the way in which the file is opened.
+
+        A reader shares files with the writers, and makes them if they are missing. Where it may not, and there
+        are none, no program writes.
+        """
+        may_write = all(os.access(each, os.W_OK) for each in (self._file, self._file.parent))
+        if not self._reads_only or may_write:
+            return "?mode=rw"
+        is_shared = self._file.with_name(f"{self._file.name}-wal").exists()
+        return "?mode=ro" if is_shared else "?mode=ro&immutable=1"
 
     def _require_in_place(self) -> None:
         """Raise ``StoreError`` when the file was deleted, moved or replaced while it was open.

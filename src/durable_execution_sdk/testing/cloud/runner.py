@@ -11,6 +11,7 @@ from durable_execution_sdk.emulator.durations import seconds_allowed
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.ports.control_plane import ControlPlane
+from durable_execution_sdk.ports.follower import Follower
 from durable_execution_sdk.protocol.control_plane import (
     ExecutionDescription,
     InvocationType,
@@ -20,7 +21,7 @@ from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, ValueContext
 from durable_execution_sdk.testing.callbacks import Failure, PendingCallback, as_error_object
 from durable_execution_sdk.testing.cloud.connection import Connection
-from durable_execution_sdk.testing.cloud.follower import Follower, Pace, retry_transient
+from durable_execution_sdk.testing.cloud.pace import Pace, retry_transient
 from durable_execution_sdk.testing.cloud.progress import progress_of
 from durable_execution_sdk.testing.cloud.sync_runner import SyncCloudTestRunner
 from durable_execution_sdk.testing.errors import (

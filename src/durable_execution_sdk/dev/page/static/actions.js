@@ -15,6 +15,9 @@ const UNITS = /** @type {Record<string, number>} */ ({ ms: 1, s: 1_000, m: 60_00
 
 /** @param {ExecutionDocument} document */
 export function actionBar(document) {
+    if (!state.canAct) {
+        return null;
+    }
     const { execution } = document;
     const arn = execution.durable_execution_arn;
     const isOpen = execution.activity !== "ended";

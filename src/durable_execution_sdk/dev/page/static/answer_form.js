@@ -18,6 +18,9 @@ const WRONG = ':is(input, select, textarea)[aria-invalid="true"], [role="radiogr
  * @param {{callback_id: string, until: string | null, now: number, awaited_type?: string | null, reference?: string}} callback
  */
 export function answerForm({ callback_id: id, until, now, awaited_type: type, reference }) {
+    if (!state.canAct) {
+        return h("p", { key: `callback ${id}` }, "It waits for an answer. ", copyButton(id, "Copy the callback's id"));
+    }
     const draft = draftOf(id);
     draft.read(type ?? null);
     if (until) {

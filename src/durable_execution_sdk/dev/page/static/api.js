@@ -19,7 +19,7 @@ async function request(path, options) {
     try {
         answer = await fetch(path, options);
     } catch {
-        throw new Refusal("The server does not answer; is durable dev running?", 0);
+        throw new Refusal("The server does not answer; does the command still run?", 0);
     }
     if (!answer.ok) {
         /** @type {{message?: string, Message?: string, mistakes?: Mistake[]}} */

@@ -4,6 +4,7 @@ import { answerForm } from "./answer_form.js";
 import { serverNow } from "./clock.js";
 import { drawAfter } from "./draw.js";
 import { left, time, utc, visible } from "./format.js";
+import { copyButton } from "./payloads.js";
 import { h } from "./render.js";
 import { executionAddress, goWith } from "./router.js";
 import { state } from "./state.js";
@@ -80,16 +81,19 @@ function item(callback, isSelected) {
                 { class: callback.until ? "open" : "quiet" },
                 callback.until ? left(Date.parse(callback.until) - now) : "no limit",
             ),
-            h(
-                "button",
-                {
-                    "aria-expanded": String(isOpen),
-                    onclick: () => goWith({ callback: isOpen ? "" : callback.callback_id }, { replace: true }),
-                },
-                isOpen ? "Close" : "Answer",
-            ),
+            !state.canAct
+                ? copyButton(callback.callback_id, "Copy id")
+                : h(
+                      "button",
+                      {
+                          "aria-expanded": String(isOpen),
+                          onclick: () => goWith({ callback: isOpen ? "" : callback.callback_id }, { replace: true }),
+                      },
+                      isOpen ? "Close" : "Answer",
+                  ),
         ),
         isOpen &&
+            state.canAct &&
             answerForm({ callback_id: callback.callback_id, until: callback.until, now, reference: callback.callback }),
     );
 }

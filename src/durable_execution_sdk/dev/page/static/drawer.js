@@ -6,6 +6,7 @@ import { executionNow } from "./clock.js";
 import { drawAfter } from "./draw.js";
 import { duration, exactTime, utc, visible } from "./format.js";
 import { copyButton, errorView, payloadView } from "./payloads.js";
+import { lacks, missing, otherExecution } from "./reading.js";
 import { h } from "./render.js";
 import { executionAddress, goWith } from "./router.js";
 import { state } from "./state.js";
@@ -131,19 +132,21 @@ function operationPanel(model, operation) {
             "div",
             { class: "buttons start", key: "actions" },
             timer && actionOnTimer(document, timer),
-            h(
-                "button",
-                { onclick: () => fork(/** @type {ExecutionDocument} */ (model.whole()), operation) },
-                "Fork before this…",
-            ),
-            h(
-                "a",
-                {
-                    class: "button",
-                    href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(operation.id)}`,
-                },
-                "Its log lines",
-            ),
+            state.canAct &&
+                h(
+                    "button",
+                    { onclick: () => fork(/** @type {ExecutionDocument} */ (model.whole()), operation) },
+                    "Fork before this…",
+                ),
+            !lacks("has_logs") &&
+                h(
+                    "a",
+                    {
+                        class: "button",
+                        href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(operation.id)}`,
+                    },
+                    "Its log lines",
+                ),
         ),
     ]);
 }
@@ -194,12 +197,16 @@ function facts(model, operation, now) {
     const list = [
         ["Began", h("span", { title: utc(operation.start_timestamp) }, exactTime(operation.start_timestamp))],
         ["Took", end > began ? duration(end - began) : "not known: its start was recorded with its end"],
-        ["Code", place ? `${visible(place.file)}:${place.line}, in ${visible(place.function)}` : null],
+        [
+            "Code",
+            place
+                ? `${visible(place.file)}:${place.line}, in ${visible(place.function)}`
+                : missing("has_code", "positions in the code"),
+        ],
         ["Function", operation.function_name && visible(operation.function_name)],
         [
             "Invoked",
-            operation.invoked_execution_arn &&
-                h("a", { href: executionAddress(operation.invoked_execution_arn) }, "Its execution"),
+            operation.invoked_execution_arn && otherExecution(operation.invoked_execution_arn, "Its execution"),
         ],
         ["Id", h("code", null, operation.id)],
     ];

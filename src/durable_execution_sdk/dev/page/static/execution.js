@@ -11,6 +11,7 @@ import { invocationsTab } from "./invocations_tab.js";
 import { logsTab } from "./logs_tab.js";
 import { operationsTab } from "./operations_tab.js";
 import { copyButton, errorView, payloadView } from "./payloads.js";
+import { notesOnHistory, otherExecution } from "./reading.js";
 import { h } from "./render.js";
 import { executionAddress, TABS } from "./router.js";
 import { state } from "./state.js";
@@ -112,7 +113,8 @@ function header(model, document) {
                 { class: `status ${execution.held ? "bad" : tone(execution.status)} ${execution.activity}` },
                 `${execution.held ? "!" : sign(execution.status)} ${statusWords(execution)}`,
             ),
-            h("span", { class: "quiet" }, `${visible(execution.function_name)}:${visible(document.version)}`),
+            state.server?.is_arn_known !== false &&
+                h("span", { class: "quiet" }, `${visible(execution.function_name)}:${visible(document.version)}`),
             h(
                 "span",
                 { class: "quiet", title: utc(start) },
@@ -121,10 +123,10 @@ function header(model, document) {
             execution.time &&
                 execution.time.mode !== "real" &&
                 h("span", { class: "open" }, `time ${execution.time.mode}: ${exactTime(new Date(now).toISOString())}`),
-            document.forked_from &&
-                h("a", { href: executionAddress(document.forked_from.durable_execution_arn) }, "Fork of"),
-            copyButton(execution.durable_execution_arn, "Copy ARN"),
+            document.forked_from && otherExecution(document.forked_from.durable_execution_arn, "Fork of"),
+            state.server?.is_arn_known !== false && copyButton(execution.durable_execution_arn, "Copy ARN"),
         ),
+        notesOnHistory(),
         actionBar(/** @type {ExecutionDocument} */ (model.whole())),
         document.error &&
             isEnded(execution.status) &&
@@ -170,7 +172,7 @@ function waitingItem(model, document, each, now) {
         { key: each.id },
         isOwn ? h("a", { href: executionAddress(model.arn, state.address.tab, each.id) }, name) : h("b", null, name),
         ` waits for ${awaited(each, now)} `,
-        each.callback_id
+        each.callback_id && state.canAct
             ? h(
                   "a",
                   {

@@ -28,7 +28,11 @@ export function executionsScreen(selected) {
 
 function filters() {
     const { filter } = state.list;
-    const names = (state.functions ?? []).filter((each) => each.durable).map((each) => each.function_name);
+    const served = (state.functions ?? []).filter((each) => each.durable).map((each) => each.function_name);
+    // A page that only reads knows the functions of what it has read.
+    const names = state.canAct
+        ? served
+        : [...new Set([...state.list.rows.values()].map((each) => each.function_name))].sort();
     return h(
         "form",
         { class: "filters", role: "search", onsubmit: (/** @type {Event} */ event) => event.preventDefault() },
@@ -156,6 +160,9 @@ function empty() {
             h("h2", null, "No execution fits"),
             h("button", { onclick: () => goWith({ text: "", status: "", function: "" }) }, "Show all"),
         );
+    }
+    if (!state.canAct) {
+        return h("div", { class: "empty", key: "empty" }, h("h2", null, "There are no executions in this store"));
     }
     const first = state.functions?.find((each) => each.durable)?.function_name;
     return h(

@@ -1,12 +1,13 @@
 // The feed of changes. One tab holds it; the others hear its messages from that tab, since a browser opens no more
 // than six connections to a server.
 
-/** @import { ExecutionDocument, Row, Callback, FunctionDocument, Line } from "./types.js" */
+/** @import { ExecutionDocument, Row, Callback, FunctionDocument, Line, ServerDocument } from "./types.js" */
 
 /**
  * @typedef {{kind: "execution", number: number, data: Row}
  *     | {kind: "callbacks", number: number, data: {durable_execution_arn: string, callbacks: Callback[]}}
  *     | {kind: "deleted", number: number, data: {durable_execution_arn: string}}
+ *     | {kind: "server", number: number, data: ServerDocument}
  *     | {kind: "functions", number: number, data: {functions: FunctionDocument[]}}
  *     | {kind: "reset", number: number, data: {number: number}}
  *     | {kind: "watched", number: number, data: Watched}} News
@@ -14,7 +15,7 @@
  * @typedef {{news: News} | {state: boolean} | {asks: string} | {watch: string, position: string, tab: string} | {gone: string}} Said
  */
 
-const KINDS = /** @type {const} */ (["execution", "callbacks", "deleted", "functions", "reset", "watched"]);
+const KINDS = /** @type {const} */ (["execution", "callbacks", "deleted", "server", "functions", "reset", "watched"]);
 const MOST_WATCHED = 20;
 
 /** Connects this tab with the server's feed. */

@@ -17,6 +17,13 @@ export function functionsScreen() {
     if (!functions) {
         return h("main", { class: "screen", key: "functions" }, h("div", { class: "empty quiet" }, "Reading…"));
     }
+    if (!functions.length && !state.canAct) {
+        return h(
+            "main",
+            { class: "screen", key: "functions" },
+            h("div", { class: "empty" }, h("h2", null, "This page reads executions, and knows no functions")),
+        );
+    }
     if (!functions.length) {
         return h(
             "main",

@@ -6,6 +6,7 @@ import { openDialog } from "./dialog.js";
 import { visible } from "./format.js";
 import { h } from "./render.js";
 import { executionAddress } from "./router.js";
+import { state } from "./state.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
 /** @import { ExecutionDocument } from "./types.js" */
@@ -60,18 +61,23 @@ export function heldNotice(model) {
                 held.source && h("pre", { class: "code", tabindex: 0 }, visible(held.source)),
             ),
         ),
-        h("p", null, "It is not invoked, and nothing is recorded. It goes on by itself when a further edit fits. Or:"),
         h(
-            "div",
-            { class: "buttons start" },
-            h(
-                "button",
-                { class: "primary", onclick: () => fork(document, operation ?? null) },
-                operation ? "Fork before this operation…" : "Fork…",
-            ),
-            h("button", { onclick: () => runAnyway(document) }, "Run on anyway…"),
-            h("button", { class: "danger", onclick: () => stop(model.arn) }, "Stop…"),
+            "p",
+            null,
+            `It is not invoked, and nothing is recorded. It goes on by itself when a further edit fits.${state.canAct ? " Or:" : ""}`,
         ),
+        state.canAct &&
+            h(
+                "div",
+                { class: "buttons start" },
+                h(
+                    "button",
+                    { class: "primary", onclick: () => fork(document, operation ?? null) },
+                    operation ? "Fork before this operation…" : "Fork…",
+                ),
+                h("button", { onclick: () => runAnyway(document) }, "Run on anyway…"),
+                h("button", { class: "danger", onclick: () => stop(model.arn) }, "Stop…"),
+            ),
     );
 }
 

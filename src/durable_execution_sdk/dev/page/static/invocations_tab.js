@@ -2,6 +2,7 @@
 
 import { executionNow } from "./clock.js";
 import { duration, exactTime, utc, visible } from "./format.js";
+import { lacks, missing } from "./reading.js";
 import { h } from "./render.js";
 import { executionAddress } from "./router.js";
 import { rows } from "./rows.js";
@@ -25,6 +26,8 @@ export function invocationsTab(model) {
                 h("span", null, each),
             ),
         ),
+        lacks("has_logs") &&
+            h("p", { class: "quiet note", key: "missing" }, missing("has_logs", "processes of invocations")),
         rows({
             id: "invocations",
             count: list.length,
@@ -60,10 +63,12 @@ function line(model, each, index, place, now) {
             each.peak_kilobytes === null ? "" : `${Math.round(each.peak_kilobytes / 1_024)} MB`,
         ),
         h("span", { class: "number" }, each.init_milliseconds === null ? "" : duration(each.init_milliseconds)),
-        h(
-            "a",
-            { href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(each.request_id)}` },
-            h("code", null, each.request_id),
-        ),
+        lacks("has_logs")
+            ? h("code", null, each.request_id)
+            : h(
+                  "a",
+                  { href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(each.request_id)}` },
+                  h("code", null, each.request_id),
+              ),
     );
 }

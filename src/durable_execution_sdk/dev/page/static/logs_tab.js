@@ -1,6 +1,7 @@
 // The lines that functions wrote.
 
 import { exactTime, utc, visible } from "./format.js";
+import { missing } from "./reading.js";
 import { h } from "./render.js";
 import { executionAddress, goWith } from "./router.js";
 import { rows } from "./rows.js";
@@ -59,7 +60,13 @@ export function logsTab(model) {
                   kept: lines.findIndex((line) => String(line.number) === selected),
                   row: (index, place) => row(model, /** @type {Line} */ (lines[index]), selected, place),
               })
-            : h("div", { class: "empty quiet" }, model.lines.size ? "No line fits." : "Its functions wrote nothing."),
+            : h(
+                  "div",
+                  { class: "empty quiet" },
+                  model.lines.size
+                      ? "No line fits."
+                      : missing("has_logs", "lines of functions") || "Its functions wrote nothing.",
+              ),
     );
 }
 

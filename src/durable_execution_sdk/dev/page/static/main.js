@@ -7,6 +7,7 @@ import { executionScreen } from "./execution.js";
 import { executionsScreen } from "./executions.js";
 import { functionsScreen } from "./functions.js";
 import { help, listenToKeys, selection } from "./keys.js";
+import { liveView, programName, sourceView, troubleView } from "./reading.js";
 import { h, patch } from "./render.js";
 import { followLinks } from "./router.js";
 import { state } from "./state.js";
@@ -47,7 +48,7 @@ function top() {
             "a",
             { class: "brand", href: "/executions" },
             h("img", { src: "/page/icon.svg", alt: "", width: 20, height: 20 }),
-            "durable dev",
+            programName(),
         ),
         h(
             "nav",
@@ -61,13 +62,10 @@ function top() {
                     ? h("span", { class: "count", title: "wait for an answer" }, waiting.toLocaleString("en"))
                     : null,
             ),
-            link("/functions", "Functions", ["functions"]),
+            state.server?.read_only !== true && link("/functions", "Functions", ["functions"]),
         ),
-        h(
-            "span",
-            { class: `live ${state.isConnected ? "good" : "bad"}`, role: "status" },
-            state.isConnected ? "● live" : "✕ not connected",
-        ),
+        sourceView(),
+        liveView(),
     );
 }
 
@@ -83,7 +81,7 @@ function link(href, text, screens, more = null) {
 
 function messages() {
     const { notice, isConnected } = state;
-    if (isConnected && !notice) {
+    if (isConnected && !notice && !state.server?.trouble) {
         return null;
     }
     return h(
@@ -95,6 +93,7 @@ function messages() {
                 { class: "lost", role: "alert", key: "lost" },
                 "The feed is lost: what is shown is no longer live. The page catches up as soon as the server answers.",
             ),
+        isConnected && troubleView(),
         notice &&
             h(
                 "p",
@@ -119,9 +118,9 @@ function messages() {
 function pageTitle() {
     const row = state.execution?.document?.execution;
     if (row) {
-        return `${row.held ? "!" : sign(row.status)} ${row.durable_execution_name}, ${statusWords(row)} · durable dev`;
+        return `${row.held ? "!" : sign(row.status)} ${row.durable_execution_name}, ${statusWords(row)} · ${programName()}`;
     }
-    return `${state.callbacks?.length ? `(${state.callbacks.length}) ` : ""}${state.address.screen[0]?.toUpperCase()}${state.address.screen.slice(1)} · durable dev`;
+    return `${state.callbacks?.length ? `(${state.callbacks.length}) ` : ""}${state.address.screen[0]?.toUpperCase()}${state.address.screen.slice(1)} · ${programName()}`;
 }
 
 drawWith(draw);

@@ -8,7 +8,7 @@ import { Feed } from "./feed.js";
 import { ExecutionList } from "./list_model.js";
 import { currentAddress } from "./router.js";
 
-/** @import { Callback, FunctionDocument } from "./types.js" */
+/** @import { Callback, FunctionDocument, ServerDocument } from "./types.js" */
 /** @import { News } from "./feed.js" */
 
 const GATHERING_MILLISECONDS = 150;
@@ -19,6 +19,8 @@ class State {
         this.list = new ExecutionList();
         /** @type {ExecutionModel | null} */
         this.execution = null;
+        /** @type {ServerDocument | null} */
+        this.server = null;
         /** @type {Callback[] | null} */
         this.callbacks = null;
         /** @type {FunctionDocument[] | null} */
@@ -34,6 +36,11 @@ class State {
         );
     }
 
+    /** False until the server has told that executions can be changed here. */
+    get canAct() {
+        return this.server?.read_only === false;
+    }
+
     async begin() {
         await Promise.all([this.moved(), this.readAll()]);
         this.feed.begin(this.list.number);
@@ -41,11 +48,13 @@ class State {
 
     /** Reads what all screens show. */
     async readAll() {
-        const [time, functions] = await Promise.all([get("/_durable/time"), get("/_durable/functions")]).catch(() => [
-            null,
-            null,
-        ]);
-        if (time && functions) {
+        const [server, time, functions] = await Promise.all([
+            get("/_durable/server"),
+            get("/_durable/time"),
+            get("/_durable/functions"),
+        ]).catch(() => [null, null, null]);
+        if (server && time && functions) {
+            this.server = server;
             setServerTime(time.now);
             this.functions = functions.functions;
             this.list.number ||= functions.number;
@@ -100,6 +109,9 @@ class State {
                 break;
             case "callbacks":
                 this.gatherCallbacks();
+                break;
+            case "server":
+                this.server = news.data;
                 break;
             case "functions":
                 this.functions = news.data.functions;

@@ -4,11 +4,15 @@ import { fire } from "./actions.js";
 import { executionNow } from "./clock.js";
 import { left } from "./format.js";
 import { h } from "./render.js";
+import { state } from "./state.js";
 
 /** @import { ExecutionDocument, Timer } from "./types.js" */
 
 /** @param {ExecutionDocument} document @param {Timer} timer */
 export function actionOnTimer(document, timer) {
+    if (!state.canAct) {
+        return null;
+    }
     const rest = left(Date.parse(timer.fires_at) - executionNow(document.execution.time));
     return h(
         "button",
