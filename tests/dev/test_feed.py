@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -41,9 +42,8 @@ def test_an_execution_is_told_with_attempts_and_invocations_and_no_payloads(
     assert list(operations) == ["group", "one", "charge", "approval"]
     assert operations["one"]["parent_id"] == operations["group"]["id"]
     assert operations["one"]["result_bytes"] == 1
-    [attempt] = operations["charge"]["attempts"]
-    assert attempt["error"] == {"error_type": "DeclinedError", "error_message": "no money"}
-    assert attempt["number"] == 1 and attempt["next_attempt_timestamp"] is None
+    [(start, end, following, failed)] = operations["charge"]["attempts"]
+    assert 0 <= start <= end and following is None and failed == 1
     assert operations["approval"]["waits_for"] == "answer"
     [invocation] = document["invocations"]
     assert invocation["end_timestamp"] is not None and invocation["error"] is None
@@ -57,9 +57,39 @@ def test_a_retry_is_told_with_its_time(client: Client) -> None:
         execution("r", "/events"), lambda m: m["data"]["execution"]["activity"] == "suspended"
     )
     [operation] = client.get(execution("r"))["operations"]
-    [attempt] = operation["attempts"]
+    [(start, end, following, failed)] = operation["attempts"]
+    assert failed == 1
+    answer = client.get(execution("r", "/attempts"), operation=operation["id"])
+    [attempt] = answer["attempts"]
+    assert answer["count"] == attempt["number"] == 1
+    assert attempt["error"]["error_type"] == operation["error"]["error_type"]
     assert attempt["next_attempt_timestamp"] == operation["until"]
     assert (operation["waits_for"], operation["attempt"]) == ("retry", 2)
+    for milliseconds, name in (
+        (start, "start_timestamp"),
+        (end, "end_timestamp"),
+        (following, "next_attempt_timestamp"),
+    ):
+        after = moment(attempt[name]) - moment(operation["start_timestamp"])
+        assert after == timedelta(milliseconds=milliseconds)
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def test_attempts_are_those_of_one_operation_and_the_last_ones(client: Client) -> None:
+    arn = client.start("order", "first")
+    client.until_waiting("first")
+    operations = {each["name"]: each for each in client.get(execution("first"))["operations"]}
+    charge = operations["charge"]["id"]
+    [attempt] = client.get(execution(arn, "/attempts"), operation=charge, limit=1)["attempts"]
+    assert attempt["error"] == {"error_type": "DeclinedError", "error_message": "no money"}
+    # A context has none, though its id is in the events of the operations inside it.
+    group = client.get(execution(arn, "/attempts"), operation=operations["group"]["id"])
+    assert group == {"count": 0, "attempts": []}
+    status, text = client.refused(execution(arn, "/attempts?operation=x"))
+    assert status == 404 and "no operation 'x'" in text
 
 
 def test_payloads_are_fetched_apart(client: Client) -> None:
@@ -441,8 +471,10 @@ def test_the_page_lists_the_members_of_each_document(client: Client) -> None:
     for operation in document["operations"]:
         assert list(operation) == documented("operation")
         for attempt in operation["attempts"]:
-            assert list(attempt) == documented("attempt")
-    assert any(operation["attempts"] for operation in document["operations"])
+            assert len(attempt) == 4
+    [charge] = [each for each in document["operations"] if each["name"] == "charge"]
+    answer = client.get(execution("a", "/attempts"), operation=charge["id"])
+    assert list(answer["attempts"][0]) == documented("attempt")
     assert list(document["invocations"][0]) == documented("invocation")
     assert list(client.get("/_durable/callbacks")["callbacks"][0]) == documented("callback")
     assert list(client.get("/_durable/functions")["functions"][0]) == documented("function")

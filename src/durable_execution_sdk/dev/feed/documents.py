@@ -10,6 +10,7 @@ from typing import cast
 from msgspec.structs import replace
 
 from durable_execution_sdk.dev.discovery_file import ServerAddress
+from durable_execution_sdk.dev.feed.attempts import error_document, short_attempts
 from durable_execution_sdk.dev.feed.position import Position
 from durable_execution_sdk.dev.feed.process_documents import place_document
 from durable_execution_sdk.dev.feed.process_view import ProcessView
@@ -104,7 +105,7 @@ class FeedDocuments:
             "version": described.version,
             "input_bytes": _size(described.input_payload),
             "result_bytes": _size(described.result),
-            "error": _error(described.error),
+            "error": error_document(described.error),
             "head": position.head,
             "position": str(position),
             "forked_from": origin_document(progress(state)),
@@ -205,24 +206,14 @@ def _operation(
     del document["result"]
     return {
         **document,
-        "error": _error(error_of(operation)),
+        "error": error_document(error_of(operation)),
         "start_timestamp": iso(operation.start_timestamp),
         "end_timestamp": iso(operation.end_timestamp),
         "result_bytes": _size(result_of(operation)),
         "function_name": None if invoked is None else invoked.function_name,
         "invoked_execution_arn": None if invoked is None else invoked.child_arn,
-        "attempts": [_attempt(each) for each in attempts],
+        "attempts": short_attempts(attempts, operation.start_timestamp),
         "progress": batch_document(batch),
-    }
-
-
-def _attempt(attempt: Attempt) -> Document:
-    return {
-        "number": attempt.number,
-        "start_timestamp": iso(attempt.started_at),
-        "end_timestamp": iso(attempt.ended_at),
-        "next_attempt_timestamp": iso(attempt.next_at),
-        "error": _error(attempt.error),
     }
 
 
@@ -238,7 +229,7 @@ def _invocation(
         "request_id": request_id,
         "start_timestamp": iso(started_at),
         "end_timestamp": iso(ended_at),
-        "error": _error(error),
+        "error": error_document(error),
         "process": None if record is None else record.worker,
         "peak_kilobytes": None if record is None else record.peak_kilobytes,
         "init_milliseconds": None if record is None else record.init_milliseconds,
@@ -253,13 +244,6 @@ def _time(time: ExecutionTime) -> Document:
         "stands_at": iso(time.stands_at),
         "advances_to": iso(time.advances_to),
     }
-
-
-def _error(error: ErrorObject | None) -> Document | None:
-    """Build the document of an error without its data and its stack trace, which are payloads."""
-    if error is None:
-        return None
-    return {"error_type": error.error_type, "error_message": error.error_message}
 
 
 def _size(payload: str | None) -> int | None:

@@ -7,6 +7,7 @@ import re
 import msgspec
 
 from durable_execution_sdk.dev.answers import awaited_by
+from durable_execution_sdk.dev.feed.attempts import attempt_document, attempts_of
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments
 from durable_execution_sdk.dev.feed.position import Position
@@ -120,6 +121,20 @@ class Queries:
             if operation.id == operation_id:
                 return self._of_operation(arn, operation, kind)
         raise not_found(f"There is no operation {operation_id!r} in {arn}.")
+
+    def attempts(self, incoming: Incoming) -> Document:
+        """Show the last attempts of an operation, with their errors."""
+        arn, operation_id = self.arn(incoming), incoming.required("operation")
+        limit = min(incoming.number("limit") or DEFAULT_PAGE_ITEMS, MAX_PAGE_ITEMS)
+        if not any(each.id == operation_id for each in self._emulator.operations(arn)):
+            raise not_found(f"There is no operation {operation_id!r} in {arn}.")
+        with self._emulator.coordinator.holding():
+            encoded_events = self._emulator.store.events(arn)
+        attempts = attempts_of(encoded_events, operation_id)
+        return {
+            "count": len(attempts),
+            "attempts": [attempt_document(each) for each in attempts[-limit:]],
+        }
 
     def watched(self, incoming: Incoming) -> dict[str, Position]:
         """Read the executions to watch, each with the position after which its changes are wanted."""

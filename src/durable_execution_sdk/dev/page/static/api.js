@@ -57,6 +57,11 @@ export function payload(arn, kind, operation) {
     return get(`${executionPath(arn)}/payload`, { kind, operation });
 }
 
+/** Reads the last attempts of an operation. @param {string} arn @param {string} operation @param {number} limit */
+export function attempts(arn, operation, limit) {
+    return get(`${executionPath(arn)}/attempts`, { operation, limit: String(limit) });
+}
+
 /**
  * Performs an action that Lambda has no call for.
  * @param {string} arn @param {"fork" | "rerun" | "time" | "crash" | "accept-code"} name @param {object} body @returns {Promise<any>}

@@ -2,6 +2,7 @@
 
 import { fork } from "./actions.js";
 import { answerForm } from "./answer_form.js";
+import { attemptsView } from "./attempts.js";
 import { executionNow } from "./clock.js";
 import { drawAfter } from "./draw.js";
 import { duration, exactTime, utc, visible } from "./format.js";
@@ -14,9 +15,7 @@ import { awaited, kindName, sign, statusName, title, tone } from "./words.js";
 
 /** @import { Child } from "./render.js" */
 /** @import { ExecutionModel } from "./execution_model.js" */
-/** @import { Attempt, ExecutionDocument, Operation } from "./types.js" */
-
-const MOST_ATTEMPTS = 12;
+/** @import { ExecutionDocument, Operation } from "./types.js" */
 
 export function closeDrawer() {
     goWith({ operation: "", event: "", line: "" });
@@ -113,7 +112,7 @@ function operationPanel(model, operation) {
                 awaited_type: place?.awaited_type ?? null,
             }),
         operation.error && errorView({ arn: model.arn, operation: operation.id, error: operation.error, version }),
-        operation.attempts.length > 0 && attempts(operation),
+        operation.attempts.length > 0 && attemptsView({ arn: model.arn, operation, version }),
         operation.end_timestamp &&
             operation.result_bytes !== null &&
             payloadView({
@@ -146,43 +145,6 @@ function operationPanel(model, operation) {
             ),
         ),
     ]);
-}
-
-/** @param {Operation} operation */
-function attempts(operation) {
-    const shown = operation.attempts.slice(-MOST_ATTEMPTS);
-    const hidden = operation.attempts.length - shown.length;
-    return h(
-        "section",
-        { key: "attempts" },
-        h(
-            "h3",
-            null,
-            "Attempts",
-            hidden > 0 && h("small", { class: "quiet" }, ` the last ${shown.length} of ${operation.attempts.length}`),
-        ),
-        h(
-            "ol",
-            { class: "attempts", start: hidden + 1 },
-            shown.map((each) => attemptItem(each)),
-        ),
-    );
-}
-
-/** @param {Attempt} attempt */
-function attemptItem(attempt) {
-    const { start_timestamp: began, end_timestamp: ended, next_attempt_timestamp: next, error } = attempt;
-    const length = began && ended ? Date.parse(ended) - Date.parse(began) : 0;
-    const took = length > 0 ? duration(length) : ended ? "" : "not ended";
-    const delay = next && ended ? `again after ${duration(Date.parse(next) - Date.parse(ended))}` : "";
-    const facts = [began ? exactTime(began) : "", took, delay].filter((each) => each);
-    return h(
-        "li",
-        { key: attempt.number },
-        h("span", { class: error ? "bad" : ended ? "good" : "open", title: utc(began) }, facts.join(", ")),
-        error &&
-            h("div", { class: "message" }, visible(`${error.error_type ?? "Error"}: ${error.error_message ?? ""}`)),
-    );
 }
 
 /** @param {ExecutionModel} model @param {Operation} operation @param {number} now */
