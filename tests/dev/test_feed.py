@@ -38,6 +38,8 @@ def test_an_execution_is_told_with_attempts_and_invocations_and_no_payloads(
     assert document == client.get(execution(arn))
     assert document["execution"] == row
     assert row["waiting"][0]["path"] == ["approval"]
+    assert row["operations"] == len(document["operations"])
+    assert row["attempts"] == sum(len(each["attempts"]) for each in document["operations"]) == 2
     operations = {each["name"]: each for each in document["operations"]}
     assert list(operations) == ["group", "one", "charge", "approval"]
     assert operations["one"]["parent_id"] == operations["group"]["id"]

@@ -14,6 +14,7 @@ import msgspec
 
 from durable_execution_sdk.emulator.stores.store import (
     ConflictError,
+    Counts,
     ExecutionRecord,
     Standing,
     Store,
@@ -97,6 +98,7 @@ class Repository:
                 version=arn.version,
                 status=state.status,
                 started_at=state.started_at,
+                counts=_counts(state),
             ),
             list(map(encode_event, events)),
         )
@@ -123,6 +125,17 @@ class Repository:
                 self._read_again(arn, head)
                 state = self.state(arn)
 
+    def counts(self, record: ExecutionRecord) -> Counts:
+        """Return the counts of an execution; those that the store does not have are counted and kept."""
+        if record.counts is not None:
+            return record.counts
+        events = [_decoded(record.arn, data) for data in self._store.events(record.arn)]
+        if not events:
+            return Counts(operations=0, attempts=0)  # It was deleted since.
+        counts = _counts(_fold(None, events))
+        self._store.count(record.arn, len(events), counts)
+        return counts
+
     def forget(self, arn: str) -> None:
         """Drop the cached state of an execution."""
         self._cache.pop(arn, None)
@@ -143,6 +156,7 @@ class Repository:
                 status=new_state.status,
                 is_open=not new_state.is_closed,
                 ended_at=new_state.ended_at,
+                counts=_counts(new_state),
             ),
         )
         entry.state, entry.head = new_state, head + len(events)
@@ -193,6 +207,11 @@ def _fold(state: ExecutionState | None, events: list[Event]) -> ExecutionState:
         state = machine.evolve(state, event)
     assert state is not None
     return state
+
+
+def _counts(state: ExecutionState) -> Counts:
+    # The first entry is the execution itself.
+    return Counts(operations=len(state.order) - 1, attempts=state.attempts)
 
 
 def _decoded(arn: str, data: bytes) -> Event:

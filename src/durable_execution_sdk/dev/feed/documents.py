@@ -81,7 +81,9 @@ class FeedDocuments:
                 ended_at=execution.ended_at,
             )
         held = self._emulator.holds.reason(record.arn) if record.is_open else None
-        document = record_document(record, executions, processes, held)
+        document = record_document(
+            record, self._emulator.counts(record), executions, processes, held
+        )
         waiting = cast("list[Document]", document["waiting"])
         document["waiting_count"] = len(waiting)
         document["waiting"] = waiting[:MOST_WAITING]

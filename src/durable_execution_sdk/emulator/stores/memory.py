@@ -10,6 +10,7 @@ import msgspec
 from durable_execution_sdk.emulator.stores.leases import Leases, MemoryLeases
 from durable_execution_sdk.emulator.stores.store import (
     ConflictError,
+    Counts,
     ExecutionRecord,
     NameTakenError,
     Search,
@@ -65,9 +66,17 @@ class MemoryStore:
                 status=standing.status,
                 is_open=standing.is_open,
                 ended_at=standing.ended_at,
+                counts=standing.counts,
             )
             if not standing.is_open:
                 self._open.pop(arn, None)
+
+    def count(self, arn: str, head: int, counts: Counts) -> None:
+        """Keep the counts of an execution, unless it has another number of events than ``head``."""
+        with self._lock:
+            record = self._records.get(arn)
+            if record is not None and record.head == head:
+                self._records[arn] = msgspec.structs.replace(record, counts=counts)
 
     def events(self, arn: str, after: int = 0) -> list[bytes]:
         """Return the events after the first ``after``."""

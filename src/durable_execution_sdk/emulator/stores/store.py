@@ -28,8 +28,18 @@ class NameTakenError(Exception):
     """An execution with this name exists."""
 
 
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers of an execution's operations, and of the attempts of its steps and polls that have begun."""
+
+    operations: int
+    attempts: int
+
+
 class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution in the index. ``head`` is the number of its events, ``number`` its rank by creation."""
+    """An execution in the index. ``head`` is the number of its events, ``number`` its rank by creation.
+
+    ``counts`` is ``None`` if a release that kept none has written its last event.
+    """
 
     arn: str
     name: str
@@ -41,6 +51,7 @@ class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: int | None = None
     head: int = 0
     number: int = 0
+    counts: Counts | None = None
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +60,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     is_open: bool
     ended_at: int | None = None
+    counts: Counts | None = None
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +97,10 @@ class Store(Protocol):
 
     def append(self, arn: str, after: int, events: Sequence[bytes], standing: Standing) -> None:
         """Append events, all or none; raise ``ConflictError`` unless exactly ``after`` are stored."""
+        ...
+
+    def count(self, arn: str, head: int, counts: Counts) -> None:
+        """Keep the counts of an execution, unless it has another number of events than ``head``."""
         ...
 
     def events(self, arn: str, after: int = 0) -> list[bytes]:

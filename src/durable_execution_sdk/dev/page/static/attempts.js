@@ -14,8 +14,10 @@ const MOST = 12;
 
 /** Shows the last attempts. `version` changes when they do. @param {{arn: string, operation: Operation, version: string}} shown */
 export function attemptsView({ arn, operation, version }) {
-    const { value, failure } = latest(`attempts ${arn} ${operation.id}`, version, () =>
-        /** @type {Promise<Answer>} */ (attempts(arn, operation.id, MOST)),
+    const { value, failure } = latest(
+        `attempts ${arn} ${operation.id}`,
+        version,
+        () => /** @type {Promise<Answer>} */ (attempts(arn, operation.id, MOST)),
     );
     const list = value?.attempts ?? [];
     const hidden = (value?.count ?? 0) - list.length;
