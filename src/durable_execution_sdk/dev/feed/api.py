@@ -86,6 +86,7 @@ class _FeedRoute(BaseRoute):
             _Entry("GET", _EXECUTION, self._quick(queries.execution)),
             _Entry("GET", f"{_EXECUTION}/payload", self._quick(queries.payload)),
             _Entry("GET", f"{_EXECUTION}/attempts", self._quick(queries.attempts)),
+            _Entry("GET", f"{_EXECUTION}/source", self._quick(queries.source)),
             _Entry("GET", f"{_EXECUTION}/logs", self._quick(queries.logs)),
             _Entry("GET", f"{_EXECUTION}/events", self._execution_events),
             _Entry("GET", "/_durable/callbacks", self._quick(queries.callbacks)),

@@ -16,6 +16,7 @@ from durable_execution_sdk.dev.feed.process_documents import place_document
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.timeline import Attempt, Timeline
 from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord
+from durable_execution_sdk.dev.logs.run_table import RunFacts
 from durable_execution_sdk.dev.processes import processes_of
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.runs import Runs
@@ -114,12 +115,21 @@ class FeedDocuments:
             "timers": timers(state),
             "operations": operations(state, timeline, notes, since),
             "invocations": invocations(timeline, state.invocation, self._records(arn), since.head),
-            "places": [place_document(note) for note in notes if note.number > since.place],
+            "places": self.places(arn, since.place),
         }
 
     def notes(self, arn: str) -> Sequence[CodeNote]:
         """Return the notes about an execution's operations that its functions have sent."""
         return () if self._local.logs is None else self._local.logs.notes(arn)
+
+    def places(self, arn: str, after: int = 0) -> list[Document]:
+        """Build the documents of the positions of operations in the code that changed after a place."""
+        notes = [note for note in self.notes(arn) if note.number > after]
+        if self._local.logs is None or not notes:
+            return []
+        facts = self._local.logs.run_facts(arn)
+        nothing = RunFacts()
+        return [place_document(note, facts.get(note.operation_id, nothing)) for note in notes]
 
     def _records(self, arn: str) -> dict[str, InvocationRecord]:
         """Return what the processes of an execution recorded of its invocations, by request id."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from durable_execution_sdk.dev.functions.host import WorkerView
 from durable_execution_sdk.dev.logs.log_store import LogStore
+from durable_execution_sdk.dev.reload.kept_code import KeptCode
 from durable_execution_sdk.errors import ConfigError
 
 __all__ = ["ProcessView"]
@@ -29,5 +30,6 @@ class ProcessView:
 
     workers: Callable[[], Sequence[WorkerView]] = _no_workers
     logs: LogStore | None = None
+    code: KeptCode | None = None
     publish: Callable[[str], str] = _no_versions
     set_alias: Callable[[str, str, str], object] = _no_versions

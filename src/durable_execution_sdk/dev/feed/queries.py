@@ -11,11 +11,16 @@ from durable_execution_sdk.dev.feed.attempts import attempt_document, attempts_o
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments
 from durable_execution_sdk.dev.feed.position import Position
-from durable_execution_sdk.dev.feed.process_documents import function_documents, line_document
+from durable_execution_sdk.dev.feed.process_documents import (
+    function_documents,
+    line_document,
+    source_files,
+)
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.reader import TimelineReader
 from durable_execution_sdk.dev.feed.references import arn_of
 from durable_execution_sdk.dev.functions.records import LogLine
+from durable_execution_sdk.dev.reload.kept_code import MOST_SOURCE_BYTES
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import Search
 from durable_execution_sdk.engine.rejections import invalid, not_found
@@ -135,6 +140,20 @@ class Queries:
             "count": len(attempts),
             "attempts": [attempt_document(each) for each in attempts[-limit:]],
         }
+
+    def source(self, incoming: Incoming) -> Document:
+        """Show the source of a file in which an operation of an execution was called."""
+        arn, file = self.arn(incoming), incoming.required("file")
+        files = source_files(self._documents.places(arn))
+        if file not in files or self._local.code is None:
+            raise not_found(f"No operation of {arn} is known to have been called in {file!r}.")
+        source = self._local.code.read(self._emulator.snapshot(arn).code, file)
+        if source is None:
+            raise not_found(
+                f"The source of {file} is not there any more, or it is larger than"
+                f" {MOST_SOURCE_BYTES >> 20} MB."
+            )
+        return {"file": file, "text": source.text, "is_kept": source.is_kept}
 
     def watched(self, incoming: Incoming) -> dict[str, Position]:
         """Read the executions to watch, each with the position after which its changes are wanted."""

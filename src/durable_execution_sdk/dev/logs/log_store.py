@@ -15,7 +15,14 @@ from pathlib import Path
 
 import msgspec
 
-from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord, LogLine
+from durable_execution_sdk.dev.functions.records import (
+    CodeNote,
+    InvocationRecord,
+    LogLine,
+    RunNote,
+)
+from durable_execution_sdk.dev.logs import run_table
+from durable_execution_sdk.dev.logs.run_table import RunFacts
 from durable_execution_sdk.dev.logs.schema import LOGS
 from durable_execution_sdk.emulator.stores.sqlite_file import SqliteFile
 from durable_execution_sdk.errors import StoreError
@@ -27,6 +34,7 @@ MOST_BYTES = 256 << 20
 """Size of the file above which the older half of the lines goes."""
 
 _WRITES_BETWEEN_BOUNDS = 200
+_TABLES = ("lines", "invocations", "notes", "runs")
 _LINE = "number, arn, request_id, operation_id, function, version, at, stream, text"
 # The schema of the type that the same note names; a note without a type says nothing of it.
 _SCHEMA = (
@@ -120,6 +128,10 @@ class LogStore:
             schemas=schemas,
         )
 
+    def add_run_notes(self, notes: list[RunNote]) -> None:
+        """Keep starts of attempts, and lines at which code waits."""
+        self._attempt(lambda db: run_table.add(db, notes))
+
     def lines(
         self,
         arn: str | None,
@@ -183,11 +195,15 @@ class LogStore:
         )
         return rows[0] if rows else (None, None)
 
+    def run_facts(self, arn: str) -> dict[str, RunFacts]:
+        """Return what runs of an execution have told of its operations, by id."""
+        return run_table.facts_of(self._file, arn)
+
     def forget(self, arn: str) -> None:
         """Delete all records of an execution."""
 
         def delete(db: sqlite3.Connection) -> None:
-            for table in ("lines", "invocations", "notes"):
+            for table in _TABLES:
                 db.execute(f"DELETE FROM {table} WHERE arn = ?", (arn,))  # noqa: S608 - ours
 
         self._attempt(delete)
@@ -237,7 +253,7 @@ def was_served(store: Path, arn: str) -> bool:
 
 
 def _keep_bounds(db: sqlite3.Connection) -> None:
-    for table in ("lines", "invocations", "notes"):
+    for table in _TABLES:
         db.execute(
             f"DELETE FROM {table} WHERE number <= (SELECT max(number) FROM {table}) - ?",  # noqa: S608 - ours
             (MOST_ROWS,),

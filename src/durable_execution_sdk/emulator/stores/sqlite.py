@@ -255,7 +255,9 @@ def _numbers(counts: Counts | None) -> tuple[int | None, int | None]:
 def _record(row: _Row) -> ExecutionRecord:
     arn, name, function, version, status, is_open, started_at, ended_at, head, number = row[:10]
     operations, attempts = row[10:]
-    has_counts = operations is not None and attempts is not None
+    counts = None
+    if operations is not None and attempts is not None:
+        counts = Counts(operations=operations, attempts=attempts)
     return ExecutionRecord(
         arn=arn,
         name=name,
@@ -267,5 +269,5 @@ def _record(row: _Row) -> ExecutionRecord:
         ended_at=ended_at,
         head=head,
         number=number,
-        counts=Counts(operations=operations, attempts=attempts) if has_counts else None,
+        counts=counts,
     )
