@@ -57,6 +57,11 @@ export function payload(arn, kind, operation) {
     return get(`${executionPath(arn)}/payload`, { kind, operation });
 }
 
+/** Reads a source file that an execution ran. @param {string} arn @param {string} file */
+export function source(arn, file) {
+    return get(`${executionPath(arn)}/source`, { file });
+}
+
 /** Reads the last attempts of an operation. @param {string} arn @param {string} operation @param {number} limit */
 export function attempts(arn, operation, limit) {
     return get(`${executionPath(arn)}/attempts`, { operation, limit: String(limit) });

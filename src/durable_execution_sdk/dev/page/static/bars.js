@@ -123,7 +123,8 @@ function label({ operation, isGroup, inside }, top, { left, right }, plot) {
         (operation.end_timestamp ? Date.parse(operation.end_timestamp) : plot.now) -
         Date.parse(operation.start_timestamp);
     // The start of a step that was recorded with its end is not known.
-    const took = length > 0 || isGroup ? `  ${duration(length)}` : "";
+    const about = operation.recorded_start_timestamp ? "≈ " : "";
+    const took = length > 0 || isGroup ? `  ${about}${duration(length)}` : "";
     const attempts = operation.attempts.length > 1 ? `, ${operation.attempts.length} attempts` : "";
     const text = `${title(operation)}${isGroup ? ` (${inside.toLocaleString("en")})` : ""}${took}${attempts}`;
     const room = 6.6 * text.length;

@@ -4,6 +4,7 @@ import { fork } from "./actions.js";
 import { answerForm } from "./answer_form.js";
 import { attemptsView } from "./attempts.js";
 import { executionNow } from "./clock.js";
+import { codeLink } from "./code_tab.js";
 import { drawAfter } from "./draw.js";
 import { duration, exactTime, utc, visible } from "./format.js";
 import { copyButton, errorView, payloadView } from "./payloads.js";
@@ -152,11 +153,18 @@ function facts(model, operation, now) {
     const began = Date.parse(operation.start_timestamp);
     const end = operation.end_timestamp ? Date.parse(operation.end_timestamp) : now;
     const place = model.places.get(operation.id);
+    const isWaiting = operation.end_timestamp === null && !model.document?.execution.end_timestamp;
     /** @type {[string, Child][]} */
     const list = [
         ["Began", h("span", { title: utc(operation.start_timestamp) }, exactTime(operation.start_timestamp))],
+        [
+            "Recorded",
+            operation.recorded_start_timestamp &&
+                `${exactTime(operation.recorded_start_timestamp)}: its process told when it really began`,
+        ],
         ["Took", end > began ? duration(end - began) : "not known: its start was recorded with its end"],
-        ["Code", place ? `${visible(place.file)}:${place.line}, in ${visible(place.function)}` : null],
+        ["Code", place && codeLink(model.arn, place, operation.id)],
+        ["Waits at", place?.awaited_at && isWaiting && codeLink(model.arn, place.awaited_at, operation.id)],
         ["Function", operation.function_name && visible(operation.function_name)],
         [
             "Invoked",

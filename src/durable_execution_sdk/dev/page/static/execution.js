@@ -2,6 +2,7 @@
 
 import { actionBar } from "./actions.js";
 import { executionNow, passes } from "./clock.js";
+import { codeTab } from "./code_tab.js";
 import { drawAfter } from "./draw.js";
 import { drawer } from "./drawer.js";
 import { duration, exactTime, time, utc, visible } from "./format.js";
@@ -83,6 +84,8 @@ function content(model, document) {
             return payloads(model, document);
         case "logs":
             return logsTab(model);
+        case "code":
+            return codeTab(model);
         case "invocations":
             return invocationsTab(model);
         default:
