@@ -146,6 +146,16 @@ def test_callbacks_and_functions_are_listed(client: Client) -> None:
     assert functions[0]["durable"] is True
 
 
+def test_the_inputs_of_a_function_are_told_each_once_the_newest_first(client: Client) -> None:
+    for name, payload in (("a", {"n": 1}), ("b", {"n": 2}), ("c", {"n": 1}), ("d", "x" * 70_000)):
+        client.start("order", name, payload)
+    inputs = client.get("/_durable/functions/order/inputs")["inputs"]
+    assert inputs == ['{"n": 1}', '{"n": 2}']
+    assert client.get("/_durable/functions/outer/inputs") == {"inputs": []}
+    status, text = client.refused("/_durable/functions/nothing/inputs")
+    assert status == 404 and "no function 'nothing'" in text
+
+
 def rows_until(
     messages: Iterator[dict[str, Any]], seen: list[dict[str, Any]], name: str, activity: str = ""
 ) -> dict[str, Any]:

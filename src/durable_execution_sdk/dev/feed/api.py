@@ -93,6 +93,7 @@ class _FeedRoute(BaseRoute):
             _Entry("GET", _CALLBACK, self._quick(queries.callback)),
             _Entry("POST", f"{_CALLBACK}/succeed", self._quick(actions.succeed)),
             _Entry("GET", "/_durable/functions", self._quick(queries.functions)),
+            _Entry("GET", f"{_FUNCTION}/inputs", self._quick(queries.inputs)),
             _Entry("GET", "/_durable/time", self._quick(queries.time)),
             _Entry("GET", "/_durable/events", self._events),
             _Entry("POST", f"{_FUNCTION}/versions", self._slow(actions.publish)),

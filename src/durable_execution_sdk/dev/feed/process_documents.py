@@ -8,6 +8,7 @@ from typing import Any
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.functions.records import CodeNote, LogLine
 from durable_execution_sdk.dev.logs.run_table import RunFacts
+from durable_execution_sdk.dev.reload.rehearsal_results import FunctionReload
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.rendering.times import iso
 
@@ -46,9 +47,24 @@ def function_documents(emulator: Emulator, local: ProcessView) -> list[_Document
                     "versions": emulator.functions.versions(name),
                     "aliases": emulator.functions.aliases(name),
                     "workers": workers.get(name, []),
+                    "reload": _reload_document(local.reload_of(name)),
                 }
             )
     return documents
+
+
+def _reload_document(reload: FunctionReload | None) -> _Document | None:
+    if reload is None:
+        return None
+    return {
+        "loaded_at": iso(reload.loaded_at),
+        "is_broken": reload.is_broken,
+        **{str(outcome): count for outcome, count in reload.counts.items()},
+        "rehearsed": [
+            {"durable_execution_arn": each.arn, "outcome": each.outcome, "text": each.text}
+            for each in reload.results
+        ],
+    }
 
 
 def line_document(line: LogLine) -> _Document:

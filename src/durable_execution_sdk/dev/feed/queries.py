@@ -18,6 +18,7 @@ from durable_execution_sdk.dev.feed.process_documents import (
 )
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.reader import TimelineReader
+from durable_execution_sdk.dev.feed.recent_inputs import recent_inputs
 from durable_execution_sdk.dev.feed.references import arn_of
 from durable_execution_sdk.dev.functions.records import LogLine
 from durable_execution_sdk.dev.reload.kept_code import MOST_SOURCE_BYTES
@@ -193,6 +194,13 @@ class Queries:
         del incoming
         number = self._changes.number
         return {"number": number, "functions": function_documents(self._emulator, self._local)}
+
+    def inputs(self, incoming: Incoming) -> Document:
+        """List the inputs with which a function was started last."""
+        name = incoming.path["Function"]
+        if name not in self._emulator.functions.names:
+            raise not_found(f"There is no function {name!r}.")
+        return {"inputs": recent_inputs(self._emulator, name)}
 
     def time(self, incoming: Incoming) -> Document:
         """Tell the time of the server, and the way in which it passes for executions that are started."""

@@ -134,6 +134,12 @@ class LoadedCode:
             directory=surroundings.directory,
         )
 
+    def functions_in(self, files: Collection[str]) -> list[str]:
+        """Return the names of the functions in these files."""
+        return [
+            name for name, each in self._loaded.items() if str(each.declaration.source) in files
+        ]
+
     def close(self) -> None:
         """Remove the sources that were kept."""
         shutil.rmtree(self._folder, ignore_errors=True)

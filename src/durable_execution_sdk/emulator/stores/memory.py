@@ -83,6 +83,11 @@ class MemoryStore:
         with self._lock:
             return self._events.get(arn, [])[after:]
 
+    def first_event(self, arn: str) -> bytes | None:
+        """Return the first event of an execution; ``None`` if there is none."""
+        with self._lock:
+            return next(iter(self._events.get(arn, ())), None)
+
     def find(self, arn: str) -> ExecutionRecord | None:
         """Find an execution by its ARN."""
         return self._records.get(arn)

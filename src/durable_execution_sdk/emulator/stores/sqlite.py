@@ -125,6 +125,15 @@ class SqliteStore:
         )
         return [row[0] for row in rows]
 
+    def first_event(self, arn: str) -> bytes | None:
+        """Return the first event of an execution; ``None`` if there is none."""
+        rows: list[tuple[bytes]] = self._file.read(
+            "SELECT CAST(json AS BLOB) FROM events"
+            " WHERE execution = (SELECT number FROM executions WHERE arn = ?) AND seq = 1",
+            (arn,),
+        )
+        return rows[0][0] if rows else None
+
     def find(self, arn: str) -> ExecutionRecord | None:
         """Find an execution by its ARN."""
         return self._find("arn", arn)

@@ -107,6 +107,10 @@ class Store(Protocol):
         """Return the events after the first ``after``."""
         ...
 
+    def first_event(self, arn: str) -> bytes | None:
+        """Return the first event of an execution; ``None`` if there is none."""
+        ...
+
     def find(self, arn: str) -> ExecutionRecord | None:
         """Find an execution by its ARN."""
         ...
