@@ -53,6 +53,35 @@ def test_an_execution_is_told_with_attempts_and_invocations_and_no_payloads(
     assert "word" not in str(document)
 
 
+def test_an_invocation_tells_what_it_replayed_and_what_it_ran(client: Client) -> None:
+    client.start("outer", "o")
+    row = client.until_waiting("o")
+    client.answer(row)
+    client.until_ended("o")
+    document = client.get(execution("o"))
+    [invoke] = document["operations"]
+    first, second = document["invocations"]
+    assert (first["replayed"], first["began"], first["attempts"]) == (0, 1, 0)
+    assert (second["replayed"], second["began"], second["attempts"]) == (1, 0, 0)
+    assert (first["ran"], second["ran"]) == ([invoke["id"]], [])
+    inner = client.get(execution(invoke["invoked_execution_arn"]))
+    first, second = inner["invocations"]
+    assert (first["replayed"], first["began"], first["attempts"]) == (0, 4, 2)
+    assert first["ran"] == [each["id"] for each in inner["operations"]]
+    assert (second["replayed"], second["began"], second["attempts"]) == (4, 0, 0)
+
+
+def test_the_invocation_of_a_fork_replays_what_is_kept(client: Client) -> None:
+    client.start("order", "a")
+    client.until_waiting("a")
+    operations = {each["name"]: each["id"] for each in client.get(execution("a"))["operations"]}
+    client.post(execution("a", "/fork"), {"name": "b", "before": operations["charge"]})
+    client.until_waiting("b")
+    *_, last = client.get(execution("b"))["invocations"]
+    assert (last["replayed"], last["began"], last["attempts"]) == (2, 2, 1)
+    assert last["ran"] == [operations["charge"], operations["approval"]]
+
+
 def test_a_retry_is_told_with_its_time(client: Client) -> None:
     client.start("retries", "r")
     client.until(

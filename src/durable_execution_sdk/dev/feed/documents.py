@@ -14,18 +14,18 @@ from durable_execution_sdk.dev.feed.attempts import error_document, short_attemp
 from durable_execution_sdk.dev.feed.position import Position
 from durable_execution_sdk.dev.feed.process_documents import place_document
 from durable_execution_sdk.dev.feed.process_view import ProcessView
-from durable_execution_sdk.dev.feed.timeline import Attempt, Timeline
+from durable_execution_sdk.dev.feed.timeline import Attempt, Timeline, Work
 from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord
 from durable_execution_sdk.dev.logs.run_table import RunFacts
 from durable_execution_sdk.dev.processes import processes_of
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.runs import Runs
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord
-from durable_execution_sdk.engine.events import ChainedInvokeStarted
 from durable_execution_sdk.engine.execution_time import ExecutionTime
 from durable_execution_sdk.engine.state import ExecutionState, RunningInvocation
 from durable_execution_sdk.engine.views.progress import OperationProgress, progress
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.history import ChainedInvokeStartedDetails
 from durable_execution_sdk.rendering.batch_progress import BatchProgress, batch_progress
 from durable_execution_sdk.rendering.documents import (
     batch_document,
@@ -170,7 +170,7 @@ def operations(
     return [
         _operation(
             each,
-            state.invokes.get(each.operation.id),
+            timeline.invoked.get(each.operation.id),
             timeline.attempts.get(each.operation.id, []),
             batches.get(each.operation.id),
         )
@@ -191,11 +191,13 @@ def invocations(
     """
     ended = [each for each in timeline.invocations if each.position > since]
     documents = [
-        _invocation(each.request_id, each.started_at, each.ended_at, each.error, records)
+        _invocation(each.request_id, each.started_at, each.ended_at, each.error, each.work, records)
         for each in ended
     ]
     if running is not None:
-        documents.append(_invocation(running.request_id, running.started_at, None, None, records))
+        documents.append(
+            _invocation(running.request_id, running.started_at, None, None, timeline.work, records)
+        )
     return documents
 
 
@@ -209,7 +211,7 @@ def timers(state: ExecutionState) -> list[Document]:
 
 def _operation(
     executed: OperationProgress,
-    invoked: ChainedInvokeStarted | None,
+    invoked: ChainedInvokeStartedDetails | None,
     attempts: list[Attempt],
     batch: BatchProgress | None,
 ) -> Document:
@@ -223,7 +225,7 @@ def _operation(
         "end_timestamp": iso(operation.end_timestamp),
         "result_bytes": _size(result_of(operation)),
         "function_name": None if invoked is None else invoked.function_name,
-        "invoked_execution_arn": None if invoked is None else invoked.child_arn,
+        "invoked_execution_arn": None if invoked is None else invoked.durable_execution_arn,
         "attempts": short_attempts(attempts, operation.start_timestamp),
         "progress": batch_document(batch),
     }
@@ -234,6 +236,7 @@ def _invocation(
     started_at: float,
     ended_at: float | None,
     error: ErrorObject | None,
+    work: Work,
     records: dict[str, InvocationRecord],
 ) -> Document:
     record = records.get(request_id)
@@ -245,6 +248,10 @@ def _invocation(
         "process": None if record is None else record.worker,
         "peak_kilobytes": None if record is None else record.peak_kilobytes,
         "init_milliseconds": None if record is None else record.init_milliseconds,
+        "replayed": work.known,
+        "began": work.begun,
+        "attempts": work.attempts,
+        "ran": list(work.ran),
     }
 
 

@@ -6,7 +6,12 @@ from durable_execution_sdk.dev.feed.position import Position
 from durable_execution_sdk.dev.feed.timeline import Timeline
 from durable_execution_sdk.dev.logs.log_store import LogStore
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.engine.events import CallbackHeartbeatReceived, StepReady, decode_event
+from durable_execution_sdk.engine.events import (
+    CallbackHeartbeatReceived,
+    InvocationStarted,
+    StepReady,
+    decode_event,
+)
 from durable_execution_sdk.engine.views.history import history
 
 __all__ = ["TimelineReader"]
@@ -42,6 +47,8 @@ class TimelineReader:
             event = decode_event(encoded)
             if isinstance(event, CallbackHeartbeatReceived | StepReady):
                 self.timeline.touch(event.operation.id, self._head)
+            if isinstance(event, InvocationStarted):
+                self.timeline.begin_invocation()
             for entry in history([event], include_execution_data=True):
                 self.timeline.add(entry, self._head)
         if self._logs is not None:

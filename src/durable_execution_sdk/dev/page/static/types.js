@@ -11,7 +11,7 @@
  * @typedef {[start: number | null, end: number | null, next: number | null, failed: 0 | 1]} ShortAttempt in milliseconds after the operation's start
  * @typedef {{total: number | null, started: number, succeeded: number, failed: number, estimated_end_timestamp: string | null}} Progress
  * @typedef {{id: string, parent_id: string | null, name: string | null, kind: string, status: string, attempt: number | null, waits_for: string | null, until: string | null, callback_id: string | null, error: ErrorDocument | null, start_timestamp: string, end_timestamp: string | null, result_bytes: number | null, function_name: string | null, invoked_execution_arn: string | null, attempts: ShortAttempt[], progress: Progress | null, recorded_start_timestamp?: string}} Operation
- * @typedef {{request_id: string, start_timestamp: string, end_timestamp: string | null, error: ErrorDocument | null, process: number | null, peak_kilobytes: number | null, init_milliseconds: number | null}} Invocation
+ * @typedef {{request_id: string, start_timestamp: string, end_timestamp: string | null, error: ErrorDocument | null, process: number | null, peak_kilobytes: number | null, init_milliseconds: number | null, replayed: number, began: number, attempts: number, ran: string[]}} Invocation
  * @typedef {{kind: string, operation_id: string | null, fires_at: string}} Timer
  * @typedef {{file: string, line: number, function: string | null}} SourceLine
  * @typedef {{operation_id: string, file: string, line: number, function: string, awaited_type: string | null, awaited_at: SourceLine | null, starts: (number | null)[]}} Place
@@ -19,7 +19,8 @@
  * @typedef {{number: number, at: string, stream: string, text: string, request_id: string | null, operation_id: string | null, function_name: string, version: string}} Line
  * @typedef {{callback: string, callback_id: string, durable_execution_name: string, function_name: string, durable_execution_arn: string, path: string[], start_timestamp: string, until: string | null}} Callback
  * @typedef {{process: number, version: string, request_id: string | null, durable_execution_arn: string | null}} Worker
- * @typedef {{function_name: string, function_arn: string, durable: boolean, timeout: number, memory_size: number, execution_timeout: number | null, retention_period_in_days: number | null, versions: string[], aliases: Record<string, string>, workers: Worker[]}} FunctionDocument
+ * @typedef {{loaded_at: string, is_broken: boolean, fine: number, held: number, unknown: number, rehearsed: {durable_execution_arn: string, outcome: "fine" | "held" | "unknown", text: string | null}[]}} Reload
+ * @typedef {{function_name: string, function_arn: string, durable: boolean, timeout: number, memory_size: number, execution_timeout: number | null, retention_period_in_days: number | null, versions: string[], aliases: Record<string, string>, workers: Worker[], reload: Reload | null}} FunctionDocument
  */
 
 /** The states of an execution's details. @typedef {"loading" | "ready" | "gone"} Loading */
