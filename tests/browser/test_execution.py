@@ -200,6 +200,23 @@ def test_a_function_is_started_with_an_earlier_input(page: Page, client: Client)
     )
 
 
+def test_an_execution_that_is_deleted_while_it_is_looked_at(
+    page: Page, client: Client, complaints: Complaints
+) -> None:
+    arn = client.start("order", "first")
+    client.answer(client.until_waiting("first"))
+    client.until_ended("first")
+    page.goto(address(arn))
+    expect(page.get_by_role("link", name="✓ approval")).to_be_visible()
+    client.server.emulator.delete(arn)
+    expect(page.get_by_role("status").filter(has_text="This execution was deleted")).to_be_visible()
+    expect(page.get_by_role("link", name="✓ approval")).to_be_visible()
+    expect(page.get_by_role("button", name="Rerun…")).to_have_count(0)
+    complaints.are_allowed = True
+    page.reload()
+    expect(page.get_by_text("was deleted")).to_be_visible()
+
+
 def test_an_execution_that_is_not_there(page: Page, complaints: Complaints) -> None:
     complaints.are_allowed = True
     page.goto("/executions/nothing/timeline")

@@ -185,6 +185,19 @@ def test_the_inputs_of_a_function_are_told_each_once_the_newest_first(client: Cl
     assert status == 404 and "no function 'nothing'" in text
 
 
+def test_an_execution_that_was_deleted_is_told_from_one_that_never_was(client: Client) -> None:
+    arn = client.start("order", "a")
+    client.answer(client.until_waiting("a"))
+    client.until_ended("a")
+    client.server.emulator.delete(arn)
+    for reference in ("a", arn):
+        status, text = client.refused(execution(reference))
+        assert status == 404 and "was deleted" in text
+    for reference in ("b", "%", f"{arn}x", ""):
+        status, text = client.refused(execution(reference))
+        assert status == 404 and "There is no" in text
+
+
 def rows_until(
     messages: Iterator[dict[str, Any]], seen: list[dict[str, Any]], name: str, activity: str = ""
 ) -> dict[str, Any]:

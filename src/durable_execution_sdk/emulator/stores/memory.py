@@ -119,6 +119,10 @@ class MemoryStore:
                 self._open.pop(arn, None)
                 del self._events[arn], self._names[record.name]
 
+    def was_deleted(self, reference: str) -> bool:
+        """Return ``False``: deletions are not kept."""
+        return False
+
     def pulse(self) -> int:
         """Return a number that changes with each write."""
         return self._writes

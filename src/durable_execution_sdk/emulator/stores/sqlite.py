@@ -194,6 +194,16 @@ class SqliteStore:
         if deleted:
             self._deleted.add(number)
 
+    def was_deleted(self, reference: str) -> bool:
+        """Return ``True`` if an execution with this name or ARN is among the last 10,000 that were deleted."""
+        return bool(
+            self._file.read(
+                "SELECT 1 FROM deletions WHERE arn = ?"
+                " OR instr(arn, '/durable-execution/' || ? || '/') LIMIT 1",
+                (reference, reference),
+            )
+        )
+
     def pulse(self) -> int:
         """Return a number that changes when another connection has written."""
         return self._file.pulse()

@@ -131,6 +131,10 @@ class Store(Protocol):
         """Delete an execution and its events; its name is free again."""
         ...
 
+    def was_deleted(self, reference: str) -> bool:
+        """Return ``True`` if an execution with this name or ARN was there and was deleted, as far as is known."""
+        ...
+
     def pulse(self) -> int:
         """Return a number that changes when another writer has written."""
         ...

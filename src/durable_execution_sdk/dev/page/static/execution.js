@@ -47,6 +47,7 @@ export function executionScreen() {
     return h(
         "main",
         { class: "screen execution", key: "execution" },
+        model.state === "gone" && purged(model),
         header(model, document),
         heldNotice(model),
         h(
@@ -70,6 +71,16 @@ export function executionScreen() {
             h("div", { class: "pane", key: state.address.tab }, content(model, document)),
             drawer(model),
         ),
+    );
+}
+
+/** An execution that was deleted while it was looked at. @param {ExecutionModel} model */
+function purged(model) {
+    return h(
+        "p",
+        { class: "bad message", key: "purged", role: "status" },
+        `${model.failure} This is what was read of it; payloads that were not looked at are gone. `,
+        h("a", { href: "/executions" }, "All executions"),
     );
 }
 
@@ -128,7 +139,7 @@ function header(model, document) {
                 h("a", { href: executionAddress(document.forked_from.durable_execution_arn) }, "Fork of"),
             copyButton(execution.durable_execution_arn, "Copy ARN"),
         ),
-        actionBar(/** @type {ExecutionDocument} */ (model.whole())),
+        model.state !== "gone" && actionBar(/** @type {ExecutionDocument} */ (model.whole())),
         document.error &&
             isEnded(execution.status) &&
             h(
@@ -136,7 +147,7 @@ function header(model, document) {
                 { class: "bad message", key: "error" },
                 visible(`${document.error.error_type ?? "Error"}: ${document.error.error_message ?? ""}`),
             ),
-        isOpen && !execution.held && waiting(model, document, now),
+        isOpen && !execution.held && model.state !== "gone" && waiting(model, document, now),
     );
 }
 
