@@ -91,6 +91,37 @@ def test_a_step_has_the_length_that_its_process_saw(own_page: Page, session: Ses
     expect(panel).to_contain_text("its process told when it really began")
 
 
+REAL_STARTS = [
+    ([[0, 0, None, 0]], [-300], [[0, 300, None, 0]]),
+    # The delay before the second attempt, and its real start.
+    ([[0, 0, 9, 1], [12, 12, None, 0]], [-5, 10], [[0, 5, 14, 1], [15, 17, None, 0]]),
+    # A start that is not known, and starts that do not fit the log: time was paused, or an attempt ran again.
+    ([[0, 0, 9, 1], [12, 12, None, 0]], [None, 11], [[0, 0, 9, 1], [11, 12, None, 0]]),
+    ([[0, 9, 11, 1], [12, 12, None, 0]], [5, 13], [[0, 9, 11, 1], [12, 12, None, 0]]),
+    ([[0, 9, 11, 1], [12, 12, None, 0]], [None, 4], [[0, 9, 11, 1], [12, 12, None, 0]]),
+    # One that runs, and one whose start was not recorded.
+    ([[0, None, None, 0]], [-20], [[0, None, None, 0]]),
+    ([[None, 40, None, 0]], [15], [[15, 40, None, 0]]),
+    ([], [-20], []),
+]
+
+
+def test_real_starts_stand_in_for_recorded_ones_where_they_fit(page: Page) -> None:
+    page.goto("/functions")
+    begin = 1_796_006_177_326
+    for attempts, starts, expected in REAL_STARTS:
+        operation = {"start_timestamp": "2026-11-30T02:36:17.326Z", "attempts": attempts}
+        place = {"starts": [None if start is None else begin + start for start in starts]}
+        joined = page.evaluate(
+            "async ([operation, place]) =>"
+            " (await import('/page/real_starts.js')).withRealStarts(operation, place)",
+            [operation, place],
+        )
+        assert joined["attempts"] == expected
+        is_earlier = bool(attempts) and starts[0] is not None and starts[0] < 0
+        assert ("recorded_start_timestamp" in joined) == is_earlier
+
+
 def test_functions_that_tell_no_lines_have_none(page: Page, client: Client) -> None:
     arn = client.start("order", "first")
     client.until_waiting("first")

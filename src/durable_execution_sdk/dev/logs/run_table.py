@@ -20,7 +20,7 @@ _MOST_ATTEMPTS = 1_000
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs have told of an operation; ``starts`` has the milliseconds of each attempt, by its number."""
+    """Facts that runs have told of an operation; ``starts`` has the milliseconds of each attempt, by its number."""
 
     awaited_at: CodeLine | None = None
     starts: Mapping[int, int] = {}
@@ -66,7 +66,8 @@ def _merged(db: sqlite3.Connection, notes: Iterable[RunNote]) -> dict[tuple[str,
         facts = after[key]
         starts = dict(facts.starts)
         if note.attempt is not None and note.started_at is not None:
-            starts[note.attempt] = note.started_at
+            # After a crash an attempt that was interrupted runs again under its number.
+            starts[note.attempt] = min(note.started_at, starts.get(note.attempt, note.started_at))
             for number in sorted(starts)[:-_MOST_ATTEMPTS]:
                 del starts[number]
         after[key] = RunFacts(awaited_at=note.awaited_at or facts.awaited_at, starts=starts)

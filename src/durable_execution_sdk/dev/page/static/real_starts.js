@@ -40,14 +40,18 @@ export function withRealStarts(operation, place) {
 }
 
 /**
- * Returns the real start of an attempt; null if none is known, or the clocks do not agree: time may have been paused.
+ * Returns the real start of an attempt, if it was before the recorded one; null if none is known, or the clocks do not
+ * agree: time may have been paused.
  * @param {ShortAttempt[]} attempts @param {number} index @param {number} recorded @param {(number | null)[]} starts
  */
 function realStart(attempts, index, recorded, starts) {
     const at = starts[index] ?? null;
-    const end = attempts[index]?.[1] ?? null;
+    const [start = null, end = null] = attempts[index] ?? [];
     const before = attempts[index - 1]?.[1] ?? null;
     const isFitting =
-        at !== null && (end === null || at <= recorded + end) && (before === null || at >= recorded + before);
+        at !== null &&
+        (start === null || at < recorded + start) &&
+        (end === null || at <= recorded + end) &&
+        (before === null || at >= recorded + before);
     return isFitting ? at : null;
 }
