@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from durable_execution_sdk.dev.functions.code_notes import NotingRun
-from durable_execution_sdk.dev.notes.run_notes import NotedBodies
+from durable_execution_sdk.dev.functions.notes.run_notes import NotedBodies
 from durable_execution_sdk.replay.dry_run import DryRun
 from durable_execution_sdk.replay.rehearsal import Rehearsal
 from durable_execution_sdk.runtime.bodies import Bodies

@@ -47,7 +47,7 @@ class Work(msgspec.Struct, kw_only=True):
     known: int
     begun: int = 0
     attempts: int = 0
-    ran: dict[str, None] = msgspec.field(default_factory=dict)
+    ran: dict[str, None] = msgspec.field(default_factory=dict[str, None])
 
 
 class Invocation(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,8 +17,8 @@ from typing import Any, TypeGuard
 
 import msgspec
 
+from durable_execution_sdk.dev.functions.notes.run_notes import NotedBodies, RunNotes, waiting_notes
 from durable_execution_sdk.dev.functions.records import NOTES_PATH, CodeNote, RunNote
-from durable_execution_sdk.dev.notes.run_notes import NotedBodies, RunNotes, waiting_notes
 from durable_execution_sdk.dev.schemas.type_schemas import type_schema
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.operations.callback import CallbackOperation
