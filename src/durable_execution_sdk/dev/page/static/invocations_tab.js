@@ -82,7 +82,7 @@ function ran(model, each) {
     ].filter((part) => part);
     return h(
         "span",
-        null,
+        { class: "ran" },
         parts.join(", ") || "nothing",
         first.map((operation, index) =>
             h(
