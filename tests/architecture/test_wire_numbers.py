@@ -40,6 +40,11 @@ rendering/outline.py _SHORTEST_SHOWN
 rendering/times.py span()
 serdes/annotations.py _IS_COROUTINE_FUNCTION
 # Sizes of caches, and bounds of memory and of work
+dev/feed/recent_inputs.py _LOOKED_AT
+dev/logs/run_table.py _MOST_ATTEMPTS
+dev/functions/notes/run_notes.py _MOST_WAITING
+dev/reload/kept_code.py MOST_SOURCE_BYTES
+dev/reload/kept_code.py _DIGEST
 aws/framing.py _LARGEST_HEAD
 aws/framing.py maxsize
 dev/functions/launcher.py _watch()

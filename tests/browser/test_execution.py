@@ -183,6 +183,40 @@ def test_a_function_is_started(page: Page) -> None:
     expect(status(page)).to_contain_text("asking")
 
 
+def test_a_function_is_started_with_an_earlier_input(page: Page, client: Client) -> None:
+    client.start("order", "first", {"n": "<b>1</b>"})
+    client.start("order", "second", {"n": 2})
+    client.until_waiting("second")
+    page.goto("/functions")
+    page.locator("article", has_text="order").get_by_role("button", name="Start…").click()
+    expect(page.get_by_label("Input", exact=True)).to_have_value('{\n  "n": 2\n}')
+    page.get_by_label("Recent values of Input").select_option('{ "n": "<b>1</b>" }')
+    expect(page.get_by_label("Input", exact=True)).to_have_value('{\n  "n": "<b>1</b>"\n}')
+    page.get_by_label("Name", exact=True).fill("third")
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.get_by_role("heading", name="third")).to_be_visible()
+    assert client.get(execution("third", "/payload"), kind="input")["payload"] == (
+        '{\n  "n": "<b>1</b>"\n}'
+    )
+
+
+def test_an_execution_that_is_deleted_while_it_is_looked_at(
+    page: Page, client: Client, complaints: Complaints
+) -> None:
+    arn = client.start("order", "first")
+    client.answer(client.until_waiting("first"))
+    client.until_ended("first")
+    page.goto(address(arn))
+    expect(page.get_by_role("link", name="✓ approval")).to_be_visible()
+    client.server.emulator.delete(arn)
+    expect(page.get_by_role("status").filter(has_text="This execution was deleted")).to_be_visible()
+    expect(page.get_by_role("link", name="✓ approval")).to_be_visible()
+    expect(page.get_by_role("button", name="Rerun…")).to_have_count(0)
+    complaints.are_allowed = True
+    page.reload()
+    expect(page.get_by_text("was deleted")).to_be_visible()
+
+
 def test_an_execution_that_is_not_there(page: Page, complaints: Complaints) -> None:
     complaints.are_allowed = True
     page.goto("/executions/nothing/timeline")
@@ -197,7 +231,7 @@ def test_the_number_of_elements_does_not_depend_on_that_of_operations(
     [charge] = [each for each in document["operations"] if each["name"] == "charge"]
 
     def many() -> list[dict[str, Any]]:
-        attempts = [{**charge["attempts"][0], "number": number} for number in range(1, 21)]
+        attempts = charge["attempts"] * 20
         return [
             {
                 **copy.deepcopy(charge),

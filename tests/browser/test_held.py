@@ -78,3 +78,18 @@ def test_it_runs_on_and_fails_as_the_rehearsal_said(browser: Browser, held) -> N
     expect(page.locator("h1 + .status")).to_contain_text("failed")
     expect(page.get_by_text("DeterminismError").first).to_be_visible()
     page.close()
+
+
+def test_the_functions_screen_tells_the_last_load_and_its_rehearsals(
+    browser: Browser, held
+) -> None:
+    rig, _ = held
+    page = browser.new_page(base_url=rig.session.server.url)
+    page.goto("/functions")
+    function = page.get_by_role("article").filter(has_text="order")
+    expect(function).to_contain_text("1 open execution rehearsed with it: 0 fine, 1 held")
+    rehearsals = page.get_by_role("list", name="Rehearsals of order")
+    expect(rehearsals).to_contain_text("! held first the log has: step 'charge'")
+    rehearsals.get_by_role("link", name="first").click()
+    expect(page.get_by_role("heading", name="first", exact=True)).to_be_visible()
+    page.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,34 @@ def test_the_list_is_filtered_by_text_status_function_and_time(durable: Durable,
     refused = durable("list", "--since", "yesterday")
     assert (refused.code, "--since 'yesterday' is no moment" in refused.err) == (2, True)
     assert durable("list", "--status", "sleeping").code == 2
+
+
+def test_the_list_counts_operations_and_attempts_also_of_an_older_store(
+    durable: Durable, file: str
+) -> None:
+    durable("run", f"{file}:quick", "--name", "quick")
+    durable("run", f"{file}:broken", "--name", "broken")
+    durable("run", f"{file}:retries", "--name", "retries", "--no-wait")
+
+    def counts() -> dict[str, tuple[int, int]]:
+        return {
+            each["durable_execution_name"]: (each["operations"], each["attempts"])
+            for each in durable("list", "--json").document
+        }
+
+    first = {"quick": (0, 0), "broken": (1, 1), "retries": (1, 1)}
+    assert counts() == first
+    store = sqlite3.connect(".durable/executions.db")
+    store.execute("UPDATE executions SET operations = NULL, attempts = NULL")
+    store.commit()
+    assert counts() == first
+    kept = "SELECT name, operations, attempts FROM executions"
+    assert {name: tuple(numbers) for name, *numbers in store.execute(kept)} == first
+    store.close()
+    header, *lines = durable("list").out.splitlines()
+    place = header.index("operations")
+    [broken] = [line for line in lines if line.startswith("broken")]
+    assert broken[place:].split()[:2] == ["1", "1"]
 
 
 def test_the_list_says_when_there_are_more(durable: Durable, file: str) -> None:

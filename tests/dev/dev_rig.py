@@ -16,7 +16,12 @@ import botocore.session
 from durable_execution_sdk.dev.functions.declaration import Declaration, Runtime, handler_of
 from durable_execution_sdk.dev.functions.environment import Place
 from durable_execution_sdk.dev.functions.host import ProcessFunctions
-from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord, LogLine
+from durable_execution_sdk.dev.functions.records import (
+    CodeNote,
+    InvocationRecord,
+    LogLine,
+    RunNote,
+)
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -30,7 +35,7 @@ class Records:
     """Keeps records, and lets a test wait for one."""
 
     def __init__(self) -> None:
-        self.all: list[LogLine | InvocationRecord | CodeNote] = []
+        self.all: list[LogLine | InvocationRecord | CodeNote | RunNote] = []
         self._changed = threading.Condition()
 
     def add_lines(self, lines: list[LogLine]) -> None:
@@ -40,6 +45,9 @@ class Records:
         self._add([record])
 
     def add_notes(self, notes: list[CodeNote]) -> None:
+        self._add(notes)
+
+    def add_run_notes(self, notes: list[RunNote]) -> None:
         self._add(notes)
 
     def wait_for(self, matches: Callable[[Any], bool], seconds: float = 20) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -37,18 +38,48 @@ def test_an_execution_is_told_with_attempts_and_invocations_and_no_payloads(
     assert document == client.get(execution(arn))
     assert document["execution"] == row
     assert row["waiting"][0]["path"] == ["approval"]
+    assert row["operations"] == len(document["operations"])
+    assert row["attempts"] == sum(len(each["attempts"]) for each in document["operations"]) == 2
     operations = {each["name"]: each for each in document["operations"]}
     assert list(operations) == ["group", "one", "charge", "approval"]
     assert operations["one"]["parent_id"] == operations["group"]["id"]
     assert operations["one"]["result_bytes"] == 1
-    [attempt] = operations["charge"]["attempts"]
-    assert attempt["error"] == {"error_type": "DeclinedError", "error_message": "no money"}
-    assert attempt["number"] == 1 and attempt["next_attempt_timestamp"] is None
+    [(start, end, following, failed)] = operations["charge"]["attempts"]
+    assert 0 <= start <= end and following is None and failed == 1
     assert operations["approval"]["waits_for"] == "answer"
     [invocation] = document["invocations"]
     assert invocation["end_timestamp"] is not None and invocation["error"] is None
     assert document["input_bytes"] == len('{"secret": "word"}')
     assert "word" not in str(document)
+
+
+def test_an_invocation_tells_what_it_replayed_and_what_it_ran(client: Client) -> None:
+    client.start("outer", "o")
+    row = client.until_waiting("o")
+    client.answer(row)
+    client.until_ended("o")
+    document = client.get(execution("o"))
+    [invoke] = document["operations"]
+    first, second = document["invocations"]
+    assert (first["replayed"], first["began"], first["attempts"]) == (0, 1, 0)
+    assert (second["replayed"], second["began"], second["attempts"]) == (1, 0, 0)
+    assert (first["ran"], second["ran"]) == ([invoke["id"]], [])
+    inner = client.get(execution(invoke["invoked_execution_arn"]))
+    first, second = inner["invocations"]
+    assert (first["replayed"], first["began"], first["attempts"]) == (0, 4, 2)
+    assert first["ran"] == [each["id"] for each in inner["operations"]]
+    assert (second["replayed"], second["began"], second["attempts"]) == (4, 0, 0)
+
+
+def test_the_invocation_of_a_fork_replays_what_is_kept(client: Client) -> None:
+    client.start("order", "a")
+    client.until_waiting("a")
+    operations = {each["name"]: each["id"] for each in client.get(execution("a"))["operations"]}
+    client.post(execution("a", "/fork"), {"name": "b", "before": operations["charge"]})
+    client.until_waiting("b")
+    *_, last = client.get(execution("b"))["invocations"]
+    assert (last["replayed"], last["began"], last["attempts"]) == (2, 2, 1)
+    assert last["ran"] == [operations["charge"], operations["approval"]]
 
 
 def test_a_retry_is_told_with_its_time(client: Client) -> None:
@@ -57,9 +88,39 @@ def test_a_retry_is_told_with_its_time(client: Client) -> None:
         execution("r", "/events"), lambda m: m["data"]["execution"]["activity"] == "suspended"
     )
     [operation] = client.get(execution("r"))["operations"]
-    [attempt] = operation["attempts"]
+    [(start, end, following, failed)] = operation["attempts"]
+    assert failed == 1
+    answer = client.get(execution("r", "/attempts"), operation=operation["id"])
+    [attempt] = answer["attempts"]
+    assert answer["count"] == attempt["number"] == 1
+    assert attempt["error"]["error_type"] == operation["error"]["error_type"]
     assert attempt["next_attempt_timestamp"] == operation["until"]
     assert (operation["waits_for"], operation["attempt"]) == ("retry", 2)
+    for milliseconds, name in (
+        (start, "start_timestamp"),
+        (end, "end_timestamp"),
+        (following, "next_attempt_timestamp"),
+    ):
+        after = moment(attempt[name]) - moment(operation["start_timestamp"])
+        assert after == timedelta(milliseconds=milliseconds)
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def test_attempts_are_those_of_one_operation_and_the_last_ones(client: Client) -> None:
+    arn = client.start("order", "first")
+    client.until_waiting("first")
+    operations = {each["name"]: each for each in client.get(execution("first"))["operations"]}
+    charge = operations["charge"]["id"]
+    [attempt] = client.get(execution(arn, "/attempts"), operation=charge, limit=1)["attempts"]
+    assert attempt["error"] == {"error_type": "DeclinedError", "error_message": "no money"}
+    # A context has none, though its id is in the events of the operations inside it.
+    group = client.get(execution(arn, "/attempts"), operation=operations["group"]["id"])
+    assert group == {"count": 0, "attempts": []}
+    status, text = client.refused(execution(arn, "/attempts?operation=x"))
+    assert status == 404 and "no operation 'x'" in text
 
 
 def test_payloads_are_fetched_apart(client: Client) -> None:
@@ -112,6 +173,29 @@ def test_callbacks_and_functions_are_listed(client: Client) -> None:
     functions = client.get("/_durable/functions")["functions"]
     assert [each["function_name"] for each in functions] == ["order", "outer", "retries", "spread"]
     assert functions[0]["durable"] is True
+
+
+def test_the_inputs_of_a_function_are_told_each_once_the_newest_first(client: Client) -> None:
+    for name, payload in (("a", {"n": 1}), ("b", {"n": 2}), ("c", {"n": 1}), ("d", "x" * 70_000)):
+        client.start("order", name, payload)
+    inputs = client.get("/_durable/functions/order/inputs")["inputs"]
+    assert inputs == ['{"n": 1}', '{"n": 2}']
+    assert client.get("/_durable/functions/outer/inputs") == {"inputs": []}
+    status, text = client.refused("/_durable/functions/nothing/inputs")
+    assert status == 404 and "no function 'nothing'" in text
+
+
+def test_an_execution_that_was_deleted_is_told_from_one_that_never_was(client: Client) -> None:
+    arn = client.start("order", "a")
+    client.answer(client.until_waiting("a"))
+    client.until_ended("a")
+    client.server.emulator.delete(arn)
+    for reference in ("a", arn):
+        status, text = client.refused(execution(reference))
+        assert status == 404 and "was deleted" in text
+    for reference in ("b", "%", f"{arn}x", ""):
+        status, text = client.refused(execution(reference))
+        assert status == 404 and "There is no" in text
 
 
 def rows_until(
@@ -441,8 +525,10 @@ def test_the_page_lists_the_members_of_each_document(client: Client) -> None:
     for operation in document["operations"]:
         assert list(operation) == documented("operation")
         for attempt in operation["attempts"]:
-            assert list(attempt) == documented("attempt")
-    assert any(operation["attempts"] for operation in document["operations"])
+            assert len(attempt) == 4
+    [charge] = [each for each in document["operations"] if each["name"] == "charge"]
+    answer = client.get(execution("a", "/attempts"), operation=charge["id"])
+    assert list(answer["attempts"][0]) == documented("attempt")
     assert list(document["invocations"][0]) == documented("invocation")
     assert list(client.get("/_durable/callbacks")["callbacks"][0]) == documented("callback")
     assert list(client.get("/_durable/functions")["functions"][0]) == documented("function")

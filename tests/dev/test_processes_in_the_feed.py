@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from tests.dev.dev_server_rig import execution
@@ -73,6 +75,9 @@ def client(tmp_path: Path, folder: Path) -> Iterator[SessionClient]:
         yield client
 
 
+Places = dict[str, dict[str, Any]]
+
+
 def line_of(text: str) -> int:
     return 1 + next(number for number, line in enumerate(APP.splitlines()) if text in line)
 
@@ -105,6 +110,72 @@ def test_lines_positions_and_processes_are_told_with_the_execution(
     place = seen[operations["speak"]]
     assert (place["file"], place["function"]) == (str(folder / "app.py"), "order")
     assert place["line"] == line_of("said = await ctx.step(speak, word)")
+
+
+def placed(client: SessionClient, name: str, count: int, fits: Callable[[Places], bool]) -> Places:
+    """Wait until so many operations have a place, and the places fit; return them by the names of operations."""
+    seen: dict[str, Any] = {}
+    names: dict[str, str] = {}
+
+    def has_all(message: dict[str, Any]) -> bool:
+        data = message["data"]
+        names.update({each["id"]: each["name"] for each in data.get("operations", ())})
+        seen.update({each["operation_id"]: each for each in data.get("places", ())})
+        return len(seen) == count and fits({names.get(id_, ""): seen[id_] for id_ in seen})
+
+    client.until(execution(name, "/events"), has_all)
+    return {names[operation_id]: place for operation_id, place in seen.items()}
+
+
+def test_the_starts_of_attempts_and_the_line_at_which_the_code_waits_are_told(
+    client: SessionClient, folder: Path
+) -> None:
+    client.start("order", "a")
+    client.until_waiting("a")
+    places = placed(
+        client,
+        "a",
+        2,
+        lambda each: bool(each["approval"]["awaited_at"] and each["speak"]["starts"]),
+    )
+    assert places["approval"]["awaited_at"] == {
+        "file": str(folder / "app.py"),
+        "line": line_of('name="approval"'),
+        "function": "order",
+    }
+    assert places["approval"]["starts"] == [] and places["speak"]["awaited_at"] is None
+    [start] = places["speak"]["starts"]
+    document = client.get(execution("a"))
+    speak = next(each for each in document["operations"] if each["name"] == "speak")
+    ended = datetime.fromisoformat(speak["end_timestamp"]).timestamp() * 1000
+    began = datetime.fromisoformat(document["execution"]["start_timestamp"]).timestamp() * 1000
+    assert began - 1 <= start <= ended + 1
+
+
+def test_the_source_of_files_is_told_in_which_operations_were_called_and_of_no_other(
+    client: SessionClient, folder: Path
+) -> None:
+    client.start("order", "a")
+    client.until_waiting("a")
+    placed(client, "a", 2, lambda _: True)
+    file = str(folder / "app.py")
+    source = client.get(execution("a", "/source"), file=file)
+    assert source == {"file": file, "text": APP, "is_kept": False}
+    (folder / "secret.txt").write_text("secret")
+    for other in (
+        str(folder / "helper.py"),
+        str(folder / "secret.txt"),
+        f"{folder}/../code/app.py",
+        "app.py",
+        "/etc/passwd",
+    ):
+        query = urlencode({"file": other})
+        status, text = client.refused(execution("a", f"/source?{query}"))
+        assert status == 404 and "No operation of" in text
+    (folder / "app.py").unlink()
+    query = urlencode({"file": file})
+    status, text = client.refused(execution("a", f"/source?{query}"))
+    assert status == 404 and "not there any more" in text
 
 
 def test_lines_are_streamed_and_the_stream_is_resumed_after_them(client: SessionClient) -> None:
@@ -276,6 +347,8 @@ def test_the_page_lists_the_members_of_what_processes_tell(client: SessionClient
     client.until_waiting("a")
     message = client.until(execution("m", "/events"), lambda m: m["data"].get("places"))
     assert list(message["data"]["places"][0]) == documented("place")
+    waits = placed(client, "a", 2, lambda each: bool(each["approval"]["awaited_at"]))
+    assert list(waits["approval"]["awaited_at"]) == documented("source line")
     batch = client.get(execution("m"))["operations"][0]
     assert list(batch["progress"]) == documented("progress")
     assert list(client.get(execution("a", "/logs"))["lines"][0]) == documented("line")

@@ -21,7 +21,7 @@ from durable_execution_sdk.emulator.stores.leases import FileLeases
 from durable_execution_sdk.emulator.stores.schema import APPLICATION_ID, EXECUTIONS, Format
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.emulator.stores.sqlite_file import SqliteFile
-from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Standing
+from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search, Standing
 from durable_execution_sdk.errors import StoreError
 
 RECORD = ExecutionRecord(
@@ -252,10 +252,14 @@ def test_a_file_of_an_older_version_is_migrated_and_keeps_its_executions(tmp_pat
     older = sqlite3.connect(path)
     older.execute("DROP TRIGGER executions_deleted")
     older.execute("DROP TABLE deletions")
+    older.execute("ALTER TABLE executions DROP COLUMN operations")
+    older.execute("ALTER TABLE executions DROP COLUMN attempts")
     older.execute("PRAGMA user_version = 1")
     older.close()
     migrated = SqliteStore(path)
     assert migrated.events(RECORD.arn) == [b"1"]
+    [record] = migrated.search(Search())
+    assert record.counts is None
     migrated.close()
     reopened = sqlite3.connect(path)
     assert reopened.execute("PRAGMA user_version").fetchone() == (EXECUTIONS.version,)
@@ -312,6 +316,8 @@ def test_deletions_are_told_to_those_who_open_a_file_of_version_2(tmp_path: Path
     older = sqlite3.connect(path)
     for statement in schema._TABLES[:-2]:
         older.execute(statement)
+    older.execute("ALTER TABLE executions DROP COLUMN operations")
+    older.execute("ALTER TABLE executions DROP COLUMN attempts")
     older.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     older.execute("PRAGMA user_version = 2")
     older.close()

@@ -8,12 +8,14 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.emulator.stores.store import (
     ConflictError,
+    Counts,
     ExecutionRecord,
     NameTakenError,
     Search,
@@ -65,6 +67,20 @@ def test_an_append_after_an_outdated_event_is_refused_and_changes_nothing(store:
         and stored_record.status == "RUNNING"
         and stored_record.is_open
     )
+
+
+def test_counts_are_kept_with_the_events_to_which_they_belong(store: Store) -> None:
+    one, two = Counts(operations=1, attempts=1), Counts(operations=2, attempts=5)
+    store.create(msgspec.structs.replace(record("a"), counts=one), [b"1"])
+    assert [each.counts for each in store.search(Search())] == [one]
+    store.append("arn:a", 1, [b"2"], msgspec.structs.replace(RUNNING, counts=two))
+    store.count("arn:a", 1, one)
+    store.count("arn:b", 1, one)
+    stored = store.find("arn:a")
+    assert stored is not None and stored.counts == two
+    store.count("arn:a", 2, one)
+    stored = store.find("arn:a")
+    assert stored is not None and stored.counts == one
 
 
 def test_an_append_to_an_unknown_execution_is_a_conflict(store: Store) -> None:

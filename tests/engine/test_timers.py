@@ -81,6 +81,23 @@ def test_attempts_are_counted_when_they_end(running: Execution) -> None:
     assert (details(running).attempt, details(running).result) == (3, "9")
 
 
+@pytest.mark.parametrize("is_start_recorded", [True, False])
+def test_attempts_of_an_execution_are_counted_when_they_begin(
+    running: Execution, is_start_recorded: bool
+) -> None:
+    start = [step("START")] if is_start_recorded else []
+    running.checkpoint(wait(seconds=100), *start, retry(delay=1, error=BOOM))
+    assert running.state.attempts == 1
+    running.tick(1)
+    assert (running.status("s"), running.state.attempts) == ("READY", 1)
+    if is_start_recorded:
+        running.checkpoint(step("START"))
+        assert running.state.attempts == 2
+    running.checkpoint(step("SUCCEED", payload="9"))
+    running.tick(100)
+    assert (running.status("w"), running.state.attempts) == ("SUCCEEDED", 2)
+
+
 def test_the_state_of_a_poll_is_kept_through_its_next_attempt(running: Execution) -> None:
     running.checkpoint(step("START"), retry(delay=1, payload='{"seen":1}'))
     running.tick(1)

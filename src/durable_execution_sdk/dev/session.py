@@ -18,11 +18,18 @@ from durable_execution_sdk.dev.feed.changes import FUNCTIONS
 from durable_execution_sdk.dev.functions.declaration import Declaration
 from durable_execution_sdk.dev.functions.environment import Place
 from durable_execution_sdk.dev.functions.host import ProcessFunctions
-from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord, LogLine
+from durable_execution_sdk.dev.functions.records import (
+    CodeNote,
+    InvocationRecord,
+    LogLine,
+    RunNote,
+)
 from durable_execution_sdk.dev.functions.versions import Versions, versions_path
 from durable_execution_sdk.dev.logs.log_store import LogStore, logs_path
 from durable_execution_sdk.dev.reload.findings import Finding
+from durable_execution_sdk.dev.reload.kept_code import KeptCode
 from durable_execution_sdk.dev.reload.loaded_code import Load
+from durable_execution_sdk.dev.reload.rehearsal_results import RehearsalResults
 from durable_execution_sdk.dev.reload.reloader import Listener, Reloader
 from durable_execution_sdk.dev.server import DEFAULT_PORT, DevServer, ServerOptions
 from durable_execution_sdk.engine.events import Event, ExecutionDeleted
@@ -68,6 +75,7 @@ class DevSession:
         self._is_running: Callable[[str | None], bool] = lambda _: False
         self._reloading = ExitStack()
         self._watcher: Watcher | None = None
+        self._results = RehearsalResults(lambda: self.server.changes.note(FUNCTIONS))
         with ExitStack() as started:
             self.server = DevServer(
                 ServerOptions(
@@ -105,6 +113,8 @@ class DevSession:
         """Let the routes of the server see the processes."""
         view = self.server.processes
         view.workers, view.logs = self.host.workers, self.logs
+        view.code = KeptCode(self._options.store)
+        view.reload_of = self._results.of
         view.publish, view.set_alias = self.versions.publish, self.versions.set_alias
 
     def add(self, declarations: Sequence[Declaration]) -> None:
@@ -133,6 +143,7 @@ class DevSession:
             self._options.store,
             _Announcing(listener, self._announce, self.server.changes.note_execution),
             find,
+            self._results,
         )
         self._reloading.callback(reloader.close)
         found = reloader.start()
@@ -257,4 +268,9 @@ class _Recorder:
     def add_notes(self, notes: list[CodeNote]) -> None:
         """Keep positions."""
         self._logs.add_notes(notes)
+        self._wake()
+
+    def add_run_notes(self, notes: list[RunNote]) -> None:
+        """Keep starts of attempts, and lines at which code waits."""
+        self._logs.add_run_notes(notes)
         self._wake()

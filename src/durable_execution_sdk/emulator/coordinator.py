@@ -20,7 +20,13 @@ from durable_execution_sdk.emulator.other_processes import catch_up
 from durable_execution_sdk.emulator.repository import Repository, is_reusable
 from durable_execution_sdk.emulator.schedule.schedule import Schedule
 from durable_execution_sdk.emulator.stores.group_commit import GroupCommit
-from durable_execution_sdk.emulator.stores.store import NameTakenError, Search, Store
+from durable_execution_sdk.emulator.stores.store import (
+    Counts,
+    ExecutionRecord,
+    NameTakenError,
+    Search,
+    Store,
+)
 from durable_execution_sdk.engine import machine
 from durable_execution_sdk.engine.commands import (
     Command,
@@ -96,6 +102,11 @@ class Coordinator:
         """Return all stored events of an execution."""
         with self.holding():
             return self._repository.events(arn)
+
+    def counts(self, record: ExecutionRecord) -> Counts:
+        """Return the counts of an execution; those that the store does not have are counted and kept."""
+        with self.holding():
+            return self._repository.counts(record)
 
     def recording(self, arn: str) -> Callable[[], list[Event]]:
         """Return a function that decodes and returns the events stored up to now."""

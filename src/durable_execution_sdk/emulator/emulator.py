@@ -33,7 +33,7 @@ from durable_execution_sdk.emulator.steering.execution_times import (
 )
 from durable_execution_sdk.emulator.steering.holds import Holds
 from durable_execution_sdk.emulator.steering.new_executions import fork, rerun
-from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search, Store
+from durable_execution_sdk.emulator.stores.store import Counts, ExecutionRecord, Search, Store
 from durable_execution_sdk.engine.commands import (
     AcceptCode,
     Checkpoint,
@@ -417,6 +417,10 @@ class Emulator:
     def recording(self, arn: str) -> Callable[[], list[Event]]:
         """Return a function that decodes and returns the events stored up to now."""
         return self.coordinator.recording(_checked(arn))
+
+    def counts(self, record: ExecutionRecord) -> Counts:
+        """Return the numbers of an execution's operations and attempts, without reading its log if the store has them."""
+        return self.coordinator.counts(record)
 
     def tally(self, arn: str) -> Tally:
         """Count an execution's invocations, operations and checkpoints."""

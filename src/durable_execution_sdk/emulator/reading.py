@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from durable_execution_sdk.emulator.coordinator import Coordinator
+from durable_execution_sdk.emulator.stores.store import Counts, ExecutionRecord
 from durable_execution_sdk.engine.commands import Command, StartExecution
 from durable_execution_sdk.engine.events import Event
 from durable_execution_sdk.engine.rejections import Rejected, conflict
@@ -26,6 +27,11 @@ class ReadingCoordinator(Coordinator):
     def add(self, events: list[Event]) -> ExecutionState:
         """Refuse to add an execution."""
         raise _only_read()
+
+    def counts(self, record: ExecutionRecord) -> Counts:
+        """Return the counts of an execution; those that the store does not have are counted, and not kept."""
+        with self.holding():
+            return self._repository.counts(record, keeps=False)
 
     def _answer(self, arn: str, command: Command, view: Callable[[ExecutionState], _T]) -> _T:
         raise _only_read()

@@ -14,6 +14,7 @@ import msgspec
 
 from durable_execution_sdk.emulator.stores.store import (
     ConflictError,
+    Counts,
     ExecutionRecord,
     Standing,
     Store,
@@ -97,6 +98,7 @@ class Repository:
                 version=arn.version,
                 status=state.status,
                 started_at=state.started_at,
+                counts=counts_of(state),
             ),
             list(map(encode_event, events)),
         )
@@ -123,6 +125,18 @@ class Repository:
                 self._read_again(arn, head)
                 state = self.state(arn)
 
+    def counts(self, record: ExecutionRecord, *, keeps: bool = True) -> Counts:
+        """Return the counts of an execution; those that the store does not have are counted, and kept unless told not to."""
+        if record.counts is not None:
+            return record.counts
+        events = [_decoded(record.arn, data) for data in self._store.events(record.arn)]
+        if not events:
+            return Counts(operations=0, attempts=0)  # It was deleted since.
+        counts = counts_of(_fold(None, events))
+        if keeps:
+            self._store.count(record.arn, len(events), counts)
+        return counts
+
     def forget(self, arn: str) -> None:
         """Drop the cached state of an execution."""
         self._cache.pop(arn, None)
@@ -143,6 +157,7 @@ class Repository:
                 status=new_state.status,
                 is_open=not new_state.is_closed,
                 ended_at=new_state.ended_at,
+                counts=counts_of(new_state),
             ),
         )
         entry.state, entry.head = new_state, head + len(events)
@@ -193,6 +208,12 @@ def _fold(state: ExecutionState | None, events: list[Event]) -> ExecutionState:
         state = machine.evolve(state, event)
     assert state is not None
     return state
+
+
+def counts_of(state: ExecutionState) -> Counts:
+    """Return the numbers of operations and attempts that have begun."""
+    # The first entry is the execution itself.
+    return Counts(operations=len(state.order) - 1, attempts=state.attempts)
 
 
 def _decoded(arn: str, data: bytes) -> Event:

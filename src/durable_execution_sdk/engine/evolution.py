@@ -50,6 +50,7 @@ from durable_execution_sdk.engine.state import (
     is_pending,
 )
 from durable_execution_sdk.engine.transitions.rulebook import MOVES, apply_event, timers_after
+from durable_execution_sdk.engine.transitions.step import begun_attempts
 from durable_execution_sdk.errors import InternalError
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.ids import execution_operation_id
@@ -119,6 +120,7 @@ def _change_operation(state: ExecutionState, event: OperationEvent) -> None:
     if previous is None or type(event) is StepRetryScheduled:
         state.operation_count += 1
     if operation is not previous:
+        state.attempts += begun_attempts(operation) - begun_attempts(previous)
         state.put_operation(operation)
         state.unseen[operation_id] = None
         if type(event) in MOVES:

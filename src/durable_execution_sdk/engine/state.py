@@ -133,6 +133,7 @@ class ExecutionState:
     order: list[str] = field(default_factory=list[str])
     positions: dict[str, int] = field(default_factory=dict[str, int])
     operation_count: int = 0
+    attempts: int = 0
     stored_bytes: int = 0
     pending_count: int = 0
 

@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping, Sequence
 
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.steering.execution_times import TimeReading
-from durable_execution_sdk.emulator.stores.store import ExecutionRecord
+from durable_execution_sdk.emulator.stores.store import Counts, ExecutionRecord
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, OperationProgress
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
@@ -115,6 +115,7 @@ def origin_document(progress: ExecutionProgress) -> dict[str, object] | None:
 
 def record_document(
     record: ExecutionRecord,
+    counts: Counts,
     executions: Family | None,
     processes: Sequence[int],
     held: Mapping[str, object] | None = None,
@@ -138,6 +139,8 @@ def record_document(
         "status": record.status,
         "start_timestamp": iso(record.started_at),
         "end_timestamp": iso(record.ended_at),
+        "operations": counts.operations,
+        "attempts": counts.attempts,
         "activity": activity,
         "waiting": waiting,
         "processes": list(processes),

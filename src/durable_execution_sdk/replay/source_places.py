@@ -13,7 +13,7 @@ import msgspec
 
 from durable_execution_sdk.runtime import tasks
 
-__all__ = ["Place", "asking_place", "raising_place"]
+__all__ = ["Place", "asking_place", "is_users_code", "raising_place"]
 
 _OURS = str(Path(__file__).parent.parent) + os.sep
 # The frames outside this file's run the workflow, and are not its code.
@@ -47,7 +47,7 @@ def asking_place() -> Place | None:
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - where the caller's caller stands
     while frame is not None and frame.f_code.co_filename != _DRIVER:
         code = frame.f_code
-        if _is_users(code.co_filename):
+        if is_users_code(code.co_filename):
             return Place(code.co_filename, frame.f_lineno, code.co_qualname)
         frame = frame.f_back
     return None
@@ -59,13 +59,14 @@ def raising_place(error: BaseException) -> Place | None:
     traceback: TracebackType | None = error.__traceback__
     while traceback is not None:
         code = traceback.tb_frame.f_code
-        if _is_users(code.co_filename):
+        if is_users_code(code.co_filename):
             found = Place(code.co_filename, traceback.tb_lineno, code.co_qualname)
         traceback = traceback.tb_next
     return found
 
 
-def _is_users(file: str) -> bool:
+def is_users_code(file: str) -> bool:
+    """Return ``True`` for a file that is neither of this package nor of the standard library."""
     if file.startswith((_OURS, "<frozen")):
         return False
     return file.startswith(_INSTALLED) or not file.startswith(_STANDARD)

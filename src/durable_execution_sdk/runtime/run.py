@@ -59,7 +59,7 @@ class Seam:
 
     A rehearsal (``replay.rehearsal``) and the runs of ``testing.local`` are subclasses of ``InvocationRun``,
     which a handler gets by ``DurableHandler.made_by``. Besides the members of this class they may override
-    ``claim``, ``submit``, ``leave_behind``, ``expect``, ``unwind``, ``open_gate``, ``fail`` and
+    ``claim``, ``submit``, ``leave_behind``, ``expect``, ``end``, ``unwind``, ``open_gate``, ``fail`` and
     ``is_waiting_for_service``; ``tests/architecture/test_seam.py`` holds them to that.
     """
 

@@ -37,7 +37,7 @@ class Api:
         self.drained = 0
         self.notes: list[bytes] = []
         self.exchange = Exchange(self.drain)
-        self.server = RuntimeApi(self.exchange, self.notes.append)
+        self.server = RuntimeApi(self.exchange, lambda _, body: self.notes.append(body))
         self.address = ""
 
     def drain(self) -> None:

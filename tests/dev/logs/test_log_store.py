@@ -9,9 +9,16 @@ from typing import Any
 
 import pytest
 
-from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord, LogLine
-from durable_execution_sdk.dev.logs import log_store
+from durable_execution_sdk.dev.functions.records import (
+    CodeLine,
+    CodeNote,
+    InvocationRecord,
+    LogLine,
+    RunNote,
+)
+from durable_execution_sdk.dev.logs import log_store, run_table
 from durable_execution_sdk.dev.logs.log_store import LogStore, logs_path
+from durable_execution_sdk.dev.logs.run_table import RunFacts
 from durable_execution_sdk.dev.logs.schema import LOGS
 from durable_execution_sdk.errors import StoreError
 
@@ -80,6 +87,44 @@ def test_the_last_position_of_an_operation_counts_and_its_type_stays(logs: LogSt
     assert logs.notes("a", after=2) == []
 
 
+def test_starts_and_waiting_lines_are_kept_by_operation_and_told_as_news_of_its_note(
+    logs: LogStore,
+) -> None:
+    line = CodeLine(file="x.py", line=4, function="f")
+    # A note of a run may come before that of the position.
+    logs.add_run_notes([RunNote(arn="a", operation_id="o", attempt=1, started_at=50)])
+    logs.add_notes([CodeNote(arn="a", operation_id="o", file="x.py", line=1)])
+    logs.add_notes([CodeNote(arn="a", operation_id="p", file="x.py", line=2)])
+    assert logs.run_facts("a") == {"o": RunFacts(starts={1: 50})}
+    last = logs.notes("a")[-1].number
+    logs.add_run_notes(
+        [
+            RunNote(arn="a", operation_id="o", awaited_at=line),
+            RunNote(arn="a", operation_id="o", attempt=2, started_at=70),
+            # The first attempt ran again after a crash.
+            RunNote(arn="a", operation_id="o", attempt=1, started_at=60),
+            RunNote(arn="b", operation_id="o", attempt=1, started_at=1),
+        ]
+    )
+    assert logs.run_facts("a") == {"o": RunFacts(awaited_at=line, starts={1: 50, 2: 70})}
+    [news] = logs.notes("a", after=last)
+    assert news.operation_id == "o"
+    logs.add_run_notes([RunNote(arn="a", operation_id="o", awaited_at=line)])
+    assert logs.notes("a", after=news.number) == []
+    logs.forget("a")
+    assert logs.run_facts("a") == {} and list(logs.run_facts("b")) == ["o"]
+
+
+def test_the_starts_of_the_last_attempts_are_kept(
+    logs: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_table, "_MOST_ATTEMPTS", 3)
+    logs.add_run_notes(
+        [RunNote(arn="a", operation_id="o", attempt=n, started_at=n) for n in range(1, 6)]
+    )
+    assert logs.run_facts("a")["o"].starts == {3: 3, 4: 4, 5: 5}
+
+
 def test_the_schema_of_a_type_is_kept_once_with_the_last_type(logs: LogStore) -> None:
     def note(place: int, **more: Any) -> CodeNote:
         return CodeNote(arn="a", operation_id=f"o{place}", file="x.py", line=1, **more)
@@ -122,7 +167,7 @@ def test_older_logs_are_read(tmp_path: Path, version: int, missing: tuple[str, .
     for statement in LOGS.tables:
         for column in missing:
             statement = statement.replace(column, "")
-        if "TABLE schemas" not in statement:
+        if "TABLE schemas" not in statement and "TABLE runs" not in statement:
             older.execute(statement)
     older.execute(f"PRAGMA application_id = {LOGS.application_id}")
     older.execute(f"PRAGMA user_version = {version}")

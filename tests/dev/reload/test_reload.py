@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from http.client import HTTPConnection
 from pathlib import Path
@@ -32,11 +33,23 @@ HARMLESS = ORDER.replace("answer, 1", "answer, 2")
 DIVERGES = ORDER.replace('name="greet"', 'name="hail"')
 
 
+PAGE = Path(__file__).parents[3] / "docs" / "dev-api.md"
+
+
+def documented(text: str, part: str) -> list[str]:
+    (line,) = re.findall(rf"^\| {part} \| (.*) \|$", text, re.MULTILINE)
+    return re.findall(r"`(\w+)`", line)
+
+
 def row(rig: ReloadRig, name: str) -> Any:
+    return asked(rig, f"/_durable/executions/{name}")["execution"]
+
+
+def asked(rig: ReloadRig, path: str) -> Any:
     connection = HTTPConnection(rig.session.server.url.removeprefix("http://"), timeout=30)
     try:
-        connection.request("GET", f"/_durable/executions/{name}")
-        return json.loads(connection.getresponse().read())["execution"]
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read())
     finally:
         connection.close()
 
@@ -57,6 +70,48 @@ def test_a_harmless_edit_goes_on(waiting: tuple[ReloadRig, str]) -> None:
     rig.answer(arn)
     assert rig.result(arn) == ["hello", "yes", 2]
     assert rig.news.told == []
+
+
+def test_the_last_load_and_its_rehearsals_are_told_with_the_function(
+    waiting: tuple[ReloadRig, str],
+) -> None:
+    rig, arn = waiting
+
+    def reload() -> Any:
+        [function] = asked(rig, "/_durable/functions")["functions"]
+        return function["reload"]
+
+    first = reload()
+    assert first["rehearsed"] == [] and not first["is_broken"]
+    rig.edit(DIVERGES)
+    rig.news.until(lambda: "n" in rig.news.findings)
+    held = reload()
+    assert held["loaded_at"] > first["loaded_at"]
+    assert (held["fine"], held["held"], held["unknown"]) == (0, 1, 0)
+    [rehearsed] = held["rehearsed"]
+    assert (rehearsed["durable_execution_arn"], rehearsed["outcome"]) == (arn, "held")
+    assert "step 'greet'; the code now: step 'hail'" in rehearsed["text"]
+    text = PAGE.read_text("utf-8")
+    assert list(held) == documented(text, "reload")
+    assert list(rehearsed) == documented(text, "rehearsed execution")
+    rig.edit(HARMLESS)
+    rig.news.until(lambda: "released n" in rig.news.told)
+    assert [each["outcome"] for each in reload()["rehearsed"]] == ["fine"]
+    rig.edit(DIVERGES)
+    rig.news.until(lambda: rig.news.told[-1:] == ["held n"] and len(rig.news.told) == 3)
+    rig.emulator.stop(arn)
+    rig.news.until(lambda: len(rig.news.told) == 4)
+    assert reload()["rehearsed"] == []
+
+
+def test_a_function_says_that_its_file_is_broken(
+    waiting: tuple[ReloadRig, str], tmp_path: Path
+) -> None:
+    rig, _ = waiting
+    write(tmp_path / "app.py", "this is no Python")
+    rig.news.until(lambda: bool(rig.news.notices))
+    [function] = asked(rig, "/_durable/functions")["functions"]
+    assert function["reload"]["is_broken"] is True
 
 
 def test_a_diverging_edit_is_held_and_a_further_edit_releases_it(

@@ -18,7 +18,7 @@ from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.reload.findings import finding_document
 from durable_execution_sdk.dev.reload.held_file import HeldExecution
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search
+from durable_execution_sdk.emulator.stores.store import Counts, ExecutionRecord, Search
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.activity import activity_of, summary
@@ -34,6 +34,8 @@ _COLUMNS = (
     Column(title="id", spare=1),
     Column(title="started", spare=4),
     Column(title="took", spare=2),
+    Column(title="operations", spare=0),
+    Column(title="attempts", spare=0),
     Column(title="now", least=16),
     Column(title=_PROCESS, spare=3),
 )
@@ -103,7 +105,7 @@ def list_(
         titles = print_table(_COLUMNS, cells, full=full)
     if has_more:
         say(f"there are more than these {limit}; --limit shows them", err=True)
-    alone = [record.arn for record, _, pids in rows if record.is_open and not pids]
+    alone = [record.arn for record, _, _, pids in rows if record.is_open and not pids]
     if alone and not as_json:
         resume = resume_any(place, alone)
         which = f"those marked {NONE!r}" if _PROCESS in titles else f"{len(alone)} of them"
@@ -112,10 +114,11 @@ def list_(
 
 def _row(
     emulator: Emulator, record: ExecutionRecord, place: Place, held: Container[str]
-) -> tuple[ExecutionRecord, Family | None, list[int]]:
-    """Return a record, and the progress and the processes of one that is open."""
+) -> tuple[ExecutionRecord, Counts, Family | None, list[int]]:
+    """Return a record, its counts, and the progress and the processes of one that is open."""
+    counts = emulator.counts(record)
     if not record.is_open:
-        return record, None, []
+        return record, counts, None, []
     executions = family(emulator, record.arn, held)
     execution = executions.execution
     # A timer that was due may have ended it just now.
@@ -125,7 +128,7 @@ def _row(
         is_open=execution.ended_at is None,
         ended_at=execution.ended_at,
     )
-    return record, executions, processes_of(emulator, record.arn, place)
+    return record, counts, executions, processes_of(emulator, record.arn, place)
 
 
 def _reason(held: Mapping[str, HeldExecution], record: ExecutionRecord) -> dict[str, object] | None:
@@ -134,6 +137,7 @@ def _reason(held: Mapping[str, HeldExecution], record: ExecutionRecord) -> dict[
 
 def _cells(
     record: ExecutionRecord,
+    counts: Counts,
     executions: Family | None,
     processes: list[int],
     *,
@@ -151,6 +155,8 @@ def _cells(
         ExecutionArn.parse(record.arn).run_id[:_ID_CHARACTERS],
         at(record.started_at, now),
         took,
+        str(counts.operations),
+        str(counts.attempts),
         activity,
         brief_of(processes) if record.is_open else "",
     )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from durable_execution_sdk.dev.functions.host import WorkerView
 from durable_execution_sdk.dev.logs.log_store import LogStore
+from durable_execution_sdk.dev.reload.kept_code import KeptCode
+from durable_execution_sdk.dev.reload.rehearsal_results import FunctionReload
 from durable_execution_sdk.errors import ConfigError
 
 __all__ = ["ProcessView"]
@@ -14,6 +16,10 @@ __all__ = ["ProcessView"]
 
 def _no_workers() -> Sequence[WorkerView]:
     return ()
+
+
+def _no_reload(_: str) -> FunctionReload | None:
+    return None
 
 
 def _no_versions(*_: str) -> str:
@@ -39,6 +45,8 @@ class ProcessView:
 
     workers: Callable[[], Sequence[WorkerView]] = _no_workers
     logs: LogStore | None = None
+    code: KeptCode | None = None
+    reload_of: Callable[[str], FunctionReload | None] = _no_reload
     publish: Callable[[str], str] = _no_versions
     set_alias: Callable[[str, str, str], object] = _no_versions
     running: Callable[[str], list[int]] = _no_processes

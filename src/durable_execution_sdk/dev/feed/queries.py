@@ -10,12 +10,19 @@ from durable_execution_sdk.dev.answers import awaited_by
 from durable_execution_sdk.dev.feed.about import About, TellAbout
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments
+from durable_execution_sdk.dev.feed.documents.attempts import attempt_document, attempts_of
+from durable_execution_sdk.dev.feed.documents.process_documents import (
+    function_documents,
+    line_document,
+    source_files,
+)
 from durable_execution_sdk.dev.feed.position import Position
-from durable_execution_sdk.dev.feed.process_documents import function_documents, line_document
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.reader import TimelineReader
+from durable_execution_sdk.dev.feed.recent_inputs import recent_inputs
 from durable_execution_sdk.dev.feed.references import arn_of
 from durable_execution_sdk.dev.functions.records import LogLine
+from durable_execution_sdk.dev.reload.kept_code import MOST_SOURCE_BYTES
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import Search
 from durable_execution_sdk.engine.rejections import invalid, not_found
@@ -133,6 +140,34 @@ class Queries:
                 return self._of_operation(arn, operation, kind)
         raise not_found(f"There is no operation {operation_id!r} in {arn}.")
 
+    def attempts(self, incoming: Incoming) -> Document:
+        """Show the last attempts of an operation, with their errors."""
+        arn, operation_id = self.arn(incoming), incoming.required("operation")
+        limit = min(incoming.number("limit") or DEFAULT_PAGE_ITEMS, MAX_PAGE_ITEMS)
+        if not any(each.id == operation_id for each in self._emulator.operations(arn)):
+            raise not_found(f"There is no operation {operation_id!r} in {arn}.")
+        with self._emulator.coordinator.holding():
+            encoded_events = self._emulator.store.events(arn)
+        attempts = attempts_of(encoded_events, operation_id)
+        return {
+            "count": len(attempts),
+            "attempts": [attempt_document(each) for each in attempts[-limit:]],
+        }
+
+    def source(self, incoming: Incoming) -> Document:
+        """Show the source of a file in which an operation of an execution was called."""
+        arn, file = self.arn(incoming), incoming.required("file")
+        files = source_files(self._documents.places(arn))
+        if file not in files or self._local.code is None:
+            raise not_found(f"No operation of {arn} is known to have been called in {file!r}.")
+        source = self._local.code.read(self._emulator.snapshot(arn).code, file)
+        if source is None:
+            raise not_found(
+                f"The source of {file} is not there any more, or it is larger than"
+                f" {MOST_SOURCE_BYTES >> 20} MB."
+            )
+        return {"file": file, "text": source.text, "is_kept": source.is_kept}
+
     def watched(self, incoming: Incoming) -> dict[str, Position]:
         """Read the executions to watch, each with the position after which its changes are wanted."""
         arns, positions = incoming.query.getlist("watch"), incoming.query.getlist("position")
@@ -171,6 +206,13 @@ class Queries:
         del incoming
         number = self._changes.number
         return {"number": number, "functions": function_documents(self._emulator, self._local)}
+
+    def inputs(self, incoming: Incoming) -> Document:
+        """List the inputs with which a function was started last."""
+        name = incoming.path["Function"]
+        if name not in self._emulator.functions.names:
+            raise not_found(f"There is no function {name!r}.")
+        return {"inputs": recent_inputs(self._emulator, name)}
 
     def time(self, incoming: Incoming) -> Document:
         """Tell the time of the server, and the way in which it passes for executions that are started."""

@@ -15,6 +15,8 @@ def record_of(emulator: Emulator, incoming: Incoming) -> ExecutionRecord:
     reference = incoming.path["Execution"]
     record = emulator.store.find_name(reference) or emulator.store.find(reference)
     if record is None:
+        if emulator.store.was_deleted(reference):
+            raise not_found(f"The execution {reference!r} was deleted.")
         raise not_found(f"There is no execution {reference!r}.")
     return record
 

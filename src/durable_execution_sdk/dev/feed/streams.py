@@ -17,8 +17,11 @@ from msgspec.structs import replace
 from durable_execution_sdk.dev.feed.about import About, TellAbout
 from durable_execution_sdk.dev.feed.changes import CALLBACKS_OF, FUNCTIONS, SERVER, Changes
 from durable_execution_sdk.dev.feed.documents import Document, FeedDocuments
+from durable_execution_sdk.dev.feed.documents.process_documents import (
+    function_documents,
+    line_document,
+)
 from durable_execution_sdk.dev.feed.position import Position
-from durable_execution_sdk.dev.feed.process_documents import function_documents, line_document
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.feed.reader import TimelineReader
 from durable_execution_sdk.emulator.emulator import Emulator

@@ -8,6 +8,7 @@ Lambda: the service has no place for it.
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import queue
 import threading
@@ -16,7 +17,8 @@ from typing import Any, TypeGuard
 
 import msgspec
 
-from durable_execution_sdk.dev.functions.records import NOTES_PATH, CodeNote
+from durable_execution_sdk.dev.functions.notes.run_notes import NotedBodies, RunNotes, waiting_notes
+from durable_execution_sdk.dev.functions.records import NOTES_PATH, CodeNote, RunNote
 from durable_execution_sdk.dev.schemas.type_schemas import type_schema
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.operations.callback import CallbackOperation
@@ -25,8 +27,10 @@ from durable_execution_sdk.operations.fan_out.operation import branch_contexts
 from durable_execution_sdk.protocol.operations import Operation, OperationSubType
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.replay.source_places import Place, asking_place
+from durable_execution_sdk.runtime.bodies import Attempting, Bodies
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.run import InvocationRun
+from durable_execution_sdk.runtime.verdicts import Suspend, Verdict
 
 _MOST_SENT = 100_000
 _MOST_CHARACTERS = 1 << 20
@@ -86,11 +90,33 @@ class NotingRun(InvocationRun):
     it claims its id.
     """
 
-    def __init__(self, notes: Notes, *args: Any) -> None:
+    def __init__(self, notes: Notes, run_notes: RunNotes, *args: Any) -> None:
         super().__init__(*args)
         self._notes = notes
+        self._run_notes = run_notes
         self._callbacks: dict[str, tuple[CallbackOperation[Any], CodeNote]] = {}
         self._waits: dict[str, Place] = {}
+
+    def make_bodies(self, loop: asyncio.AbstractEventLoop) -> Bodies:
+        """Make the object that starts the bodies of steps, and notes their real starts."""
+        return NotedBodies(loop, self._began)
+
+    def _began(self, operation: Attempting[Any]) -> None:
+        self._run_notes.add(
+            RunNote(
+                arn=self.invoked.arn,
+                operation_id=operation.operation_id,
+                attempt=operation.attempt_number,
+                started_at=round(self.plane.now()),
+            )
+        )
+
+    def end(self, verdict: Verdict) -> None:
+        """Note the lines at which the code waits, before its tasks are cancelled."""
+        if isinstance(verdict, Suspend) and not self.is_ending:
+            for note in waiting_notes(self):
+                self._run_notes.add(note)
+        super().end(verdict)
 
     def claim(self, claimant: Completion[Any]) -> Operation | None:
         """Note the line of code that calls the operation.
@@ -132,7 +158,7 @@ class NotingRun(InvocationRun):
 def observing(handler: Any, address: str) -> Any:
     """Return the handler, with notes of the operations of its invocations if it is a durable one."""
     if _is_durable(handler):
-        return handler.made_by(partial(NotingRun, Notes(address)))
+        return handler.made_by(partial(NotingRun, Notes(address), RunNotes(address)))
     return handler
 
 

@@ -9,6 +9,9 @@ import msgspec
 NOTES_PATH = "/durable/2026-11-01/notes"
 """Path beside the Runtime API to which code notes are sent."""
 
+RUN_NOTES_PATH = "/durable/2026-11-01/run-notes"
+"""Path beside the Runtime API to which run notes are sent."""
+
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line that a worker wrote. Times are in milliseconds since the epoch.
@@ -65,6 +68,27 @@ class CodeNote(msgspec.Struct, frozen=True, kw_only=True):
     number: int = 0
 
 
+class CodeLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of source code."""
+
+    file: str
+    line: int
+    function: str | None = None
+
+
+class RunNote(msgspec.Struct, frozen=True, kw_only=True):
+    """The news of an operation that a run tells: the line at which code waits for it, or the real start of an attempt.
+
+    ``started_at`` is in milliseconds, by the execution's time; ``attempt`` counts from 1.
+    """
+
+    arn: str
+    operation_id: str
+    awaited_at: CodeLine | None = None
+    attempt: int | None = None
+    started_at: int | None = None
+
+
 class Recorder(Protocol):
     """Takes the records of all workers; called in the thread of the workers, so it must be quick."""
 
@@ -80,6 +104,10 @@ class Recorder(Protocol):
         """Take positions of operations in the code."""
         ...
 
+    def add_run_notes(self, notes: list[RunNote]) -> None:
+        """Take starts of attempts, and lines at which code waits."""
+        ...
+
 
 class NoRecorder:
     """Drops all records."""
@@ -91,4 +119,7 @@ class NoRecorder:
         """Drop the record."""
 
     def add_notes(self, notes: list[CodeNote]) -> None:
+        """Drop the notes."""
+
+    def add_run_notes(self, notes: list[RunNote]) -> None:
         """Drop the notes."""

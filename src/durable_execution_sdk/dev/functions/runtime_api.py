@@ -16,7 +16,7 @@ import h11
 import msgspec
 
 from durable_execution_sdk.dev.functions.exchange import Exchange, Handover
-from durable_execution_sdk.dev.functions.records import NOTES_PATH
+from durable_execution_sdk.dev.functions.records import NOTES_PATH, RUN_NOTES_PATH
 from durable_execution_sdk.emulator.functions.invokers import Answer
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import MAX_RESPONSE_BYTES
@@ -31,7 +31,7 @@ _HEADER_BYTES = 1024 * 1024
 
 _UNFIT = re.compile(r"[^ -~]")
 
-Notes = Callable[[bytes], None]
+Notes = Callable[[str, bytes], None]
 
 
 class RuntimeApi:
@@ -124,8 +124,8 @@ class RuntimeApi:
             return None if handover is None else _invocation(handover)
         if method != "POST":
             return _refusal(404, "NotFound", f"there is no {method} {path} here")
-        if path == NOTES_PATH:
-            self._on_notes(body)
+        if path in (NOTES_PATH, RUN_NOTES_PATH):
+            self._on_notes(path, body)
             return _ACCEPTED
         if path == f"{_PREFIX}/init/error":
             exchange.init_error = _error_object(body, headers)

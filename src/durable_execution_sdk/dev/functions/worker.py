@@ -14,10 +14,12 @@ from durable_execution_sdk.dev.functions.environment import Surroundings
 from durable_execution_sdk.dev.functions.exchange import Exchange, Handover
 from durable_execution_sdk.dev.functions.process import Ended, WorkerProcess
 from durable_execution_sdk.dev.functions.records import (
+    RUN_NOTES_PATH,
     CodeNote,
     InvocationRecord,
     LogLine,
     Recorder,
+    RunNote,
 )
 from durable_execution_sdk.dev.functions.runtime_api import RuntimeApi
 from durable_execution_sdk.emulator.functions.invokers import Answer, timeout_error
@@ -200,10 +202,14 @@ class Worker:
         if lines:
             self._attempt(lambda: self._recorder.add_lines(lines))
 
-    def _take_notes(self, body: bytes) -> None:
+    def _take_notes(self, path: str, body: bytes) -> None:
         with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            notes = msgspec.json.decode(body, type=list[CodeNote])
-            self._attempt(lambda: self._recorder.add_notes(notes))
+            if path == RUN_NOTES_PATH:
+                run_notes = msgspec.json.decode(body, type=list[RunNote])
+                self._attempt(lambda: self._recorder.add_run_notes(run_notes))
+            else:
+                notes = msgspec.json.decode(body, type=list[CodeNote])
+                self._attempt(lambda: self._recorder.add_notes(notes))
 
     def _attempt(self, record: Callable[[], None]) -> None:
         """Record something. A record that fails must not take the answer of an invocation with it."""

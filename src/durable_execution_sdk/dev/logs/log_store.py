@@ -15,7 +15,15 @@ from pathlib import Path
 
 import msgspec
 
-from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord, LogLine
+from durable_execution_sdk.dev.functions.records import (
+    CodeNote,
+    InvocationRecord,
+    LogLine,
+    RunNote,
+)
+from durable_execution_sdk.dev.logs import run_table
+from durable_execution_sdk.dev.logs.rows import LineRow, NoteRow, code_note, log_line
+from durable_execution_sdk.dev.logs.run_table import RunFacts
 from durable_execution_sdk.dev.logs.schema import LOGS
 from durable_execution_sdk.emulator.stores.sqlite_file import SqliteFile
 from durable_execution_sdk.errors import StoreError
@@ -27,13 +35,12 @@ MOST_BYTES = 256 << 20
 """Size of the file above which the older half of the lines goes."""
 
 _WRITES_BETWEEN_BOUNDS = 200
+_TABLES = ("lines", "invocations", "notes", "runs")
 _LINE = "number, arn, request_id, operation_id, function, version, at, stream, text"
 # The schema of the type that the same note names; a note without a type says nothing of it.
 _SCHEMA = (
     "CASE WHEN excluded.awaited_type IS NULL THEN awaited_schema ELSE excluded.awaited_schema END"
 )
-_Note = tuple[int, str, str, str, int, "str | None", "str | None", "int | None"]
-_Line = tuple[int, str | None, str | None, str | None, str, str, int, str, str]
 
 _logger = logging.getLogger(__name__)
 
@@ -120,6 +127,10 @@ class LogStore:
             schemas=schemas,
         )
 
+    def add_run_notes(self, notes: list[RunNote]) -> None:
+        """Keep starts of attempts, and lines at which code waits."""
+        self._attempt(lambda db: run_table.add(db, notes))
+
     def lines(
         self,
         arn: str | None,
@@ -137,12 +148,12 @@ class LogStore:
         if operation_id is not None:
             condition += " AND operation_id = ?"
             values.append(operation_id)
-        rows: list[_Line] = self._file.read(
+        rows: list[LineRow] = self._file.read(
             f"SELECT {_LINE} FROM lines WHERE {condition} AND number > ?"  # noqa: S608 - our own words only
             " ORDER BY number LIMIT ?",
             (*values, after, limit),
         )
-        return [_log_line(row) for row in rows]
+        return [log_line(row) for row in rows]
 
     def last_line(self, arn: str) -> int:
         """Return the number of the last line of an execution; 0 if it has none."""
@@ -167,12 +178,12 @@ class LogStore:
 
         They are without the schemas of awaited types, which ``awaited`` reads.
         """
-        rows: list[_Note] = self._file.read(
+        rows: list[NoteRow] = self._file.read(
             "SELECT number, arn, operation_id, file, line, function, awaited_type, branches FROM notes"
             " WHERE arn = ? AND number > ? ORDER BY number",
             (arn, after),
         )
-        return [_code_note(row) for row in rows]
+        return [code_note(row) for row in rows]
 
     def awaited(self, arn: str, operation_id: str) -> tuple[str | None, str | None]:
         """Return the type that a callback waits for and its JSON schema, as far as they are known."""
@@ -183,11 +194,15 @@ class LogStore:
         )
         return rows[0] if rows else (None, None)
 
+    def run_facts(self, arn: str) -> dict[str, RunFacts]:
+        """Return what runs of an execution have told of its operations, by id."""
+        return run_table.facts_of(self._file, arn)
+
     def forget(self, arn: str) -> None:
         """Delete all records of an execution."""
 
         def delete(db: sqlite3.Connection) -> None:
-            for table in ("lines", "invocations", "notes"):
+            for table in _TABLES:
                 db.execute(f"DELETE FROM {table} WHERE arn = ?", (arn,))  # noqa: S608 - ours
 
         self._attempt(delete)
@@ -241,7 +256,7 @@ def was_served(store: Path, arn: str) -> bool:
 
 
 def _keep_bounds(db: sqlite3.Connection) -> None:
-    for table in ("lines", "invocations", "notes"):
+    for table in _TABLES:
         db.execute(
             f"DELETE FROM {table} WHERE number <= (SELECT max(number) FROM {table}) - ?",  # noqa: S608 - ours
             (MOST_ROWS,),
@@ -262,32 +277,3 @@ def _keep_bounds(db: sqlite3.Connection) -> None:
 
 def _digest(schema: str) -> str:
     return hashlib.sha256(schema.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _log_line(row: _Line) -> LogLine:
-    number, arn, request_id, operation_id, function, version, at, stream, text = row
-    return LogLine(
-        number=number,
-        arn=arn,
-        request_id=request_id,
-        operation_id=operation_id,
-        function=function,
-        version=version,
-        at=at,
-        stream=stream,
-        text=text,
-    )
-
-
-def _code_note(row: _Note) -> CodeNote:
-    number, arn, operation_id, file, line, function, awaited_type, branches = row
-    return CodeNote(
-        number=number,
-        arn=arn,
-        operation_id=operation_id,
-        file=file,
-        line=line,
-        function=function,
-        awaited_type=awaited_type,
-        branches=branches,
-    )

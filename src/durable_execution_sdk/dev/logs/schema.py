@@ -5,6 +5,15 @@ from __future__ import annotations
 from durable_execution_sdk.emulator.stores.schema import Format
 
 _SCHEMAS = "CREATE TABLE schemas (digest TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID"
+_RUNS = """
+    CREATE TABLE runs (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        arn TEXT NOT NULL,
+        operation_id TEXT NOT NULL,
+        json TEXT NOT NULL,
+        UNIQUE (arn, operation_id)
+    )
+"""
 
 _TABLES = (
     """
@@ -44,15 +53,17 @@ _TABLES = (
     )
     """,
     _SCHEMAS,
+    _RUNS,
 )
 
 LOGS = Format(
     application_id=0x64757262,
-    version=3,
+    version=4,
     tables=_TABLES,
     migrations={
         1: ("ALTER TABLE notes ADD COLUMN branches INTEGER",),
         2: ("ALTER TABLE notes ADD COLUMN awaited_schema TEXT", _SCHEMAS),
+        3: (_RUNS,),
     },
 )
 """The format of the file. Its ``application_id`` is "durb" in ASCII."""

@@ -16,7 +16,7 @@ from durable_execution_sdk.dev.reload.rehearsal_process import Target
 from durable_execution_sdk.dev.reload.source_code import SourceCode, read_source_code
 from durable_execution_sdk.dev.reload.source_files import directories_of
 
-__all__ = ["Load", "LoadedCode"]
+__all__ = ["Load", "LoadedCode", "kept_path"]
 
 
 _READ_BY_NODE = frozenset({".js", ".mjs", ".cjs", ".ts", ".mts", ".json"})
@@ -56,7 +56,8 @@ class LoadedCode:
         self._host = host
         self._loaded: dict[str, _Loaded] = {}
         self.directories: frozenset[Path] = frozenset()
-        self._folder = Path(f"{store.absolute()}.sources")
+        self._store = store
+        self._folder = _folder(store)
         # A server that was killed left its own behind.
         self.close()
         self._folder.mkdir(mode=0o700)
@@ -133,15 +134,30 @@ class LoadedCode:
             directory=surroundings.directory,
         )
 
+    def functions_in(self, files: Collection[str]) -> list[str]:
+        """Return the names of the functions in these files."""
+        return [
+            name for name, each in self._loaded.items() if str(each.declaration.source) in files
+        ]
+
     def close(self) -> None:
         """Remove the sources that were kept."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _keep(self, code: SourceCode) -> str:
-        place = self._folder / f"{code.digest}.json"
+        place = kept_path(self._store, code.digest)
         if not place.exists():
             kept_sources.write(place, code.files)
         return str(place)
+
+
+def kept_path(store: Path, digest: str) -> Path:
+    """Return the path of the sources that a server over a store keeps of the code of this digest."""
+    return _folder(store) / f"{digest}.json"
+
+
+def _folder(store: Path) -> Path:
+    return Path(f"{store.absolute()}.sources")
 
 
 def _source_code(declaration: Declaration) -> SourceCode | None:

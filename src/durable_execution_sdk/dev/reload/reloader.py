@@ -25,6 +25,7 @@ from durable_execution_sdk.dev.reload.open_executions import (
     rehearse_open,
 )
 from durable_execution_sdk.dev.reload.rehearsal_process import Rehearsals
+from durable_execution_sdk.dev.reload.rehearsal_results import RehearsalResults
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import LATEST
 from durable_execution_sdk.emulator.stores.store import Search
@@ -81,10 +82,12 @@ class Reloader:
         store: Path,
         listener: Listener,
         find: Callable[[], Found],
+        results: RehearsalResults,
     ) -> None:
         self._emulator = emulator
         self._listener = listener
         self._find = find
+        self._results = results
         self._file = HeldFile(store)
         self._code = LoadedCode(host, store)
         self._rehearsals = Rehearsals()
@@ -185,6 +188,11 @@ class Reloader:
     def _load(self, edited: set[str]) -> Found:
         found = self._find()
         load = self._code.load(found.declarations, broken=found.broken, edited=edited)
+        self._results.loaded(
+            [*load.added, *load.changed],
+            self._code.functions_in(found.broken),
+            self._emulator.clock.now(),
+        )
         self._listener.loaded(load, found)
         with self._changed:
             # Those that are held may fit again, also if it is the code that they ran before.
@@ -262,6 +270,10 @@ class Reloader:
     def _settle(self, arn: str, rehearsed: Rehearsed | None) -> None:
         """Hold an execution, or let it go on."""
         finding = None if rehearsed is None else rehearsed.verdict.obstacle
+        if rehearsed is None:
+            self._results.released(arn)
+        else:
+            self._results.settled(arn, finding, rehearsed.verdict.unknown)
         if rehearsed is None or finding is None:
             if rehearsed is not None:
                 self._admission.take(rehearsed)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
+from durable_execution_sdk.emulator.repository import counts_of
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Standing
 from durable_execution_sdk.engine.events import Event, encode_event
@@ -51,12 +52,16 @@ class HistoryLogs:
                 is_open=not state.is_closed,
                 started_at=state.started_at,
                 ended_at=state.ended_at,
+                counts=counts_of(state),
             )
             self._store.create(record, encoded)
             self._heads[arn] = len(encoded)
             return
         standing = Standing(
-            status=state.status, is_open=not state.is_closed, ended_at=state.ended_at
+            status=state.status,
+            is_open=not state.is_closed,
+            ended_at=state.ended_at,
+            counts=counts_of(state),
         )
         self._store.append(arn, head, encoded, standing)
         self._heads[arn] = head + len(encoded)

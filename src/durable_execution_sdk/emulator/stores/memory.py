@@ -10,6 +10,7 @@ import msgspec
 from durable_execution_sdk.emulator.stores.leases import Leases, MemoryLeases
 from durable_execution_sdk.emulator.stores.store import (
     ConflictError,
+    Counts,
     ExecutionRecord,
     NameTakenError,
     Search,
@@ -65,14 +66,27 @@ class MemoryStore:
                 status=standing.status,
                 is_open=standing.is_open,
                 ended_at=standing.ended_at,
+                counts=standing.counts,
             )
             if not standing.is_open:
                 self._open.pop(arn, None)
+
+    def count(self, arn: str, head: int, counts: Counts) -> None:
+        """Keep the counts of an execution, unless it has another number of events than ``head``."""
+        with self._lock:
+            record = self._records.get(arn)
+            if record is not None and record.head == head:
+                self._records[arn] = msgspec.structs.replace(record, counts=counts)
 
     def events(self, arn: str, after: int = 0) -> list[bytes]:
         """Return the events after the first ``after``."""
         with self._lock:
             return self._events.get(arn, [])[after:]
+
+    def first_event(self, arn: str) -> bytes | None:
+        """Return the first event of an execution; ``None`` if there is none."""
+        with self._lock:
+            return next(iter(self._events.get(arn, ())), None)
 
     def find(self, arn: str) -> ExecutionRecord | None:
         """Find an execution by its ARN."""
@@ -104,6 +118,10 @@ class MemoryStore:
                 self._count(arn)
                 self._open.pop(arn, None)
                 del self._events[arn], self._names[record.name]
+
+    def was_deleted(self, reference: str) -> bool:
+        """Return ``False``: deletions are not kept."""
+        return False
 
     def pulse(self) -> int:
         """Return a number that changes with each write."""

@@ -30,6 +30,12 @@ _DELETIONS = (
     """,
 )
 
+# Null in an execution of an older file, until it is counted or gets an event.
+_COUNTS = (
+    "ALTER TABLE executions ADD COLUMN operations INTEGER",
+    "ALTER TABLE executions ADD COLUMN attempts INTEGER",
+)
+
 _TABLES = (
     """
     CREATE TABLE executions (
@@ -42,7 +48,9 @@ _TABLES = (
         is_open INTEGER NOT NULL,
         started_at INTEGER NOT NULL,
         ended_at INTEGER,
-        head INTEGER NOT NULL
+        head INTEGER NOT NULL,
+        operations INTEGER,
+        attempts INTEGER
     )
     """,
     "CREATE INDEX executions_by_function ON executions (function, started_at)",
@@ -73,10 +81,10 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
 
 EXECUTIONS = Format(
     application_id=APPLICATION_ID,
-    version=3,
+    version=4,
     tables=_TABLES,
     # Events of times and forks are new in version 2: a release that reads version 1 only cannot read them.
-    migrations={1: (), 2: _DELETIONS},
+    migrations={1: (), 2: _DELETIONS, 3: _COUNTS},
 )
 
 

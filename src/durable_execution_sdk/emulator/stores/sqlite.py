@@ -18,6 +18,7 @@ from durable_execution_sdk.emulator.stores.schema import EXECUTIONS
 from durable_execution_sdk.emulator.stores.sqlite_file import SqliteFile
 from durable_execution_sdk.emulator.stores.store import (
     ConflictError,
+    Counts,
     ExecutionRecord,
     NameTakenError,
     Search,
@@ -26,9 +27,12 @@ from durable_execution_sdk.emulator.stores.store import (
 
 DEFAULT_PATH = Path(".durable/executions.db")
 
-_COLUMNS = "arn, name, function, version, status, is_open, started_at, ended_at, head, number"
+_COLUMNS = (
+    "arn, name, function, version, status, is_open, started_at, ended_at, head, number,"
+    " operations, attempts"
+)
 _LAST = "SELECT coalesce(max(number), 0) FROM {table}"
-_Row = tuple[str, str, str, str, str, int, int, "int | None", int, int]
+_Row = tuple[str, str, str, str, str, int, int, "int | None", int, int, "int | None", "int | None"]
 
 
 class SqliteStore:
@@ -61,7 +65,8 @@ class SqliteStore:
             try:
                 number = db.execute(
                     "INSERT INTO executions (arn, name, function, version, status, is_open,"
-                    " started_at, ended_at, head) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    " started_at, ended_at, head, operations, attempts)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         record.arn,
                         record.name,
@@ -72,6 +77,7 @@ class SqliteStore:
                         record.started_at,
                         record.ended_at,
                         len(events),
+                        *_numbers(record.counts),
                     ),
                 ).lastrowid
             except sqlite3.IntegrityError:
@@ -84,13 +90,15 @@ class SqliteStore:
         """Append events, all or none; raise ``ConflictError`` unless exactly ``after`` are stored."""
         with self._file.writing() as db:
             row = db.execute(
-                "UPDATE executions SET head = ?, status = ?, is_open = ?, ended_at = ?"
+                "UPDATE executions SET head = ?, status = ?, is_open = ?, ended_at = ?,"
+                " operations = ?, attempts = ?"
                 " WHERE arn = ? AND head = ? RETURNING number",
                 (
                     after + len(events),
                     standing.status,
                     standing.is_open,
                     standing.ended_at,
+                    *_numbers(standing.counts),
                     arn,
                     after,
                 ),
@@ -98,6 +106,14 @@ class SqliteStore:
             if not row:
                 raise ConflictError(arn)
             _insert(db, row[0][0], after, events)
+
+    def count(self, arn: str, head: int, counts: Counts) -> None:
+        """Keep the counts of an execution, unless it has another number of events than ``head``."""
+        with self._file.writing() as db:
+            db.execute(
+                "UPDATE executions SET operations = ?, attempts = ? WHERE arn = ? AND head = ?",
+                (*_numbers(counts), arn, head),
+            )
 
     def events(self, arn: str, after: int = 0) -> list[bytes]:
         """Return the events after the first ``after``."""
@@ -108,6 +124,15 @@ class SqliteStore:
             (arn, after),
         )
         return [row[0] for row in rows]
+
+    def first_event(self, arn: str) -> bytes | None:
+        """Return the first event of an execution; ``None`` if there is none."""
+        rows: list[tuple[bytes]] = self._file.read(
+            "SELECT CAST(json AS BLOB) FROM events"
+            " WHERE execution = (SELECT number FROM executions WHERE arn = ?) AND seq = 1",
+            (arn,),
+        )
+        return rows[0][0] if rows else None
 
     def find(self, arn: str) -> ExecutionRecord | None:
         """Find an execution by its ARN."""
@@ -168,6 +193,16 @@ class SqliteStore:
             number = _last(db, "deletions")
         if deleted:
             self._deleted.add(number)
+
+    def was_deleted(self, reference: str) -> bool:
+        """Return ``True`` if an execution with this name or ARN is among the last 10,000 that were deleted."""
+        return bool(
+            self._file.read(
+                "SELECT 1 FROM deletions WHERE arn = ?"
+                " OR instr(arn, '/durable-execution/' || ? || '/') LIMIT 1",
+                (reference, reference),
+            )
+        )
 
     def pulse(self) -> int:
         """Return a number that changes when another connection has written."""
@@ -232,8 +267,16 @@ def _insert(db: sqlite3.Connection, execution: int, after: int, events: Sequence
     )
 
 
+def _numbers(counts: Counts | None) -> tuple[int | None, int | None]:
+    return (None, None) if counts is None else (counts.operations, counts.attempts)
+
+
 def _record(row: _Row) -> ExecutionRecord:
-    arn, name, function, version, status, is_open, started_at, ended_at, head, number = row
+    arn, name, function, version, status, is_open, started_at, ended_at, head, number = row[:10]
+    operations, attempts = row[10:]
+    counts = None
+    if operations is not None and attempts is not None:
+        counts = Counts(operations=operations, attempts=attempts)
     return ExecutionRecord(
         arn=arn,
         name=name,
@@ -245,4 +288,5 @@ def _record(row: _Row) -> ExecutionRecord:
         ended_at=ended_at,
         head=head,
         number=number,
+        counts=counts,
     )

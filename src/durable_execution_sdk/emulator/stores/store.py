@@ -28,8 +28,18 @@ class NameTakenError(Exception):
     """An execution with this name exists."""
 
 
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """Numbers of an execution's operations, and of the attempts of its steps and polls that have begun."""
+
+    operations: int
+    attempts: int
+
+
 class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution in the index. ``head`` is the number of its events, ``number`` its rank by creation."""
+    """An execution in the index. ``head`` is the number of its events, ``number`` its rank by creation.
+
+    ``counts`` is ``None`` if a release that kept none has written its last event.
+    """
 
     arn: str
     name: str
@@ -41,6 +51,7 @@ class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: int | None = None
     head: int = 0
     number: int = 0
+    counts: Counts | None = None
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +60,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     is_open: bool
     ended_at: int | None = None
+    counts: Counts | None = None
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,8 +99,16 @@ class Store(Protocol):
         """Append events, all or none; raise ``ConflictError`` unless exactly ``after`` are stored."""
         ...
 
+    def count(self, arn: str, head: int, counts: Counts) -> None:
+        """Keep the counts of an execution, unless it has another number of events than ``head``."""
+        ...
+
     def events(self, arn: str, after: int = 0) -> list[bytes]:
         """Return the events after the first ``after``."""
+        ...
+
+    def first_event(self, arn: str) -> bytes | None:
+        """Return the first event of an execution; ``None`` if there is none."""
         ...
 
     def find(self, arn: str) -> ExecutionRecord | None:
@@ -109,6 +129,10 @@ class Store(Protocol):
 
     def delete(self, arn: str) -> None:
         """Delete an execution and its events; its name is free again."""
+        ...
+
+    def was_deleted(self, reference: str) -> bool:
+        """Return ``True`` if an execution with this name or ARN was there and was deleted, as far as is known."""
         ...
 
     def pulse(self) -> int:

@@ -42,6 +42,13 @@ def _ended_attempts(operation: Operation | None) -> int:
     return (details.attempt if details else None) or 0
 
 
+def begun_attempts(operation: Operation | None) -> int:
+    """Return the number of attempts of a step or poll that have begun; 0 for another operation."""
+    if operation is None or operation.type != OperationType.STEP:
+        return 0
+    return _ended_attempts(operation) + (operation.status == OperationStatus.STARTED)
+
+
 def _start(
     update: OperationUpdate, _current: Operation | None, facts: Facts
 ) -> list[OperationEvent]:

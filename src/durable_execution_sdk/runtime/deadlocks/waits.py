@@ -34,7 +34,15 @@ from durable_execution_sdk.runtime.deadlocks.primitives import (
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.runtime.tasks.spinning import Held
 
-__all__ = ["Reach", "describe", "reach_of", "swallows_cancellations", "task_name", "where"]
+__all__ = [
+    "Reach",
+    "describe",
+    "frames_of",
+    "reach_of",
+    "swallows_cancellations",
+    "task_name",
+    "where",
+]
 
 _SDK = str(Path(__file__).parent.parent.parent) + os.sep
 _PATHS = sysconfig.get_paths()
@@ -76,7 +84,7 @@ def reach_of(watched: WorkflowTask[object], own: Own) -> Reach:
     if isinstance(future, Held):
         return Reach.LOOP
     frame: FrameType | None = None
-    for frame in _frames(watched):  # noqa: B007 - the innermost
+    for frame in frames_of(watched):  # noqa: B007 - the innermost
         pass
     module, name = code_of(frame)
     if module in PRIMITIVE_MODULES or (module == ANYIO and name in _ANYIO_PRIMITIVES):
@@ -93,12 +101,12 @@ def reach_of(watched: WorkflowTask[object], own: Own) -> Reach:
 
 def where(watched: WorkflowTask[object]) -> tuple[tuple[int, int], ...]:
     """Tell two waits of a task apart: by the code of each coroutine that waits, and by the place in it."""
-    return tuple((id(frame.f_code), frame.f_lasti) for frame in _frames(watched))
+    return tuple((id(frame.f_code), frame.f_lasti) for frame in frames_of(watched))
 
 
 def describe(watched: WorkflowTask[object], own: Own) -> str:
     """Describe the thing that a blocked task waits for, with the line of the user's code."""
-    frames = list(_frames(watched))
+    frames = list(frames_of(watched))
     users = [n for n, frame in enumerate(frames) if _is_users(frame)]
     users = users or [n for n, frame in enumerate(frames) if not _is(frame, _SDK, *_STANDARD)]
     place = f" at {_place(frames[users[-1]])}" if users else ""
@@ -119,7 +127,7 @@ def swallows_cancellations(watched: WorkflowTask[object]) -> bool:
 
 def task_name(watched: WorkflowTask[object]) -> str:
     """Name a task by its coroutine, or by the user's coroutine that a wrapper runs."""
-    for frame in _frames(watched):
+    for frame in frames_of(watched):
         if _is_users(frame):
             name = frame.f_code.co_qualname
             break
@@ -132,7 +140,7 @@ def task_name(watched: WorkflowTask[object]) -> str:
     return name
 
 
-def _frames(watched: object) -> Iterator[FrameType]:
+def frames_of(watched: object) -> Iterator[FrameType]:
     """Yield the frames of a coroutine and of those that it awaits, innermost last."""
     current: object = watched
     for _ in range(_DEEPEST):

@@ -1,5 +1,7 @@
 // Requests to the server.
 
+import { indented } from "./json_text.js";
+
 /** A place in a value that does not fit, and what is expected there. @typedef {{path: (string | number)[], message: string}} Mistake */
 
 /** A request that the server refused, or that did not reach it. */
@@ -55,6 +57,23 @@ export function executionPath(arn) {
 /** @param {string} arn @param {string} kind @param {string} [operation] */
 export function payload(arn, kind, operation) {
     return get(`${executionPath(arn)}/payload`, { kind, operation });
+}
+
+/** Reads the inputs with which a function was started last; none if they cannot be read. @param {string} name @returns {Promise<string[]>} */
+export async function recentInputs(name) {
+    const path = `/_durable/functions/${encodeURIComponent(name)}/inputs`;
+    const answer = await get(path).catch(() => ({ inputs: [] }));
+    return answer.inputs.map(indented);
+}
+
+/** Reads a source file that an execution ran. @param {string} arn @param {string} file */
+export function source(arn, file) {
+    return get(`${executionPath(arn)}/source`, { file });
+}
+
+/** Reads the last attempts of an operation. @param {string} arn @param {string} operation @param {number} limit */
+export function attempts(arn, operation, limit) {
+    return get(`${executionPath(arn)}/attempts`, { operation, limit: String(limit) });
 }
 
 /**

@@ -91,27 +91,22 @@ function drawAttempts(operation, status, from, to, now, add) {
         add(kind === "open" ? "running" : kind, from, to, FULL);
         return;
     }
-    attempts.forEach((attempt, index) => {
-        const began = attempt.start_timestamp
-            ? Date.parse(attempt.start_timestamp)
-            : attempt.end_timestamp
-              ? Date.parse(attempt.end_timestamp)
-              : from;
-        const isOpen = attempt.end_timestamp === null;
-        const ended = attempt.end_timestamp ? Date.parse(attempt.end_timestamp) : to;
-        const next = attempts[index + 1]?.start_timestamp ?? null;
-        if (attempt.next_attempt_timestamp) {
-            const until = next
-                ? Date.parse(next)
-                : Math.min(Math.max(now, ended), Date.parse(attempt.next_attempt_timestamp));
+    const origin = Date.parse(operation.start_timestamp);
+    attempts.forEach(([start, end, again, failed], index) => {
+        const ended = end === null ? to : origin + end;
+        const began = start !== null ? origin + start : end !== null ? ended : from;
+        const next = attempts[index + 1]?.[0] ?? null;
+        if (again !== null) {
+            const until = next === null ? Math.min(Math.max(now, ended), origin + again) : origin + next;
             add("backoff", ended, Math.max(until, ended), 4);
         }
         // An attempt without an end was interrupted if another one began, or if the operation has ended.
+        const isOpen = end === null;
         const isInterrupted = isOpen && (next !== null || tone(status) !== "open");
         add(
-            attempt.error ? "bad" : isInterrupted ? "off" : isOpen ? "running" : "good",
+            failed ? "bad" : isInterrupted ? "off" : isOpen ? "running" : "good",
             began,
-            isOpen && next ? Date.parse(next) : ended,
+            isOpen && next !== null ? origin + next : ended,
             FULL,
         );
     });
@@ -128,7 +123,8 @@ function label({ operation, isGroup, inside }, top, { left, right }, plot) {
         (operation.end_timestamp ? Date.parse(operation.end_timestamp) : plot.now) -
         Date.parse(operation.start_timestamp);
     // The start of a step that was recorded with its end is not known.
-    const took = length > 0 || isGroup ? `  ${duration(length)}` : "";
+    const about = operation.recorded_start_timestamp ? "≈ " : "";
+    const took = length > 0 || isGroup ? `  ${about}${duration(length)}` : "";
     const attempts = operation.attempts.length > 1 ? `, ${operation.attempts.length} attempts` : "";
     const text = `${title(operation)}${isGroup ? ` (${inside.toLocaleString("en")})` : ""}${took}${attempts}`;
     const room = 6.6 * text.length;

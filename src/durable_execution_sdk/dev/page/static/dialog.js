@@ -1,11 +1,15 @@
 // One dialog with a form: its fields, what it does, and what was refused.
 
 import { requestDraw } from "./draw.js";
+import { visible } from "./format.js";
 import { findMistake } from "./json_text.js";
 import { h } from "./render.js";
 
+/** Characters of a recent value in its choice. */
+const MOST_CHARACTERS = 80;
+
 /**
- * @typedef {{name: string, label: string, kind: "json" | "text" | "choice" | "number", value?: string, options?: [string, string][], hint?: string, isOptional?: boolean, list?: string[]}} Field
+ * @typedef {{name: string, label: string, kind: "json" | "text" | "choice" | "number", value?: string, options?: [string, string][], hint?: string, isOptional?: boolean, list?: string[], recent?: string[]}} Field
  * @typedef {Record<string, string>} Values
  * @typedef {{title: string, text?: string, fields: Field[], verb: string, isDanger?: boolean, run: (values: Values) => Promise<unknown>}} Form
  */
@@ -95,6 +99,23 @@ function mistakeOf(field, value) {
     return field.kind === "json" ? findMistake(value) : null;
 }
 
+/** Offers the values that were given before. @param {Field} field @param {string} value @param {(event: Event) => void} change */
+function recentChoice(field, value, change) {
+    const recent = field.recent ?? [];
+    const options = recent.includes(value) ? recent : [value, ...recent];
+    return h(
+        "select",
+        { key: "recent", "aria-label": `Recent values of ${field.label}`, ".value": value, onchange: change },
+        options.map((each) => h("option", { key: each, value: each }, shortened(each))),
+    );
+}
+
+/** @param {string} text */
+function shortened(text) {
+    const line = visible(text.replace(/\s+/g, " "));
+    return line.length > MOST_CHARACTERS ? `${line.slice(0, MOST_CHARACTERS)}…` : line;
+}
+
 /** @param {Field} field @param {Values} values */
 function fieldRow(field, values) {
     const id = `field-${field.name}`;
@@ -109,6 +130,7 @@ function fieldRow(field, values) {
         "div",
         { class: "field", key: field.name },
         h("label", { for: id }, field.label),
+        (field.recent?.length ?? 0) > 1 && recentChoice(field, value, change),
         field.kind === "choice"
             ? h(
                   "select",

@@ -2,7 +2,9 @@
 
 import { fork } from "./actions.js";
 import { answerForm } from "./answer_form.js";
+import { attemptsView } from "./attempts.js";
 import { executionNow } from "./clock.js";
+import { codeLink } from "./code_tab.js";
 import { drawAfter } from "./draw.js";
 import { duration, exactTime, utc, visible } from "./format.js";
 import { copyButton, errorView, payloadView } from "./payloads.js";
@@ -15,9 +17,7 @@ import { awaited, kindName, sign, statusName, title, tone } from "./words.js";
 
 /** @import { Child } from "./render.js" */
 /** @import { ExecutionModel } from "./execution_model.js" */
-/** @import { Attempt, ExecutionDocument, Operation } from "./types.js" */
-
-const MOST_ATTEMPTS = 12;
+/** @import { ExecutionDocument, Operation } from "./types.js" */
 
 export function closeDrawer() {
     goWith({ operation: "", event: "", line: "" });
@@ -114,7 +114,7 @@ function operationPanel(model, operation) {
                 awaited_type: place?.awaited_type ?? null,
             }),
         operation.error && errorView({ arn: model.arn, operation: operation.id, error: operation.error, version }),
-        operation.attempts.length > 0 && attempts(operation),
+        operation.attempts.length > 0 && attemptsView({ arn: model.arn, operation, version }),
         operation.end_timestamp &&
             operation.result_bytes !== null &&
             payloadView({
@@ -151,58 +151,23 @@ function operationPanel(model, operation) {
     ]);
 }
 
-/** @param {Operation} operation */
-function attempts(operation) {
-    const shown = operation.attempts.slice(-MOST_ATTEMPTS);
-    const hidden = operation.attempts.length - shown.length;
-    return h(
-        "section",
-        { key: "attempts" },
-        h(
-            "h3",
-            null,
-            "Attempts",
-            hidden > 0 && h("small", { class: "quiet" }, ` the last ${shown.length} of ${operation.attempts.length}`),
-        ),
-        h(
-            "ol",
-            { class: "attempts", start: hidden + 1 },
-            shown.map((each) => attemptItem(each)),
-        ),
-    );
-}
-
-/** @param {Attempt} attempt */
-function attemptItem(attempt) {
-    const { start_timestamp: began, end_timestamp: ended, next_attempt_timestamp: next, error } = attempt;
-    const length = began && ended ? Date.parse(ended) - Date.parse(began) : 0;
-    const took = length > 0 ? duration(length) : ended ? "" : "not ended";
-    const delay = next && ended ? `again after ${duration(Date.parse(next) - Date.parse(ended))}` : "";
-    const facts = [began ? exactTime(began) : "", took, delay].filter((each) => each);
-    return h(
-        "li",
-        { key: attempt.number },
-        h("span", { class: error ? "bad" : ended ? "good" : "open", title: utc(began) }, facts.join(", ")),
-        error &&
-            h("div", { class: "message" }, visible(`${error.error_type ?? "Error"}: ${error.error_message ?? ""}`)),
-    );
-}
-
 /** @param {ExecutionModel} model @param {Operation} operation @param {number} now */
 function facts(model, operation, now) {
     const began = Date.parse(operation.start_timestamp);
     const end = operation.end_timestamp ? Date.parse(operation.end_timestamp) : now;
     const place = model.places.get(operation.id);
+    const isWaiting = operation.end_timestamp === null && !model.document?.execution.end_timestamp;
     /** @type {[string, Child][]} */
     const list = [
         ["Began", h("span", { title: utc(operation.start_timestamp) }, exactTime(operation.start_timestamp))],
-        ["Took", end > began ? duration(end - began) : "not known: its start was recorded with its end"],
         [
-            "Code",
-            place
-                ? `${visible(place.file)}:${place.line}, in ${visible(place.function)}`
-                : missing("has_code", "positions in the code"),
+            "Recorded",
+            operation.recorded_start_timestamp &&
+                `${exactTime(operation.recorded_start_timestamp)}: its process told when it really began`,
         ],
+        ["Took", end > began ? duration(end - began) : "not known: its start was recorded with its end"],
+        ["Code", place ? codeLink(model.arn, place, operation.id) : missing("has_code", "positions in the code")],
+        ["Waits at", place?.awaited_at && isWaiting && codeLink(model.arn, place.awaited_at, operation.id)],
         ["Function", operation.function_name && visible(operation.function_name)],
         [
             "Invoked",

@@ -2,6 +2,7 @@
 
 import { actionBar } from "./actions.js";
 import { executionNow, passes } from "./clock.js";
+import { codeTab } from "./code_tab.js";
 import { drawAfter } from "./draw.js";
 import { drawer } from "./drawer.js";
 import { duration, exactTime, time, utc, visible } from "./format.js";
@@ -47,6 +48,7 @@ export function executionScreen() {
     return h(
         "main",
         { class: "screen execution", key: "execution" },
+        model.state === "gone" && purged(model),
         header(model, document),
         heldNotice(model),
         h(
@@ -73,6 +75,16 @@ export function executionScreen() {
     );
 }
 
+/** An execution that was deleted while it was looked at. @param {ExecutionModel} model */
+function purged(model) {
+    return h(
+        "p",
+        { class: "bad message", key: "purged", role: "status" },
+        `${model.failure} This is what was read of it; payloads that were not looked at are gone. `,
+        h("a", { href: "/executions" }, "All executions"),
+    );
+}
+
 /** @param {ExecutionModel} model @param {ExecutionDocument} document @returns {Child} */
 function content(model, document) {
     switch (state.address.tab) {
@@ -84,6 +96,8 @@ function content(model, document) {
             return payloads(model, document);
         case "logs":
             return logsTab(model);
+        case "code":
+            return codeTab(model);
         case "invocations":
             return invocationsTab(model);
         default:
@@ -127,7 +141,7 @@ function header(model, document) {
             state.server?.is_arn_known !== false && copyButton(execution.durable_execution_arn, "Copy ARN"),
         ),
         notesOnHistory(),
-        actionBar(/** @type {ExecutionDocument} */ (model.whole())),
+        model.state !== "gone" && actionBar(/** @type {ExecutionDocument} */ (model.whole())),
         document.error &&
             isEnded(execution.status) &&
             h(
@@ -135,7 +149,7 @@ function header(model, document) {
                 { class: "bad message", key: "error" },
                 visible(`${document.error.error_type ?? "Error"}: ${document.error.error_message ?? ""}`),
             ),
-        isOpen && !execution.held && waiting(model, document, now),
+        isOpen && !execution.held && model.state !== "gone" && waiting(model, document, now),
     );
 }
 

@@ -2,6 +2,7 @@
 
 import { executionPath, get, history, Refusal } from "./api.js";
 import { requestDraw } from "./draw.js";
+import { withRealStarts } from "./real_starts.js";
 
 /** @import { ExecutionDocument, Invocation, Line, Loading, Operation, Place } from "./types.js" */
 /** @import { Watched } from "./feed.js" */
@@ -19,8 +20,10 @@ export class ExecutionModel {
         this.failure = "";
         /** @type {ExecutionDocument | null} */
         this.document = null;
-        /** In the order of their starts. @type {Map<string, Operation>} */
+        /** In the order of their starts, with the real starts where they are known. @type {Map<string, Operation>} */
         this.operations = new Map();
+        /** As the history has them. @type {Map<string, Operation>} */
+        this.recorded = new Map();
         /** @type {Map<string, Invocation>} */
         this.invocations = new Map();
         /** @type {Map<string, Place>} */
@@ -42,6 +45,7 @@ export class ExecutionModel {
             const document = /** @type {ExecutionDocument} */ (await get(executionPath(this.reference)));
             this.arn = document.execution.durable_execution_arn;
             this.operations.clear();
+            this.recorded.clear();
             this.invocations.clear();
             this.merge(document);
             this.state = "ready";
@@ -93,13 +97,18 @@ export class ExecutionModel {
         this.document = document;
         this.version += 1;
         for (const operation of document.operations) {
-            this.operations.set(operation.id, operation);
+            this.recorded.set(operation.id, operation);
+            this.operations.set(operation.id, withRealStarts(operation, this.places.get(operation.id)));
         }
         for (const invocation of document.invocations) {
             this.invocations.set(invocation.request_id, invocation);
         }
         for (const place of document.places) {
             this.places.set(place.operation_id, place);
+            const operation = this.recorded.get(place.operation_id);
+            if (operation) {
+                this.operations.set(operation.id, withRealStarts(operation, place));
+            }
         }
     }
 

@@ -108,7 +108,9 @@ function body(selected) {
         h(
             "div",
             { class: "head executions-grid" },
-            ["Name", "Function", "Status", "Waits for", "Started", "Took"].map((each) => h("span", null, each)),
+            ["Name", "Function", "Status", "Waits for", "Started", "Took", "Operations", "Attempts"].map((each) =>
+                h("span", null, each),
+            ),
         ),
         rows({
             id: "executions",
@@ -148,6 +150,8 @@ function line(row, isSelected, place) {
         h("span", { class: "waits" }, waitsFor(row)),
         h("span", { class: "number", title: utc(row.start_timestamp) }, time(row.start_timestamp, serverNow())),
         h("span", { class: "number" }, duration(end - Date.parse(row.start_timestamp))),
+        h("span", { class: "number" }, row.operations.toLocaleString("en")),
+        h("span", { class: "number" }, row.attempts.toLocaleString("en")),
     );
 }
 

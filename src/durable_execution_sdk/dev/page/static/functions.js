@@ -1,16 +1,14 @@
 // The screen of the functions and their processes.
 
-import { start } from "./api.js";
+import { recentInputs, start } from "./api.js";
 import { openDialog } from "./dialog.js";
 import { count, duration, visible } from "./format.js";
+import { reloadView } from "./reloads.js";
 import { h } from "./render.js";
 import { executionAddress, go } from "./router.js";
 import { state } from "./state.js";
 
 /** @import { FunctionDocument } from "./types.js" */
-
-/** The inputs that were given last, by function. @type {Map<string, string[]>} */
-const inputs = new Map();
 
 export function functionsScreen() {
     const functions = state.functions;
@@ -70,10 +68,11 @@ function item(each) {
             { class: "quiet" },
             `Versions: ${each.versions.map(visible).join(", ") || "$LATEST"}${aliases.length ? `. Aliases: ${aliases.map(([name, version]) => `${visible(name)} → ${visible(version)}`).join(", ")}` : ""}. ${count(each.workers.length, "process", "processes")}, ${running.length} at work`,
         ),
+        reloadView(each),
         running.length > 0 &&
             h(
                 "ul",
-                null,
+                { key: "running" },
                 running
                     .slice(0, 20)
                     .map((worker) =>
@@ -99,18 +98,17 @@ function nameOf(arn) {
 }
 
 /** @param {string} name */
-function startDialog(name) {
-    const recent = inputs.get(name) ?? [];
+async function startDialog(name) {
+    const recent = await recentInputs(name);
     openDialog({
         title: `Start ${visible(name)}`,
         fields: [
-            { name: "input", label: "Input", kind: "json", value: recent[0] ?? "{}" },
+            { name: "input", label: "Input", kind: "json", value: recent[0] ?? "{}", recent },
             { name: "name", label: "Name", kind: "text", isOptional: true, hint: "Empty for a name that is made" },
         ],
         verb: "Start",
         run: async (values) => {
             const arn = await start(name, values.input ?? "", values.name ?? "");
-            inputs.set(name, [values.input ?? "", ...recent].slice(0, 10));
             if (arn) {
                 go(executionAddress(arn));
             }

@@ -99,14 +99,12 @@ function details(model, event) {
                 FunctionName: name,
                 Duration: seconds,
             } = value;
-            // The events come without payloads, and so without errors.
-            const attempt =
-                operation?.attempts[(retry?.CurrentAttempt ?? 1) - 1]?.error ??
-                operation?.error ??
-                (operation ? null : model.document?.error);
+            // The events come without payloads, and so without errors; that of the last attempt is the operation's.
+            const isLast = !retry?.NextAttemptDelaySeconds;
+            const last = isLast ? (operation ?? model.document)?.error : null;
             const payload =
                 error?.Payload ??
-                (isFailed && attempt ? { ErrorType: attempt.error_type, ErrorMessage: attempt.error_message } : null);
+                (isFailed && last ? { ErrorType: last.error_type, ErrorMessage: last.error_message } : null);
             facts.push(
                 ...[
                     retry?.CurrentAttempt > 1 && `attempt ${retry.CurrentAttempt}`,

@@ -1,16 +1,18 @@
 // The invocations of the function.
 
 import { executionNow } from "./clock.js";
-import { duration, exactTime, utc, visible } from "./format.js";
+import { count, duration, exactTime, utc, visible } from "./format.js";
 import { lacks, missing } from "./reading.js";
 import { h } from "./render.js";
 import { executionAddress } from "./router.js";
 import { rows } from "./rows.js";
+import { title } from "./words.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
 /** @import { Invocation } from "./types.js" */
 
 const ROW_HEIGHT = 26;
+const MOST_LINKS = 3;
 
 /** @param {ExecutionModel} model */
 export function invocationsTab(model) {
@@ -22,8 +24,8 @@ export function invocationsTab(model) {
         h(
             "div",
             { class: "head invocations-grid" },
-            ["", "Began", "Took", "Outcome", "Process", "Memory", "Start-up", "Request"].map((each) =>
-                h("span", null, each),
+            ["", "Began", "Took", "Outcome", "Replayed", "Ran", "Process", "Memory", "Start-up", "Request"].map(
+                (each) => h("span", null, each),
             ),
         ),
         lacks("has_logs") &&
@@ -56,6 +58,8 @@ function line(model, each, index, place, now) {
                   ? "ended"
                   : "running",
         ),
+        h("span", { class: "number" }, each.replayed.toLocaleString("en")),
+        ran(model, each),
         h("span", { class: "number" }, each.process ?? ""),
         h(
             "span",
@@ -70,5 +74,29 @@ function line(model, each, index, place, now) {
                   { href: `${executionAddress(model.arn, "logs")}?of=${encodeURIComponent(each.request_id)}` },
                   h("code", null, each.request_id),
               ),
+    );
+}
+
+/** Links the first operations that an invocation began, or made an attempt of. @param {ExecutionModel} model @param {Invocation} each */
+function ran(model, each) {
+    const known = each.ran.flatMap((id) => model.operations.get(id) ?? []);
+    const first = known.slice(0, MOST_LINKS);
+    const parts = [
+        each.began && count(each.began, "operation"),
+        each.attempts && count(each.attempts, "attempt"),
+    ].filter((part) => part);
+    return h(
+        "span",
+        { class: "ran" },
+        parts.join(", ") || "nothing",
+        first.map((operation, index) =>
+            h(
+                "span",
+                { key: operation.id },
+                index ? ", " : ": ",
+                h("a", { href: executionAddress(model.arn, "invocations", operation.id) }, title(operation)),
+            ),
+        ),
+        known.length > first.length && ", …",
     );
 }

@@ -13,6 +13,8 @@ import { title } from "./words.js";
 
 const ROW_HEIGHT = 22;
 
+/** @typedef {{line: Line | null, request: string | null}} Item a line, or the head of the lines of an invocation */
+
 /** @param {ExecutionModel} model */
 export function logsTab(model) {
     const { query } = state.address;
@@ -27,6 +29,7 @@ export function logsTab(model) {
                 (!of || line.operation_id === of || line.request_id === of),
         );
     const operation = of ? model.operations.get(of) : undefined;
+    const items = byInvocation(lines);
     return h(
         "section",
         { class: "timeline", key: "logs" },
@@ -54,11 +57,14 @@ export function logsTab(model) {
         lines.length
             ? rows({
                   id: "logs",
-                  count: lines.length,
+                  count: items.length,
                   height: ROW_HEIGHT,
                   label: "Lines",
-                  kept: lines.findIndex((line) => String(line.number) === selected),
-                  row: (index, place) => row(model, /** @type {Line} */ (lines[index]), selected, place),
+                  kept: items.findIndex((item) => String(item.line?.number) === selected),
+                  row: (index, place) => {
+                      const { line, request } = /** @type {Item} */ (items[index]);
+                      return line ? row(model, line, selected, place) : invocationRow(model, request, index, place);
+                  },
               })
             : h(
                   "div",
@@ -70,37 +76,99 @@ export function logsTab(model) {
     );
 }
 
-/** @param {ExecutionModel} model @param {Line} line @param {string | null} selected @param {Record<string, string>} place */
-function row(model, line, selected, place) {
-    const operation = line.operation_id ? model.operations.get(line.operation_id) : undefined;
-    const keep = new URLSearchParams(state.address.query);
-    keep.set("line", String(line.number));
-    keep.delete("operation");
+/** Puts a head before the lines of each invocation. @param {Line[]} lines @returns {Item[]} */
+function byInvocation(lines) {
+    /** @type {Item[]} */
+    const items = [];
+    let last = /** @type {string | null | undefined} */ (undefined);
+    for (const line of lines) {
+        if (line.request_id !== last) {
+            items.push({ line: null, request: line.request_id });
+            last = line.request_id;
+        }
+        items.push({ line, request: line.request_id });
+    }
+    return items;
+}
+
+/** @param {ExecutionModel} model @param {string | null} request @param {number} index @param {Record<string, string>} place */
+function invocationRow(model, request, index, place) {
+    const invocation = model.invocations.get(request ?? "");
+    const number = [...model.invocations.keys()].indexOf(request ?? "") + 1;
+    const name = request === null ? "Between invocations" : number ? `Invocation ${number}` : "An invocation";
     return h(
-        "a",
-        {
-            class: `row logs-grid${String(line.number) === selected ? " selected" : ""}`,
-            key: line.number,
-            style: place,
-            href: `${executionAddress(model.arn, "logs")}?${keep}`,
-        },
-        h("span", { class: "number", title: utc(line.at) }, exactTime(line.at)),
-        h("span", { class: "quiet" }, operation ? title(operation) : ""),
-        h("code", { class: line.stream === "stderr" ? "stderr" : "" }, textOf(line)),
+        "div",
+        { class: "row logs-head", key: `head ${index}`, style: place },
+        h(
+            "span",
+            null,
+            h("b", null, name),
+            invocation &&
+                h(
+                    "span",
+                    { class: "quiet", title: utc(invocation.start_timestamp) },
+                    ` ${exactTime(invocation.start_timestamp)}${invocation.process === null ? "" : `, process ${invocation.process}`}`,
+                ),
+            " ",
+            request !== null &&
+                state.address.query.get("of") !== request &&
+                h("button", { class: "small", onclick: () => goWith({ of: request }) }, "Its lines alone"),
+        ),
     );
 }
 
-/** Shows a record of JSON by its level and message; another line as it is. @param {Line} line */
-function textOf(line) {
+/** @param {ExecutionModel} model @param {Line} line @param {string | null} selected @param {Record<string, string>} place */
+function row(model, line, selected, place) {
+    const operation = line.operation_id ? model.operations.get(line.operation_id) : undefined;
+    const record = recordOf(line);
+    const isReplayed = record?.isReplay === true;
+    return h(
+        "div",
+        {
+            class: `row logs-grid${String(line.number) === selected ? " selected" : ""}${isReplayed ? " replayed" : ""}`,
+            key: line.number,
+            style: place,
+            title: isReplayed ? "Written again while the code was replayed" : null,
+        },
+        h("span", { class: "number", title: utc(line.at) }, exactTime(line.at)),
+        h(
+            "span",
+            { class: "quiet" },
+            operation && h("a", { href: address(model, "operation", operation.id) }, title(operation)),
+        ),
+        h(
+            "a",
+            { class: "line-link", href: address(model, "line", String(line.number)) },
+            h("code", { class: line.stream === "stderr" ? "stderr" : "" }, textOf(line, record)),
+        ),
+    );
+}
+
+/** Returns the address of what is selected here. @param {ExecutionModel} model @param {"line" | "operation"} name @param {string} value */
+function address(model, name, value) {
+    const query = new URLSearchParams(state.address.query);
+    query.delete("line");
+    query.delete("operation");
+    query.set(name, value);
+    return `${executionAddress(model.arn, "logs")}?${query}`;
+}
+
+/** Reads a record of JSON; null if the line is another one. @param {Line} line @returns {Record<string, unknown> | null} */
+function recordOf(line) {
     if (line.text.startsWith("{")) {
         try {
-            const record = JSON.parse(line.text);
-            if (typeof record.message === "string") {
-                return visible(`${typeof record.level === "string" ? `${record.level} ` : ""}${record.message}`);
-            }
+            return JSON.parse(line.text);
         } catch {
             // Not JSON.
         }
+    }
+    return null;
+}
+
+/** Shows a record by its level and message; another line as it is. @param {Line} line @param {Record<string, unknown> | null} record */
+function textOf(line, record) {
+    if (record && typeof record.message === "string") {
+        return visible(`${typeof record.level === "string" ? `${record.level} ` : ""}${record.message}`);
     }
     return visible(line.text);
 }

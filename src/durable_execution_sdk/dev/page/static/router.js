@@ -2,7 +2,15 @@
 
 /** @typedef {{screen: "executions" | "execution" | "callbacks" | "functions", arn: string, tab: string, query: URLSearchParams}} Address */
 
-export const TABS = /** @type {const} */ (["timeline", "operations", "history", "payloads", "logs", "invocations"]);
+export const TABS = /** @type {const} */ ([
+    "timeline",
+    "operations",
+    "history",
+    "payloads",
+    "logs",
+    "code",
+    "invocations",
+]);
 
 /** Reads an address. @param {string} path @param {string} search @returns {Address} */
 export function readAddress(path, search) {

@@ -101,7 +101,7 @@ export function statusWords(row) {
 
 /** @param {Operation} operation */
 export function hasFailed(operation) {
-    return tone(operation.status) === "bad" || operation.attempts.some((attempt) => attempt.error);
+    return tone(operation.status) === "bad" || operation.attempts.some(([, , , failed]) => failed);
 }
 
 /** The lines of a stack trace, those of the user's code first. @param {string[]} lines */

@@ -7,18 +7,20 @@ from typing import cast
 
 from msgspec.structs import replace
 
+from durable_execution_sdk.dev.feed.documents.attempts import error_document, short_attempts
+from durable_execution_sdk.dev.feed.documents.process_documents import place_document
+from durable_execution_sdk.dev.feed.documents.timeline import Attempt, Timeline, Work
 from durable_execution_sdk.dev.feed.position import Position
-from durable_execution_sdk.dev.feed.process_documents import place_document
 from durable_execution_sdk.dev.feed.process_view import ProcessView
-from durable_execution_sdk.dev.feed.timeline import Attempt, Timeline
 from durable_execution_sdk.dev.functions.records import CodeNote, InvocationRecord
+from durable_execution_sdk.dev.logs.run_table import RunFacts
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord
-from durable_execution_sdk.engine.events import ChainedInvokeStarted
 from durable_execution_sdk.engine.execution_time import ExecutionTime
 from durable_execution_sdk.engine.state import ExecutionState, RunningInvocation
 from durable_execution_sdk.engine.views.progress import OperationProgress, progress
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.history import ChainedInvokeStartedDetails
 from durable_execution_sdk.rendering.batch_progress import BatchProgress, batch_progress
 from durable_execution_sdk.rendering.documents import (
     batch_document,
@@ -74,7 +76,8 @@ class FeedDocuments:
             )
         held = self._local.held().get(record.arn) if record.is_open else None
         is_run = bool(processes) or self._local.served_elsewhere
-        document = record_document(record, executions, processes, held, is_run=is_run)
+        counts = self._emulator.counts(record)
+        document = record_document(record, counts, executions, processes, held, is_run=is_run)
         waiting = cast("list[Document]", document["waiting"])
         document["waiting_count"] = len(waiting)
         document["waiting"] = waiting[:MOST_WAITING]
@@ -98,19 +101,28 @@ class FeedDocuments:
             "version": described.version,
             "input_bytes": _size(described.input_payload),
             "result_bytes": _size(described.result),
-            "error": _error(described.error),
+            "error": error_document(described.error),
             "head": position.head,
             "position": str(position),
             "forked_from": origin_document(progress(state)),
             "timers": timers(state),
             "operations": operations(state, timeline, notes, since),
             "invocations": invocations(timeline, state.invocation, self._records(arn), since.head),
-            "places": [place_document(note) for note in notes if note.number > since.place],
+            "places": self.places(arn, since.place),
         }
 
     def notes(self, arn: str) -> Sequence[CodeNote]:
         """Return the notes about an execution's operations that its functions have sent."""
         return () if self._local.logs is None else self._local.logs.notes(arn)
+
+    def places(self, arn: str, after: int = 0) -> list[Document]:
+        """Build the documents of the positions of operations in the code that changed after a place."""
+        notes = [note for note in self.notes(arn) if note.number > after]
+        if self._local.logs is None or not notes:
+            return []
+        facts = self._local.logs.run_facts(arn)
+        nothing = RunFacts()
+        return [place_document(note, facts.get(note.operation_id, nothing)) for note in notes]
 
     def _records(self, arn: str) -> dict[str, InvocationRecord]:
         """Return what the processes of an execution recorded of its invocations, by request id."""
@@ -142,7 +154,7 @@ def operations(
     return [
         _operation(
             each,
-            state.invokes.get(each.operation.id),
+            timeline.invoked.get(each.operation.id),
             timeline.attempts.get(each.operation.id, []),
             batches.get(each.operation.id),
         )
@@ -163,11 +175,13 @@ def invocations(
     """
     ended = [each for each in timeline.invocations if each.position > since]
     documents = [
-        _invocation(each.request_id, each.started_at, each.ended_at, each.error, records)
+        _invocation(each.request_id, each.started_at, each.ended_at, each.error, each.work, records)
         for each in ended
     ]
     if running is not None:
-        documents.append(_invocation(running.request_id, running.started_at, None, None, records))
+        documents.append(
+            _invocation(running.request_id, running.started_at, None, None, timeline.work, records)
+        )
     return documents
 
 
@@ -181,7 +195,7 @@ def timers(state: ExecutionState) -> list[Document]:
 
 def _operation(
     executed: OperationProgress,
-    invoked: ChainedInvokeStarted | None,
+    invoked: ChainedInvokeStartedDetails | None,
     attempts: list[Attempt],
     batch: BatchProgress | None,
 ) -> Document:
@@ -190,24 +204,14 @@ def _operation(
     del document["result"]
     return {
         **document,
-        "error": _error(error_of(operation)),
+        "error": error_document(error_of(operation)),
         "start_timestamp": iso(operation.start_timestamp),
         "end_timestamp": iso(operation.end_timestamp),
         "result_bytes": _size(result_of(operation)),
         "function_name": None if invoked is None else invoked.function_name,
-        "invoked_execution_arn": None if invoked is None else invoked.child_arn,
-        "attempts": [_attempt(each) for each in attempts],
+        "invoked_execution_arn": None if invoked is None else invoked.durable_execution_arn,
+        "attempts": short_attempts(attempts, operation.start_timestamp),
         "progress": batch_document(batch),
-    }
-
-
-def _attempt(attempt: Attempt) -> Document:
-    return {
-        "number": attempt.number,
-        "start_timestamp": iso(attempt.started_at),
-        "end_timestamp": iso(attempt.ended_at),
-        "next_attempt_timestamp": iso(attempt.next_at),
-        "error": _error(attempt.error),
     }
 
 
@@ -216,6 +220,7 @@ def _invocation(
     started_at: float,
     ended_at: float | None,
     error: ErrorObject | None,
+    work: Work,
     records: dict[str, InvocationRecord],
 ) -> Document:
     record = records.get(request_id)
@@ -223,10 +228,14 @@ def _invocation(
         "request_id": request_id,
         "start_timestamp": iso(started_at),
         "end_timestamp": iso(ended_at),
-        "error": _error(error),
+        "error": error_document(error),
         "process": None if record is None else record.worker,
         "peak_kilobytes": None if record is None else record.peak_kilobytes,
         "init_milliseconds": None if record is None else record.init_milliseconds,
+        "replayed": work.known,
+        "began": work.begun,
+        "attempts": work.attempts,
+        "ran": list(work.ran),
     }
 
 
@@ -238,13 +247,6 @@ def _time(time: ExecutionTime) -> Document:
         "stands_at": iso(time.stands_at),
         "advances_to": iso(time.advances_to),
     }
-
-
-def _error(error: ErrorObject | None) -> Document | None:
-    """Build the document of an error without its data and its stack trace, which are payloads."""
-    if error is None:
-        return None
-    return {"error_type": error.error_type, "error_message": error.error_message}
 
 
 def _size(payload: str | None) -> int | None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from durable_execution_sdk.dev.feed.process_view import ProcessView
 from durable_execution_sdk.dev.functions.records import CodeNote, LogLine
+from durable_execution_sdk.dev.logs.run_table import RunFacts
+from durable_execution_sdk.dev.reload.rehearsal_results import FunctionReload
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.rendering.times import iso
 
-__all__ = ["function_documents", "line_document", "place_document"]
+__all__ = ["function_documents", "line_document", "place_document", "source_files"]
 
 _Document = dict[str, object]
 
@@ -42,9 +47,24 @@ def function_documents(emulator: Emulator, local: ProcessView) -> list[_Document
                     "versions": emulator.functions.versions(name),
                     "aliases": emulator.functions.aliases(name),
                     "workers": workers.get(name, []),
+                    "reload": _reload_document(local.reload_of(name)),
                 }
             )
     return documents
+
+
+def _reload_document(reload: FunctionReload | None) -> _Document | None:
+    if reload is None:
+        return None
+    return {
+        "loaded_at": iso(reload.loaded_at),
+        "is_broken": reload.is_broken,
+        **{str(outcome): count for outcome, count in reload.counts.items()},
+        "rehearsed": [
+            {"durable_execution_arn": each.arn, "outcome": each.outcome, "text": each.text}
+            for each in reload.results
+        ],
+    }
 
 
 def line_document(line: LogLine) -> _Document:
@@ -61,12 +81,25 @@ def line_document(line: LogLine) -> _Document:
     }
 
 
-def place_document(note: CodeNote) -> _Document:
-    """Build the document of an operation's position in the code."""
+def place_document(note: CodeNote, facts: RunFacts) -> _Document:
+    """Build the document of what processes told of an operation: its position in the code, and its runs."""
+    line = facts.awaited_at
     return {
         "operation_id": note.operation_id,
         "file": note.file,
         "line": note.line,
         "function": note.function,
         "awaited_type": note.awaited_type,
+        "awaited_at": None
+        if line is None
+        else {"file": line.file, "line": line.line, "function": line.function},
+        "starts": [
+            facts.starts.get(number) for number in range(1, max(facts.starts, default=0) + 1)
+        ],
     }
+
+
+def source_files(places: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the files that documents of places name."""
+    lines = [line for place in places for line in (place, place["awaited_at"]) if line is not None]
+    return {line["file"] for line in lines}
