@@ -3,7 +3,7 @@
 import { executionPath, get, history, Refusal } from "./api.js";
 import { requestDraw } from "./draw.js";
 
-/** @import { ExecutionDocument, Invocation, Line, Loading, Operation, Place } from "./types.js" */
+/** @import { ExecutionDocument, Invocation, Line, Loading, Operation, Place, Row } from "./types.js" */
 /** @import { Watched } from "./feed.js" */
 
 /** @typedef {{EventId: number, EventType: string, EventTimestamp: number | string, Id?: string, ParentId?: string, Name?: string, SubType?: string} & Record<string, any>} HistoryEvent */
@@ -19,6 +19,8 @@ export class ExecutionModel {
         this.failure = "";
         /** @type {ExecutionDocument | null} */
         this.document = null;
+        /** Its row in the list, which is there sooner. @type {Row | null} */
+        this.row = null;
         /** In the order of their starts. @type {Map<string, Operation>} */
         this.operations = new Map();
         /** @type {Map<string, Invocation>} */
@@ -38,6 +40,9 @@ export class ExecutionModel {
     }
 
     async load() {
+        if (!this.document) {
+            this.loadRow();
+        }
         try {
             const document = /** @type {ExecutionDocument} */ (await get(executionPath(this.reference)));
             this.arn = document.execution.durable_execution_arn;
@@ -56,6 +61,16 @@ export class ExecutionModel {
                 this.state = "gone";
             }
         }
+        requestDraw();
+    }
+
+    async loadRow() {
+        const name = this.reference.split("/").at(-2) ?? this.reference;
+        const page = await get("/_durable/executions", { text: name, limit: "20" }).catch(() => null);
+        const rows = /** @type {Row[]} */ (page?.executions ?? []);
+        this.row =
+            rows.find((each) => [each.durable_execution_arn, each.durable_execution_name].includes(this.reference)) ??
+            null;
         requestDraw();
     }
 
