@@ -173,6 +173,44 @@ def test_time_is_changed_and_a_timer_fires(page: Page, client: Client) -> None:
     expect(page.locator(".bar-text").filter(has_text="charge")).to_contain_text("3 attempts")
 
 
+def test_time_skips_and_goes_on_to_the_next_timer(page: Page, client: Client) -> None:
+    for name in ("next", "skipping"):
+        arn = client.start("retries", name)
+        client.until(
+            execution(name, "/events"),
+            lambda m: m["data"]["execution"]["activity"] == "suspended",
+        )
+        page.goto(address(arn))
+        expect(page.get_by_label("Waits for")).to_contain_text("attempt 2")
+        if name == "next":
+            page.get_by_role("button", name="Next timer").click()
+            expect(page.get_by_label("Waits for")).to_contain_text("attempt 3")
+        else:
+            page.get_by_role("combobox", name="Time").select_option("skip")
+            expect(status(page)).to_contain_text("failed")
+            expect(page.locator("header .message")).to_have_text("DeclinedError: no money")
+
+
+def test_a_heartbeat_keeps_a_callback_open(page: Page, arn: str) -> None:
+    page.goto(address(arn))
+    page.get_by_role("link", name="Answer").click()
+    page.get_by_role("button", name="Heartbeat").click()
+    expect(page.get_by_text("The heartbeat was sent.")).to_be_visible()
+    expect(page.get_by_role("button", name="Succeed")).to_be_enabled()
+
+
+def test_an_answer_from_elsewhere_closes_the_form(page: Page, arn: str, client: Client) -> None:
+    page.goto(address(arn))
+    page.get_by_role("link", name="Answer").click()
+    expect(page.get_by_role("button", name="Succeed")).to_be_enabled()
+    client.server.emulator.callback_success(
+        client.until_waiting("first")["waiting"][0]["callback_id"], b"1"
+    )
+    client.until_ended("first")
+    expect(page.get_by_role("button", name="Succeed")).to_have_count(0)
+    expect(status(page)).to_contain_text("succeeded")
+
+
 def test_a_function_is_started(page: Page) -> None:
     page.goto("/functions")
     page.locator("article", has_text="order").get_by_role("button", name="Start…").click()

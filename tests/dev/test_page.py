@@ -97,3 +97,11 @@ def test_the_page_is_only_read(client: Client) -> None:
     status, text = client.refused("/executions", "DELETE")
     assert status == 405
     assert "takes GET, not DELETE" in text
+
+
+def test_the_table_of_criteria_names_tests_that_are_there() -> None:
+    folder = Path(__file__).parent.parent / "browser"
+    named = re.findall(r"`(test_\w+)::(test_\w+)`", (folder / "criteria.md").read_text("utf-8"))
+    assert len(named) > 60
+    for module, name in named:
+        assert f"def {name}(" in (folder / f"{module}.py").read_text("utf-8"), name

@@ -9,10 +9,12 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 from tests.browser.page_rig import address
 from tests.dev.reload.reload_rig import ReloadRig
+from tools.page.small_png import shrink
 
 HERE = Path(__file__).parent
 IMAGES = HERE.parent.parent / "docs" / "images"
-WIDE: ViewportSize = {"width": 1200, "height": 560}
+WIDE: ViewportSize = {"width": 1280, "height": 560}
+LOW: ViewportSize = {"width": 1280, "height": 330}
 
 
 def main() -> None:
@@ -29,6 +31,8 @@ def main() -> None:
         with ReloadRig(folder, "app.py") as rig:
             take(browser, rig)
         browser.close()
+    for image in IMAGES.glob("*.png"):
+        image.write_bytes(shrink(image.read_bytes()))
 
 
 def take(browser: Browser, rig: ReloadRig) -> None:
@@ -43,8 +47,11 @@ def take(browser: Browser, rig: ReloadRig) -> None:
         expect(page.get_by_text("● live")).to_be_visible()
         return page
 
+    # The first one waits for its process.
+    rig.finish(rig.start("trip-to-oslo", "trip"))
     trip, order = rig.start("trip-to-rome", "trip"), rig.start("order-7")
     rig.start("order-8")
+    rig.start("trip-to-lima", "trip")
     page = opened(address(order))
     expect(page.get_by_label("Waits for")).to_contain_text("approval", timeout=60_000)
     page.screenshot(path=IMAGES / "timeline.png")
@@ -59,6 +66,7 @@ def take(browser: Browser, rig: ReloadRig) -> None:
     page.screenshot(path=IMAGES / "error.png")
     page.close()
     page = opened("/executions")
+    page.set_viewport_size(LOW)
     expect(page.get_by_text("asking")).to_have_count(2)
     page.screenshot(path=IMAGES / "executions.png")
     page.close()

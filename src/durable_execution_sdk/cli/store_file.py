@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import re
 import shlex
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.dev.discovery_file import ServerAddress, find_server
-from durable_execution_sdk.dev.processes import lineage
+from durable_execution_sdk.dev.execution_references import executions_named
 from durable_execution_sdk.dev.reload.held_file import HeldExecution, read_held
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -22,10 +20,6 @@ from durable_execution_sdk.emulator.stores.single_execution import SingleExecuti
 from durable_execution_sdk.emulator.stores.sqlite import DEFAULT_PATH
 from durable_execution_sdk.emulator.stores.store import Search
 
-LAST = "@last"
-"""Names the execution that was started last, by a caller and not by another execution."""
-
-_ID = re.compile(r"[0-9a-zA-Z-]{4,}")
 _MOST_SHOWN = 5
 _MOST_COMPARED = 500
 _LEAST_SIMILAR = 0.8
@@ -117,15 +111,7 @@ class Place:
         A reference is a name, an ARN, the beginning of an id, or ``@last``, the execution that was started
         last. Raises ``Refusal`` if several ids begin so.
         """
-        store = emulator.store
-        arn = emulator.find_name(reference)
-        if arn is not None or store.find(reference) is not None:
-            return arn or reference
-        if reference == LAST:
-            return _last_started(emulator)
-        if not _ID.fullmatch(reference):
-            return None
-        records = store.search(Search(run_id=reference, limit=_MOST_SHOWN + 1))
+        records = executions_named(emulator, reference, _MOST_SHOWN + 1)
         if len(records) > 1:
             names = [record.name for record in records[:_MOST_SHOWN]]
             more = ", ..." if len(records) > _MOST_SHOWN else ""
@@ -134,14 +120,3 @@ class Place:
                 " give more of the id, or the name"
             )
         return records[0].arn if records else None
-
-
-def _last_started(emulator: Emulator) -> str | None:
-    """Return the ARN of the newest execution that no other one invoked, if there are any."""
-    after = None
-    while records := emulator.store.search(Search(after=after)):
-        for record in records:
-            if len(list(islice(lineage(emulator, record.arn), 2))) == 1:
-                return record.arn
-        after = (records[-1].started_at, records[-1].number)
-    return None

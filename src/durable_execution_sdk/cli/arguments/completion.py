@@ -28,7 +28,7 @@ def execution_names(
     context: click.Context, _: click.Parameter, beginning: str
 ) -> list[CompletionItem]:
     """Complete the name of an execution, the newest first."""
-    from durable_execution_sdk.cli.store_file import LAST  # noqa: PLC0415 - see above
+    from durable_execution_sdk.dev.execution_references import LAST  # noqa: PLC0415 - see above
 
     def names(emulator: Emulator, place: Place) -> list[CompletionItem]:
         del place

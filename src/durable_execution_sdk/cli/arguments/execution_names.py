@@ -6,7 +6,8 @@ import re
 
 from durable_execution_sdk.cli.payloads import same_json, short
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.cli.store_file import LAST, Place, names, nearest
+from durable_execution_sdk.cli.store_file import Place, names, nearest
+from durable_execution_sdk.dev.execution_references import LAST
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.protocol.ids import ExecutionArn
 

@@ -1,6 +1,6 @@
 // The time axis: time while nothing happens is cut short.
 
-import { duration } from "./format.js";
+import { duration, roughly } from "./format.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
 
@@ -52,7 +52,7 @@ export class Axis {
             .map((span) => ({
                 left: this.place(span.from),
                 right: this.place(span.to),
-                text: duration(span.to - span.from),
+                text: roughly(span.to - span.from),
             }));
     }
 
@@ -67,11 +67,18 @@ export class Axis {
             }
             const pixels = ((span.end - span.start) / (this.window[1] - this.window[0])) * width;
             const step = round((span.to - span.from) / Math.max(1, pixels / 90));
-            for (let at = Math.ceil((span.from - origin) / step) * step; at <= span.to - origin; at += step) {
-                const x = this.place(origin + at) * width;
-                const room = this.place(span.to) * width - x;
+            // After a cut the times count from its end: milliseconds beside days would say nothing.
+            const first = span.from - origin;
+            const isAfterCut = first > 0;
+            for (let at = 0; at <= span.to - span.from; at += step) {
+                const x = this.place(span.from + at) * width;
+                const room = this.place(span.to) * width - x - (isAfterCut ? 12 : 0);
                 if (x >= -1 && room > 58 && x < width - 30 && x - (ticks.at(-1)?.x ?? -100) > 70) {
-                    ticks.push({ x, text: at === 0 ? "0" : `+${duration(at)}` });
+                    const text = at === 0 ? (isAfterCut ? `+${duration(first)}` : "0") : `+${duration(at)}`;
+                    ticks.push({
+                        x: at === 0 && isAfterCut ? x + 4 : x,
+                        text: at > 0 && isAfterCut ? `…${text}` : text,
+                    });
                 }
             }
         }
@@ -81,7 +88,8 @@ export class Axis {
 
 /** Returns a duration that is easy to count in. @param {number} milliseconds */
 function round(milliseconds) {
-    const sizes = [1_000, 5_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 21_600_000, 86_400_000];
+    const seconds = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200, 86_400];
+    const sizes = seconds.map((each) => each * 1_000);
     if (milliseconds > 1_000) {
         const size = sizes.find((each) => each >= milliseconds);
         return size ?? Math.ceil(milliseconds / 86_400_000) * 86_400_000;

@@ -2,18 +2,22 @@
 
 import { duration } from "./format.js";
 import { svg } from "./render.js";
-import { title, tone } from "./words.js";
+import { awaited, title, tone } from "./words.js";
 
 /** @import { Axis } from "./axis.js" */
 /** @import { Invocation, Operation } from "./types.js" */
 /** @import { TreeRow } from "./tree.js" */
 
-/** @typedef {"good" | "bad" | "running" | "backoff" | "waited" | "waiting" | "group" | "group-bad" | "group-open" | "off"} Kind */
+/** @typedef {"good" | "bad" | "running" | "backoff" | "waited" | "waiting" | "group" | "group-bad" | "group-open" | "group-waiting" | "off"} Kind */
 
 const LEAST_WIDTH = 2;
 const FULL = 14;
+const LETTER = 6.6;
 
-/** @typedef {{axis: Axis, now: number, width: number, height: number, statusOf: (operation: Operation) => string}} Plot */
+/**
+ * `runs` is false while no invocation runs: what is open then waits.
+ * @typedef {{axis: Axis, now: number, width: number, height: number, runs: boolean, statusOf: (operation: Operation) => string}} Plot
+ */
 
 /** @param {TreeRow[]} rows @param {number} first @param {number} last @param {Plot} plot */
 export function bars(rows, first, last, plot) {
@@ -62,13 +66,21 @@ function drawOperation({ operation, isGroup }, top, plot, paths) {
     const to = operation.end_timestamp ? Date.parse(operation.end_timestamp) : plot.now;
     if (isGroup) {
         const kind = tone(plot.statusOf(operation));
-        add(kind === "bad" ? "group-bad" : kind === "open" ? "group-open" : "group", from, to, 5);
+        const open = plot.runs ? "group-open" : "group-waiting";
+        add(kind === "bad" ? "group-bad" : kind === "open" ? open : "group", from, to, 5);
     } else if (operation.kind === "Step" || operation.kind === "WaitForCondition") {
-        drawAttempts(operation, plot.statusOf(operation), from, to, plot.now, add);
+        drawAttempts(operation, from, to, plot, add);
     } else {
-        add(waitKind(plot.statusOf(operation)), from, to, 10);
+        const [start, end] = [from, to].map((at) => clamp(plot.axis.place(at), 0) * plot.width);
+        const isOver = placeOf(title(operation), start ?? 0, end ?? 0, plot.width).isOver;
+        add(waitKind(plot.statusOf(operation)), from, to, isOver ? 5 : 10);
     }
     return { left, right };
+}
+
+/** @param {Pick<TreeRow, "operation" | "isGroup">} row */
+function hasThickBar({ operation, isGroup }) {
+    return !isGroup && operation.kind !== "Step" && operation.kind !== "WaitForCondition";
 }
 
 /** @param {string} status @returns {Kind} */
@@ -81,14 +93,16 @@ function waitKind(status) {
 }
 
 /**
- * @param {Operation} operation @param {string} status @param {number} from @param {number} to @param {number} now
+ * @param {Operation} operation @param {number} from @param {number} to @param {Plot} plot
  * @param {(kind: Kind, from: number, to: number, thickness: number) => void} add
  */
-function drawAttempts(operation, status, from, to, now, add) {
+function drawAttempts(operation, from, to, { now, runs, statusOf }, add) {
     const { attempts } = operation;
+    const status = statusOf(operation);
+    const open = runs ? "running" : "waiting";
     if (!attempts.length) {
         const kind = tone(status);
-        add(kind === "open" ? "running" : kind, from, to, FULL);
+        add(kind === "open" ? open : kind, from, to, FULL);
         return;
     }
     const origin = Date.parse(operation.start_timestamp);
@@ -104,7 +118,7 @@ function drawAttempts(operation, status, from, to, now, add) {
         const isOpen = end === null;
         const isInterrupted = isOpen && (next !== null || tone(status) !== "open");
         add(
-            failed ? "bad" : isInterrupted ? "off" : isOpen ? "running" : "good",
+            failed ? "bad" : isInterrupted ? "off" : isOpen ? open : "good",
             began,
             isOpen && next !== null ? origin + next : ended,
             FULL,
@@ -117,7 +131,7 @@ function clamp(place, least) {
     return Math.min(1.01, Math.max(least, place));
 }
 
-/** @param {TreeRow} row @param {number} top @param {{left: number, right: number}} ends @param {{now: number, width: number, height: number}} plot */
+/** @param {TreeRow} row @param {number} top @param {{left: number, right: number}} ends @param {Plot} plot */
 function label({ operation, isGroup, inside }, top, { left, right }, plot) {
     const length =
         (operation.end_timestamp ? Date.parse(operation.end_timestamp) : plot.now) -
@@ -126,28 +140,48 @@ function label({ operation, isGroup, inside }, top, { left, right }, plot) {
     const about = operation.recorded_start_timestamp ? "≈ " : "";
     const took = length > 0 || isGroup ? `  ${about}${duration(length)}` : "";
     const attempts = operation.attempts.length > 1 ? `, ${operation.attempts.length} attempts` : "";
-    const text = `${title(operation)}${isGroup ? ` (${inside.toLocaleString("en")})` : ""}${took}${attempts}`;
-    const room = 6.6 * text.length;
+    const name = `${title(operation)}${isGroup ? ` (${inside.toLocaleString("en")})` : ""}`;
+    const texts = [`${name}${took}${attempts}${waits(operation, plot)}`, `${name}${took}`, name];
     if (right < left) {
         return null;
     }
-    /** @type {{x: number, "text-anchor": string}} */
-    let place = { x: right + 6, "text-anchor": "start" };
-    let isOver = false;
-    if (right + room > plot.width) {
-        isOver = left < room + 6;
-        place = isOver ? { x: Math.max(0, left) + 8, "text-anchor": "start" } : { x: left - 6, "text-anchor": "end" };
-    }
+    // The longest text that has room; beside the bar of a wait, which is too thick to be written over.
+    const places = texts.map((text) => placeOf(text, left, right, plot.width)).filter((each) => each.hasRoom);
+    const place =
+        (hasThickBar({ operation, isGroup }) && places.find((each) => !each.isOver)) ||
+        (places[0] ?? placeOf(name, left, right, plot.width));
+    const { x, anchor, isOver, text } = place;
     return svg(
         "text",
         {
             key: operation.id,
             class: isOver ? "bar-text over" : "bar-text",
-            ...place,
+            x,
+            "text-anchor": anchor,
             y: top + plot.height / 2 + (isOver ? 1 : 4),
         },
         text,
     );
+}
+
+/** Places a text after its bar, before it, or over it. @param {string} text @param {number} left @param {number} right @param {number} width */
+function placeOf(text, left, right, width) {
+    const length = LETTER * text.length;
+    if (right + 6 + length <= width) {
+        return { text, x: right + 6, anchor: "start", isOver: false, hasRoom: true };
+    }
+    if (left - 6 - length >= 0) {
+        return { text, x: left - 6, anchor: "end", isOver: false, hasRoom: true };
+    }
+    const x = Math.max(0, left) + 8;
+    return { text, x, anchor: "start", isOver: true, hasRoom: x + length <= width };
+}
+
+/** Writes what an open operation waits for. @param {Operation} operation @param {Plot} plot */
+function waits(operation, { now, statusOf }) {
+    const { waits_for, until, attempt } = operation;
+    const isOpen = waits_for !== null && tone(statusOf(operation)) === "open";
+    return isOpen ? `, waits for ${awaited({ waits_for, until, attempt }, now)}` : "";
 }
 
 /** Draws the invocations in a strip. @param {Iterable<Invocation>} invocations @param {{axis: Axis, now: number, width: number}} plot @param {number} top */

@@ -78,7 +78,7 @@ function item(callback, isSelected) {
             ),
             h(
                 "span",
-                { class: callback.until ? "open" : "quiet" },
+                { class: callback.until ? "open" : "quiet", title: utc(callback.until) },
                 callback.until ? left(Date.parse(callback.until) - now) : "no limit",
             ),
             !state.canAct

@@ -45,7 +45,7 @@ export function dialog() {
             key: `dialog ${opened}`,
             "aria-labelledby": "dialog-title",
             // It has to be in the document first.
-            ref: (/** @type {HTMLDialogElement} */ element) => queueMicrotask(() => element.showModal()),
+            ref: (/** @type {HTMLDialogElement} */ element) => queueMicrotask(() => show(element)),
             onclose: closeDialog,
         },
         h(
@@ -67,6 +67,16 @@ export function dialog() {
             ),
         ),
     );
+}
+
+/** @param {HTMLDialogElement} element */
+function show(element) {
+    element.showModal();
+    // A long value is read from its beginning.
+    if (document.activeElement instanceof HTMLTextAreaElement) {
+        document.activeElement.setSelectionRange(0, 0);
+        document.activeElement.scrollTop = 0;
+    }
 }
 
 /** @param {Event} event */

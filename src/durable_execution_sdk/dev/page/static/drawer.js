@@ -7,6 +7,7 @@ import { executionNow } from "./clock.js";
 import { codeLink } from "./code_tab.js";
 import { drawAfter } from "./draw.js";
 import { duration, exactTime, utc, visible } from "./format.js";
+import { versionOf } from "./hover.js";
 import { copyButton, errorView, payloadView } from "./payloads.js";
 import { lacks, missing, otherExecution } from "./reading.js";
 import { h } from "./render.js";
@@ -86,7 +87,7 @@ function operationPanel(model, operation) {
     const isOpen = operation.end_timestamp === null;
     const status = model.statusOf(operation);
     const timer = document.timers.find((each) => each.operation_id === operation.id);
-    const version = `${operation.status} ${operation.end_timestamp} ${operation.attempts.length}`;
+    const version = versionOf(operation);
     const place = model.places.get(operation.id);
     if (isOpen && !document.execution.end_timestamp) {
         drawAfter(1_000);
@@ -173,7 +174,7 @@ function facts(model, operation, now) {
             "Invoked",
             operation.invoked_execution_arn && otherExecution(operation.invoked_execution_arn, "Its execution"),
         ],
-        ["Id", h("code", null, operation.id)],
+        ["Id", h("span", null, h("code", null, operation.id), copyButton(operation.id))],
     ];
     return h(
         "dl",

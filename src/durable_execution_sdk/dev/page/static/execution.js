@@ -5,7 +5,8 @@ import { executionNow, passes } from "./clock.js";
 import { codeTab } from "./code_tab.js";
 import { drawAfter } from "./draw.js";
 import { drawer } from "./drawer.js";
-import { duration, exactTime, time, utc, visible } from "./format.js";
+import { duration, time, utc, visible } from "./format.js";
+import { nameOf } from "./functions.js";
 import { heldNotice } from "./held.js";
 import { historyTab } from "./history_tab.js";
 import { invocationsTab } from "./invocations_tab.js";
@@ -14,7 +15,7 @@ import { operationsTab } from "./operations_tab.js";
 import { copyButton, errorView, payloadView } from "./payloads.js";
 import { notesOnHistory, otherExecution } from "./reading.js";
 import { h } from "./render.js";
-import { executionAddress, TABS } from "./router.js";
+import { addressOfPage, executionAddress, TABS } from "./router.js";
 import { state } from "./state.js";
 import { timeline } from "./timeline.js";
 import { actionOnTimer } from "./timers.js";
@@ -22,7 +23,7 @@ import { awaited, sign, statusWords, title, tone } from "./words.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
 /** @import { Child } from "./render.js" */
-/** @import { ExecutionDocument, Waiting } from "./types.js" */
+/** @import { ErrorDocument, ExecutionDocument, Row, Waiting } from "./types.js" */
 
 const NAMES = /** @type {Record<string, string>} */ ({ payloads: "input and output" });
 const MOST_INPUT_BYTES = 6 << 20;
@@ -33,6 +34,10 @@ export function executionScreen() {
     const document = model?.document;
     if (!model || !document) {
         const isGone = model?.state === "gone";
+        const row = isGone || !model ? null : (state.list.rows.get(model.arn) ?? model.row);
+        if (row) {
+            return headerAlone(row);
+        }
         return h(
             "main",
             { class: "screen", key: "execution" },
@@ -52,19 +57,25 @@ export function executionScreen() {
         header(model, document),
         heldNotice(model),
         h(
-            "nav",
-            { class: "tabs", "aria-label": "Parts of the execution" },
-            TABS.map((tab) =>
-                h(
-                    "a",
-                    {
-                        key: tab,
-                        href: executionAddress(model.arn, tab),
-                        "aria-current": tab === state.address.tab ? "page" : null,
-                    },
-                    NAMES[tab] ?? tab,
+            "div",
+            { class: "tab-row" },
+            h(
+                "nav",
+                { class: "tabs", "aria-label": "Parts of the execution" },
+                TABS.map((tab) =>
+                    h(
+                        "a",
+                        {
+                            key: tab,
+                            href: executionAddress(model.arn, tab),
+                            "aria-current": tab === state.address.tab ? "page" : null,
+                        },
+                        NAMES[tab] ?? tab,
+                    ),
                 ),
             ),
+            state.server?.is_arn_known !== false && copyButton(model.arn, "Copy ARN"),
+            copyButton(addressOfPage(), "Copy link"),
         ),
         h(
             "div",
@@ -82,6 +93,35 @@ function purged(model) {
         { class: "bad message", key: "purged", role: "status" },
         `${model.failure} This is what was read of it; payloads that were not looked at are gone. `,
         h("a", { href: "/executions" }, "All executions"),
+    );
+}
+
+/** The header is there before the operations are. @param {Row} row */
+function headerAlone(row) {
+    return h(
+        "main",
+        { class: "screen execution", key: "execution" },
+        h(
+            "header",
+            { class: "execution-head" },
+            h(
+                "div",
+                { class: "title" },
+                h("h1", null, visible(row.durable_execution_name)),
+                statusView(row),
+                h("span", { class: "quiet" }, visible(row.function_name)),
+            ),
+        ),
+        h("div", { class: "empty quiet" }, "Reading its operations…"),
+    );
+}
+
+/** @param {Row} row */
+function statusView(row) {
+    return h(
+        "span",
+        { class: `status ${row.held ? "bad" : tone(row.status)} ${row.activity}` },
+        `${row.held ? "!" : sign(row.status)} ${statusWords(row)}`,
     );
 }
 
@@ -122,11 +162,7 @@ function header(model, document) {
             "div",
             { class: "title" },
             h("h1", null, visible(execution.durable_execution_name)),
-            h(
-                "span",
-                { class: `status ${execution.held ? "bad" : tone(execution.status)} ${execution.activity}` },
-                `${execution.held ? "!" : sign(execution.status)} ${statusWords(execution)}`,
-            ),
+            statusView(execution),
             state.server?.is_arn_known !== false &&
                 h("span", { class: "quiet" }, `${visible(execution.function_name)}:${visible(document.version)}`),
             h(
@@ -136,9 +172,12 @@ function header(model, document) {
             ),
             execution.time &&
                 execution.time.mode !== "real" &&
-                h("span", { class: "open" }, `time ${execution.time.mode}: ${exactTime(new Date(now).toISOString())}`),
-            document.forked_from && otherExecution(document.forked_from.durable_execution_arn, "Fork of"),
-            state.server?.is_arn_known !== false && copyButton(execution.durable_execution_arn, "Copy ARN"),
+                h(
+                    "span",
+                    { class: "open", title: utc(new Date(now).toISOString()) },
+                    `time ${execution.time.mode}: ${time(now, now)}`,
+                ),
+            document.forked_from && origin(model, document.forked_from),
         ),
         notesOnHistory(),
         model.state !== "gone" && actionBar(/** @type {ExecutionDocument} */ (model.whole())),
@@ -146,11 +185,28 @@ function header(model, document) {
             isEnded(execution.status) &&
             h(
                 "p",
-                { class: "bad message", key: "error" },
-                visible(`${document.error.error_type ?? "Error"}: ${document.error.error_message ?? ""}`),
+                // A long one is scrolled, also by the keyboard.
+                { class: "bad message", key: "error", tabindex: said(document.error).length > 400 ? 0 : null },
+                said(document.error),
             ),
         isOpen && !execution.held && model.state !== "gone" && waiting(model, document, now),
     );
+}
+
+/** @param {ExecutionModel} model @param {{durable_execution_arn: string, before: string | null}} from */
+function origin(model, { durable_execution_arn: arn, before }) {
+    const cut = before === null ? undefined : model.operations.get(before);
+    return h(
+        "span",
+        { key: "origin" },
+        otherExecution(arn, `Fork of ${nameOf(arn)}`),
+        before !== null && h("span", { class: "quiet" }, ` before ${cut ? title(cut) : before.slice(0, 8)}`),
+    );
+}
+
+/** @param {ErrorDocument} error */
+function said({ error_type: type, error_message: message }) {
+    return visible(`${type ?? "Error"}: ${message ?? ""}`);
 }
 
 /** @param {string} status */

@@ -4,7 +4,7 @@ import { executionPath, get, history, Refusal } from "./api.js";
 import { requestDraw } from "./draw.js";
 import { withRealStarts } from "./real_starts.js";
 
-/** @import { ExecutionDocument, Invocation, Line, Loading, Operation, Place } from "./types.js" */
+/** @import { ExecutionDocument, Invocation, Line, Loading, Operation, Place, Row } from "./types.js" */
 /** @import { Watched } from "./feed.js" */
 
 /** @typedef {{EventId: number, EventType: string, EventTimestamp: number | string, Id?: string, ParentId?: string, Name?: string, SubType?: string} & Record<string, any>} HistoryEvent */
@@ -20,6 +20,8 @@ export class ExecutionModel {
         this.failure = "";
         /** @type {ExecutionDocument | null} */
         this.document = null;
+        /** Its row in the list, which is there sooner. @type {Row | null} */
+        this.row = null;
         /** In the order of their starts, with the real starts where they are known. @type {Map<string, Operation>} */
         this.operations = new Map();
         /** As the history has them. @type {Map<string, Operation>} */
@@ -41,6 +43,9 @@ export class ExecutionModel {
     }
 
     async load() {
+        if (!this.document) {
+            this.loadRow();
+        }
         try {
             const document = /** @type {ExecutionDocument} */ (await get(executionPath(this.reference)));
             this.arn = document.execution.durable_execution_arn;
@@ -60,6 +65,16 @@ export class ExecutionModel {
                 this.state = "gone";
             }
         }
+        requestDraw();
+    }
+
+    async loadRow() {
+        const name = this.reference.split("/").at(-2) ?? this.reference;
+        const page = await get("/_durable/executions", { text: name, limit: "20" }).catch(() => null);
+        const rows = /** @type {Row[]} */ (page?.executions ?? []);
+        this.row =
+            rows.find((each) => [each.durable_execution_arn, each.durable_execution_name].includes(this.reference)) ??
+            null;
         requestDraw();
     }
 

@@ -1,8 +1,10 @@
 // The screen of all executions.
 
 import { executionNow, serverNow } from "./clock.js";
+import { copyButton } from "./copying.js";
 import { drawAfter } from "./draw.js";
 import { count, duration, time, utc, visible } from "./format.js";
+import { startDialog } from "./functions.js";
 import { h } from "./render.js";
 import { executionAddress, goWith } from "./router.js";
 import { isNearEnd, rows } from "./rows.js";
@@ -140,7 +142,7 @@ function line(row, isSelected, place) {
             key: row.durable_execution_arn,
             href: executionAddress(row.durable_execution_arn),
         },
-        h("b", { title: row.durable_execution_name }, visible(row.durable_execution_name)),
+        h("b", { title: visible(row.durable_execution_name) }, visible(row.durable_execution_name)),
         h("span", null, visible(row.function_name)),
         h(
             "span",
@@ -169,13 +171,17 @@ function empty() {
         return h("div", { class: "empty", key: "empty" }, h("h2", null, "There are no executions in this store"));
     }
     const first = state.functions?.find((each) => each.durable)?.function_name;
+    const command = first ? `durable start ${visible(first)} --input '{}'` : "durable dev app.py";
     return h(
         "div",
         { class: "empty", key: "empty" },
         h("h2", null, "No executions yet"),
+        h("p", { class: "quiet" }, "An execution is one run of a durable function. It appears here when it starts."),
         first
-            ? h("p", null, "Start one in a terminal, or in ", h("a", { href: "/functions" }, "Functions"), ":")
+            ? h("p", null, "Start one here, in ", h("a", { href: "/functions" }, "Functions"), ", or in a terminal:")
             : h("p", null, "No function was found. Name a file or folder that has one:"),
-        h("pre", { class: "command" }, first ? `durable start ${visible(first)} --input '{}'` : "durable dev app.py"),
+        h("div", { class: "command" }, h("pre", null, command), copyButton(command)),
+        first && h("button", { class: "primary", onclick: () => startDialog(first) }, `Start ${visible(first)}…`),
+        h("p", { class: "quiet" }, "Press ", h("kbd", null, "?"), " for the keys."),
     );
 }

@@ -23,6 +23,16 @@ export function duration(milliseconds) {
     return `${Math.floor(left / size)} ${unit}${next && rest ? ` ${rest} ${next[0]}` : ""}`;
 }
 
+/** Writes a duration with its largest unit alone, rounded. @param {number} milliseconds */
+export function roughly(milliseconds) {
+    const index = UNITS.findIndex(([, size]) => milliseconds >= size * 0.995);
+    const [unit, size] = UNITS[index] ?? UNITS[3];
+    const parts = milliseconds / size;
+    return parts < 0.995
+        ? duration(milliseconds)
+        : `${parts < 1.95 ? parts.toFixed(1).replace(".0", "") : Math.round(parts)} ${unit}`;
+}
+
 /** Writes the time that is left, without fractions of a second. @param {number} milliseconds */
 export function left(milliseconds) {
     return milliseconds <= 0
@@ -83,22 +93,14 @@ export function utc(at) {
     return at === null ? "" : `${at.replace("T", " ").replace(/(\+00:00|Z)$/, "")} UTC`;
 }
 
-/** Writes JSON with indentation; other text as it is. @param {string} payload */
-export function pretty(payload) {
-    try {
-        // Large numbers and repeated members would change if they were read and written.
-        const text = JSON.stringify(JSON.parse(payload), null, 2);
-        return /\d{16}/.test(payload) ? payload : text;
-    } catch {
-        return payload;
-    }
-}
-
-// Characters that turn the order of text, or hide in it, would let a name look like another one.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+// Characters that turn the order of text, or hide in it, would let a name look like another one. Those that choose the
+// form of a sign do no harm.
+const HIDDEN = /(?![\t\n]|\p{Variation_Selector})[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2028\u2029]/gu;
 
 /** Makes characters visible that turn or hide text. @param {string} text */
 export function visible(text) {
-    return text.replace(HIDDEN, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
+    return text.replace(HIDDEN, (found) => {
+        const code = (found.codePointAt(0) ?? 0).toString(16);
+        return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
+    });
 }

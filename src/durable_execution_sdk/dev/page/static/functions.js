@@ -92,6 +92,8 @@ function item(each) {
     );
 }
 
+export { nameOf, startDialog };
+
 /** @param {string} arn */
 function nameOf(arn) {
     return visible(arn.split("/").at(-2) ?? arn);

@@ -1,6 +1,6 @@
 // The events of the service, as they were recorded.
 
-import { exactTime, utc, visible } from "./format.js";
+import { count, exactTime, utc, visible } from "./format.js";
 import { h } from "./render.js";
 import { executionAddress, goWith } from "./router.js";
 import { rows } from "./rows.js";
@@ -34,11 +34,7 @@ export function historyTab(model) {
                 oninput: (/** @type {Event} */ event) =>
                     goWith({ find: /** @type {HTMLInputElement} */ (event.target).value }, { replace: true }),
             }),
-            h(
-                "span",
-                { class: "quiet" },
-                model.isLoadingEvents ? "Reading…" : `${events.length.toLocaleString("en")} events`,
-            ),
+            h("span", { class: "quiet" }, model.isLoadingEvents ? "Reading…" : count(events.length, "event")),
         ),
         h(
             "div",

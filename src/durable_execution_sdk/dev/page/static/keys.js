@@ -3,6 +3,7 @@
 import { requestDraw } from "./draw.js";
 import { closeDrawer } from "./drawer.js";
 import { ROW_HEIGHT } from "./executions.js";
+import { closeHover } from "./hover.js";
 import { h } from "./render.js";
 import { executionAddress, go, goWith } from "./router.js";
 import { reveal } from "./rows.js";
@@ -27,6 +28,11 @@ const HELP = [
 export const selection = { index: -1 };
 let isHelpOpen = false;
 let isGoing = false;
+
+export function openHelp() {
+    isHelpOpen = true;
+    requestDraw();
+}
 
 export function listenToKeys() {
     document.addEventListener("keydown", (event) => {
@@ -65,8 +71,7 @@ function press(key) {
             document.getElementById("filter")?.focus();
             return true;
         case "?":
-            isHelpOpen = true;
-            requestDraw();
+            openHelp();
             return true;
         case "j":
             return move(1);
@@ -85,7 +90,7 @@ function press(key) {
             }
             return true;
         case "Escape":
-            if (screen === "execution" && query.size) {
+            if (!closeHover() && screen === "execution" && query.size) {
                 closeDrawer();
             }
             return true;

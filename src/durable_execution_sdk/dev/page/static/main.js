@@ -5,20 +5,27 @@ import { dialog } from "./dialog.js";
 import { drawWith, requestDraw } from "./draw.js";
 import { executionScreen } from "./execution.js";
 import { executionsScreen } from "./executions.js";
+import { visible } from "./format.js";
 import { functionsScreen } from "./functions.js";
-import { help, listenToKeys, selection } from "./keys.js";
+import { closeHover } from "./hover.js";
+import { help, listenToKeys, openHelp, selection } from "./keys.js";
 import { liveView, programName, sourceView, troubleView } from "./reading.js";
 import { h, patch } from "./render.js";
 import { followLinks } from "./router.js";
 import { state } from "./state.js";
-import { sign, statusWords } from "./words.js";
+import { showIcon } from "./status_icon.js";
+import { sign, statusWords, tone } from "./words.js";
 
 /** @import { Child } from "./render.js" */
 
 function draw() {
     const root = document.getElementById("app");
     if (root) {
-        document.title = pageTitle();
+        const title = pageTitle();
+        if (document.title !== title) {
+            document.title = title;
+        }
+        showIcon(iconTone());
         patch(
             root,
             [top(), messages(), screen(), dialog(), help()].filter((each) => each !== null && each !== false),
@@ -66,6 +73,7 @@ function top() {
         ),
         sourceView(),
         liveView(),
+        h("button", { class: "small", "aria-label": "Keys", title: "Keys: ?", onclick: openHelp }, "?"),
     );
 }
 
@@ -115,10 +123,22 @@ function messages() {
     );
 }
 
+/** Colours the icon as an execution's status, or as callbacks that wait for an answer. */
+function iconTone() {
+    const row = state.execution?.document?.execution;
+    if (!state.isConnected) {
+        return "off";
+    }
+    if (row) {
+        return row.held ? "bad" : tone(row.status);
+    }
+    return state.callbacks?.length ? "open" : "none";
+}
+
 function pageTitle() {
     const row = state.execution?.document?.execution;
     if (row) {
-        return `${row.held ? "!" : sign(row.status)} ${row.durable_execution_name}, ${statusWords(row)} · ${programName()}`;
+        return `${row.held ? "!" : sign(row.status)} ${visible(row.durable_execution_name)}, ${statusWords(row)} · ${programName()}`;
     }
     return `${state.callbacks?.length ? `(${state.callbacks.length}) ` : ""}${state.address.screen[0]?.toUpperCase()}${state.address.screen.slice(1)} · ${programName()}`;
 }
@@ -126,6 +146,7 @@ function pageTitle() {
 drawWith(draw);
 followLinks(() => {
     selection.index = -1;
+    closeHover();
     state.moved();
 });
 listenToKeys();

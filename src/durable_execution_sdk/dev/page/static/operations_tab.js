@@ -3,6 +3,7 @@
 import { executionNow } from "./clock.js";
 import { drawAfter } from "./draw.js";
 import { duration, exactTime, size, utc } from "./format.js";
+import { hoverCard, hoverEvents } from "./hover.js";
 import { h } from "./render.js";
 import { rows } from "./rows.js";
 import { filterOf, ROW_HEIGHT, toolbar, treeName } from "./tree_view.js";
@@ -37,24 +38,30 @@ export function operationsTab(model) {
             kept: selected,
             row: (index, place) => line(model, /** @type {TreeRow} */ (list[index]), index === selected, place, now),
         }),
+        hoverCard(model),
     );
 }
 
 /** @param {ExecutionModel} model @param {TreeRow} row @param {boolean} isSelected @param {Record<string, string>} place @param {number} now */
 function line(model, row, isSelected, place, now) {
     const { operation } = row;
-    const end = operation.end_timestamp
-        ? Date.parse(operation.end_timestamp)
-        : Math.max(now, Date.parse(operation.start_timestamp));
+    // The start of a step that was recorded with its end is not known.
+    const length =
+        (operation.end_timestamp ? Date.parse(operation.end_timestamp) : now) - Date.parse(operation.start_timestamp);
     return h(
         "div",
-        { class: `row operations-grid${isSelected ? " selected" : ""}`, key: operation.id, style: place },
+        {
+            class: `row operations-grid${isSelected ? " selected" : ""}`,
+            key: operation.id,
+            style: place,
+            ...hoverEvents(operation.id),
+        },
         treeName(model, row, "operations"),
         h("span", null, kindName(operation.kind)),
         h("span", null, statusName(model.statusOf(operation))),
         h("span", { class: "number" }, operation.attempts.length || ""),
         h("span", { class: "number", title: utc(operation.start_timestamp) }, exactTime(operation.start_timestamp)),
-        h("span", { class: "number" }, duration(end - Date.parse(operation.start_timestamp))),
+        h("span", { class: "number" }, length > 0 ? duration(length) : ""),
         h("span", { class: "number" }, operation.result_bytes === null ? "" : size(operation.result_bytes)),
     );
 }

@@ -1,6 +1,8 @@
 // Payloads and errors: fetched when they are looked at, and shown as text.
 
 import { payload } from "./api.js";
+import { causesOf } from "./causes.js";
+import { copyButton } from "./copying.js";
 import { requestDraw } from "./draw.js";
 import { size, visible } from "./format.js";
 import { indented } from "./json_text.js";
@@ -9,6 +11,8 @@ import { framesOfUser } from "./words.js";
 
 /** @import { Described } from "./render.js" */
 /** @import { ErrorDocument, WholeError } from "./types.js" */
+
+export { copyButton };
 
 const MOST_SHOWN = 64 * 1024;
 const MOST_KEPT = 50;
@@ -44,6 +48,14 @@ function fetchOnce(arn, kind, operation, version) {
             requestDraw();
         });
     return entry;
+}
+
+/**
+ * Returns a payload as far as it was fetched, and fetches it.
+ * @param {{arn: string, kind: "input" | "result", operation?: string, version: string}} of
+ */
+export function peek({ arn, kind, operation, version }) {
+    return fetchOnce(arn, kind, operation, version);
 }
 
 /**
@@ -105,11 +117,6 @@ function textView(entry) {
     );
 }
 
-/** @param {string} text @param {string} [name] */
-export function copyButton(text, name = "Copy") {
-    return h("button", { class: "small", onclick: () => navigator.clipboard?.writeText(text) }, name);
-}
-
 /**
  * Shows an error: type and message at once, frames and data when they were fetched.
  * @param {{arn: string, operation?: string, error: ErrorDocument, version: string}} shown
@@ -130,6 +137,7 @@ export function errorView({ arn, operation, error, version }) {
                 { class: "code", tabindex: 0, key: "own", "aria-label": "Frames of your code" },
                 visible(own.join("\n")),
             ),
+        causesOf(data),
         lines.length > own.length &&
             h(
                 "details",

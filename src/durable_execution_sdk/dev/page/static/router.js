@@ -79,3 +79,8 @@ export function goWith(changes, options) {
     const text = query.toString();
     go(text ? `${location.pathname}?${text}` : location.pathname, options);
 }
+
+/** The whole address of what is shown, to be sent to a colleague. */
+export function addressOfPage() {
+    return location.href;
+}

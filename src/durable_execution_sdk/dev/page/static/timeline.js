@@ -5,6 +5,8 @@ import { bars, invocationStrip } from "./bars.js";
 import { executionNow, passes } from "./clock.js";
 import { drawAfter, requestDraw } from "./draw.js";
 import { count } from "./format.js";
+import { hoverCard, hoverEvents } from "./hover.js";
+import { legend } from "./legend.js";
 import { h, svg } from "./render.js";
 import { goWith } from "./router.js";
 import { rows, widthOf } from "./rows.js";
@@ -17,6 +19,7 @@ import { filterOf, ROW_HEIGHT, toolbar, treeName } from "./tree_view.js";
 
 const HEAD_HEIGHT = 34;
 const LIVE_MILLISECONDS = 250;
+const LEGEND_WIDTH = 1_180;
 
 /** The part of the axis that is shown, by execution. @type {WeakMap<ExecutionModel, [number, number]>} */
 const zooms = new WeakMap();
@@ -39,12 +42,19 @@ export function timeline(model) {
     const labels = wholeWidth < 700 ? 150 : Math.min(340, wholeWidth * 0.28);
     const width = Math.max(80, wholeWidth - labels - 16);
     const axis = axisOf(model, now, state.address.query.get("idle") !== "all", zooms.get(model) ?? [0, 1]);
-    const plot = { axis, now, width, height: ROW_HEIGHT, statusOf: model.statusOf.bind(model) };
+    const plot = {
+        axis,
+        now,
+        width,
+        height: ROW_HEIGHT,
+        runs: execution.activity === "running",
+        statusOf: model.statusOf.bind(model),
+    };
     const selected = operation ? list.findIndex((row) => row.operation.id === operation) : -1;
     return h(
         "section",
         { class: "timeline", key: "timeline", style: { "--labels": `${labels}px` }, "aria-label": "Timeline" },
-        toolbar(model, list, scaleButtons(model)),
+        toolbar(model, list, [...scaleButtons(model), wholeWidth >= LEGEND_WIDTH && legend()]),
         head(model, plot),
         list.length
             ? rows({
@@ -75,6 +85,7 @@ export function timeline(model) {
                   { class: "empty quiet" },
                   model.operations.size ? "No operation fits the filter." : "No operation has begun.",
               ),
+        hoverCard(model),
     );
 }
 
@@ -142,7 +153,7 @@ function head(model, plot) {
             },
             gaps(axis, width, HEAD_HEIGHT, true),
             invocationStrip(model.invocations.values(), plot, HEAD_HEIGHT - 9),
-            axis.ticks(width).map(({ x, text }) => svg("text", { key: text, class: "tick", x, y: 13 }, text)),
+            axis.ticks(width).map(({ x, text }) => svg("text", { key: `${x}`, class: "tick", x, y: 13 }, text)),
             brush &&
                 svg("rect", {
                     key: "brush",
@@ -176,11 +187,11 @@ function gaps(axis, width, height, isNamed = false) {
                     {
                         key: `gap text ${index}`,
                         class: "tick gap-text",
-                        x: ((gap.left + gap.right) / 2) * width,
+                        x: Math.max(14, Math.min(width - 16, ((gap.left + gap.right) / 2) * width)),
                         y: 13,
                         "text-anchor": "middle",
                     },
-                    gap.text.split(" ").slice(0, 2).join(" "),
+                    gap.text,
                 ),
         ]);
 }
@@ -190,7 +201,12 @@ function treeLine(model, row, isSelected, place) {
     const { operation } = row;
     return h(
         "div",
-        { class: `row timeline-row${isSelected ? " selected" : ""}`, key: operation.id, style: place },
+        {
+            class: `row timeline-row${isSelected ? " selected" : ""}`,
+            key: operation.id,
+            style: place,
+            ...hoverEvents(operation.id),
+        },
         treeName(model, row, "timeline"),
     );
 }

@@ -1,20 +1,19 @@
 // The tree of operations as timeline and table show it: names, groups, filters, and the way to the next failure.
 
 import { requestDraw } from "./draw.js";
-import { utc, visible } from "./format.js";
 import { h } from "./render.js";
 import { executionAddress, goWith } from "./router.js";
 import { reveal } from "./rows.js";
 import { state } from "./state.js";
 import { openAbove, setAllOpen, setOpen, treeRows } from "./tree.js";
-import { hasFailed, sign, statusName, title, tone } from "./words.js";
+import { hasFailed, sign, title, tone } from "./words.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
 /** @import { Child } from "./render.js" */
 /** @import { TreeRow } from "./tree.js" */
 
 export const ROW_HEIGHT = 26;
-const MOST_INDENTS = 10;
+const MOST_INDENTS = 8;
 
 /** @param {ExecutionModel} model */
 export function filterOf(model) {
@@ -96,6 +95,7 @@ export function treeName(model, row, tab) {
         "span",
         {
             class: "tree-name",
+            "data-depth": depth > MOST_INDENTS ? depth + 1 : null,
             style: { "padding-left": `${Math.min(depth, MOST_INDENTS) * 14 + (row.isGroup ? 0 : 18)}px` },
         },
         row.isGroup &&
@@ -114,7 +114,6 @@ export function treeName(model, row, tab) {
             {
                 href: `${executionAddress(model.arn, tab)}?${keep}`,
                 class: tone(status),
-                title: `${visible(operation.kind)} ${title(operation)}: ${statusName(status)}, from ${utc(operation.start_timestamp)}${operation.end_timestamp ? ` to ${utc(operation.end_timestamp)}` : ""}`,
             },
             `${sign(status)} ${title(operation)}`,
         ),
