@@ -93,8 +93,7 @@ class Outside:
         self._foreign_wait = foreign_wait
         # True if the function's time is limited.
         self.has_deadline = False
-        # By identity: handles of one time have one hash, and a set would compare each with all the others.
-        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._timers: dict[int, asyncio.TimerHandle] = {}  # by id: equal times hash alike
         # The calls in threads that run: the future of each, and where the record of its end belongs. And those that
         # have ended, and whose end has yet to be delivered; without the place if the log held it at the start.
         self.calls: dict[asyncio.Future[object], ThreadOrigin | None] = {}
