@@ -51,6 +51,8 @@ def test_each_wrong_call_is_an_error_and_nothing_else_is(checker):
     assert found == marked(), output
 
 
+# The linters check this file too.
+@pytest.mark.slow
 @each_checker
 def test_right_calls_have_the_right_types(checker):
     command, _ = CHECKERS[checker]

@@ -24,6 +24,7 @@ def status(page: Page):
     return page.locator("h1 + .status")
 
 
+@pytest.mark.smoke
 def test_the_timeline_names_bars_and_groups(page: Page, arn: str) -> None:
     page.goto(address(arn))
     names = page.locator(".tree-name a")
@@ -45,6 +46,7 @@ def test_an_open_operation_grows_with_the_clock_alone(page: Page, arn: str) -> N
     expect(text).not_to_have_text(before or "")
 
 
+@pytest.mark.smoke
 def test_an_error_has_its_type_its_message_and_the_users_frames(page: Page, arn: str) -> None:
     page.goto(address(arn))
     expect(page.get_by_role("link", name="✕ charge")).to_be_visible()
@@ -57,6 +59,7 @@ def test_an_error_has_its_type_its_message_and_the_users_frames(page: Page, arn:
     expect(panel).to_have_count(0)
 
 
+@pytest.mark.smoke
 def test_a_callback_is_answered_in_its_panel(page: Page, arn: str, client: Client) -> None:
     page.goto(address(arn))
     page.get_by_role("link", name="Answer").click()
@@ -107,6 +110,7 @@ def test_every_part_is_at_an_address_of_its_own(page: Page, arn: str) -> None:
     expect(page.get_by_text("Its functions wrote nothing.")).to_be_visible()
 
 
+@pytest.mark.smoke
 def test_pause_resume_and_stop(page: Page, arn: str) -> None:
     page.goto(address(arn))
     page.get_by_role("button", name="Pause").click()
@@ -122,6 +126,7 @@ def test_pause_resume_and_stop(page: Page, arn: str) -> None:
     expect(page.get_by_role("link", name="■ approval")).to_be_visible()
 
 
+@pytest.mark.smoke
 def test_fork_with_another_input_and_another_result(page: Page, arn: str, client: Client) -> None:
     page.goto(address(arn))
     page.locator(".tree-name a", has_text="approval").click()
@@ -211,6 +216,7 @@ def test_an_answer_from_elsewhere_closes_the_form(page: Page, arn: str, client: 
     expect(status(page)).to_contain_text("succeeded")
 
 
+@pytest.mark.smoke
 def test_a_function_is_started(page: Page) -> None:
     page.goto("/functions")
     page.locator("article", has_text="order").get_by_role("button", name="Start…").click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 from tests.browser.page_rig import Complaints
 from tests.dev.dev_server_rig import Client, dev_server
@@ -13,12 +14,14 @@ def row(page: Page, name: str):
     return page.get_by_role("link").filter(has=page.get_by_text(name, exact=True))
 
 
+@pytest.mark.smoke
 def test_without_executions_the_page_shows_how_to_start_one(page: Page) -> None:
     page.goto("/")
     expect(page.get_by_text("No executions yet")).to_be_visible()
     expect(page.get_by_text("durable start order --input '{}'")).to_be_visible()
 
 
+@pytest.mark.smoke
 def test_an_execution_appears_and_changes_without_a_reload(page: Page, client: Client) -> None:
     page.goto("/executions")
     expect(page.get_by_text("No executions yet")).to_be_visible()
@@ -53,6 +56,7 @@ def test_a_filter_is_in_the_address_and_holds_for_what_comes(page: Page, client:
     expect(page.get_by_role("searchbox")).to_have_value("ap")
 
 
+@pytest.mark.smoke
 def test_the_keyboard_selects_and_opens(page: Page, client: Client) -> None:
     for name in ("a", "b"):
         client.start("order", name)

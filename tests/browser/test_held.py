@@ -40,6 +40,7 @@ def opened(browser: Browser, rig: ReloadRig, arn: str) -> Page:
     return page
 
 
+@pytest.mark.smoke
 def test_the_sides_and_the_choices(browser: Browser, held) -> None:
     rig, arn = held
     page = opened(browser, rig, arn)

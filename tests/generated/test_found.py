@@ -10,6 +10,7 @@ from tests.generated.oracle import Execution, check_execution, check_lines
 from tests.generated.programs import CORE, Program
 from tests.generated.runner import CALM, Playing, check_program, compiled
 from tests.generated.schedules import Schedule
+from tests.sampling import rotated, whole_or_sample
 
 from durable_execution_sdk import CheckpointingMode
 
@@ -100,6 +101,7 @@ def program(source: str) -> Program:
     return Program((), source=HEADER + textwrap.dedent(source))
 
 
+@whole_or_sample
 @pytest.mark.parametrize(
     "source",
     [
@@ -110,8 +112,8 @@ def program(source: str) -> Program:
     ],
     ids=["a task awaits another", "an invoke ends beside a timer", "threads end", "a race"],
 )
-def test_a_program_that_had_a_fault_replays_exactly(source: str) -> None:
-    report = check_program(program(source), 30, CORE | {"logs"})
+def test_a_program_that_had_a_fault_replays_exactly(source: str, *, whole: bool) -> None:
+    report = check_program(program(source), 30 if whole else 8, CORE | {"logs"})
     assert not [(str(each.schedule), each.what) for each in report.findings]
 
 
@@ -130,10 +132,9 @@ def status_of_timer(execution: Execution) -> str:
     return next(str(op["Status"]) for op in operations if op.get("Name") == "asyncio timer")
 
 
-@pytest.mark.parametrize("mode", CheckpointingMode)
-@pytest.mark.parametrize("page", [None, 1])
+@pytest.mark.parametrize(("page", "mode"), rotated([None, 1], CheckpointingMode))
 def test_an_execution_that_leaves_a_timer_behind_ends_the_same_way_on_replay(
-    mode: CheckpointingMode, page: int | None
+    page: int | None, mode: CheckpointingMode
 ) -> None:
     # Replay asked for the CANCEL, and the answer to that cut it off before it came to the deadlock.
     left_behind = program(A_TIMER_IS_LEFT_BEHIND_AT_A_DEADLOCK)
@@ -159,11 +160,12 @@ def test_an_execution_does_not_depend_on_what_the_service_refused_to_an_earlier_
         assert status_of_timer(playing.run(CALM)) == "CANCELLED"
 
 
-def test_no_line_is_lost_in_an_execution_that_deadlocks_after_a_crash() -> None:
+@whole_or_sample
+def test_no_line_is_lost_in_an_execution_that_deadlocks_after_a_crash(*, whole: bool) -> None:
     deadlocked = program(A_DEADLOCK_AFTER_A_STEP_WAS_GIVEN_UP)
     playing = Playing(deadlocked, compiled(deadlocked))
     deaths = 0
-    for mode, seed, call in product(CheckpointingMode, range(12), range(1, 9)):
+    for mode, seed, call in product(CheckpointingMode, range(12 if whole else 3), range(1, 9)):
         schedule = Schedule(seed=seed, mode=mode, page=1, slow=True, crash=(call, "after"))
         execution = playing.run(schedule)
         assert execution.error["ErrorType"] == "DeadlockError"

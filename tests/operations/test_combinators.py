@@ -11,6 +11,7 @@ from tests.replay.corpus import ONE_TRY, RETRY, Declined, Probe, Workflow, secon
 from tests.replay.play import replay
 from tests.replay.prove import played, prove
 from tests.rig import Rig
+from tests.sampling import whole_or_sample
 
 from durable_execution_sdk import (
     AllFailedError,
@@ -208,6 +209,7 @@ def gives_up_an_operand(probe: Probe) -> Workflow:
     return run
 
 
+@whole_or_sample
 @pytest.mark.parametrize(
     "build",
     [
@@ -226,9 +228,9 @@ def gives_up_an_operand(probe: Probe) -> Workflow:
     ],
     ids=lambda build: build.__name__,
 )
-def test_the_outcome_is_that_of_the_log(build: Any) -> None:
+def test_the_outcome_is_that_of_the_log(build: Any, *, whole: bool) -> None:
     # A loser in a child may end before or after the child.
-    prove(build, same_log=build is not nested_and_in_children)
+    prove(build, same_log=build is not nested_and_in_children, whole=whole)
 
 
 def test_the_timeout_pattern_suspends_and_takes_the_winner_of_the_log() -> None:

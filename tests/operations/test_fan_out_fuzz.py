@@ -249,7 +249,7 @@ def check(shape: Shape, play: Play, ran: Ran, *, cuts: int) -> None:
 
 @whole_or_sample
 def test_a_random_tree_observes_the_same_under_any_schedule(*, whole: bool) -> None:
-    @settings(fuzzed, max_examples=150 if whole else 40)
+    @settings(fuzzed, max_examples=150 if whole else 15)
     @given(program=programs, schedule=schedules)
     def observes_the_same(program: list[Node], schedule: Schedule) -> None:
         shape = shape_of(program)
@@ -258,16 +258,18 @@ def test_a_random_tree_observes_the_same_under_any_schedule(*, whole: bool) -> N
     observes_the_same()
 
 
-@settings(fuzzed, max_examples=40)
-@given(
-    program=programs,
-    way=st.sampled_from(WAYS),
-    at=st.integers(1, 12),
-    mode=st.sampled_from(CheckpointingMode),
-)
-def test_a_random_tree_observes_the_same_though_its_process_dies(
-    program: list[Node], way: str, at: int, mode: CheckpointingMode
-) -> None:
-    shape = shape_of(program)
-    play, ran = crashed(shape, at, way, mode)
-    check(shape, play, ran, cuts=1)
+@whole_or_sample
+def test_a_random_tree_observes_the_same_though_its_process_dies(*, whole: bool) -> None:
+    @settings(fuzzed, max_examples=40 if whole else 20)
+    @given(
+        program=programs,
+        way=st.sampled_from(WAYS),
+        at=st.integers(1, 12),
+        mode=st.sampled_from(CheckpointingMode),
+    )
+    def observes_the_same(program: list[Node], way: str, at: int, mode: CheckpointingMode) -> None:
+        shape = shape_of(program)
+        play, ran = crashed(shape, at, way, mode)
+        check(shape, play, ran, cuts=1)
+
+    observes_the_same()

@@ -275,7 +275,7 @@ courses = st.builds(
 
 @whole_or_sample
 def test_a_random_tree_observes_the_same_under_any_course(*, whole: bool) -> None:
-    @settings(fuzzed, max_examples=100 if whole else 40)
+    @settings(fuzzed, max_examples=100 if whole else 15)
     @given(program=programs, course=courses)
     def observes_the_same(program: list[Node], course: Course) -> None:
         def build(probe: Probe) -> Workflow:

@@ -437,14 +437,13 @@ def lines_of_a_single_invocation(workflow: Workflow, kept: Keeping) -> list[str]
     return sorted(lines)
 
 
-@modes
 @pytest.mark.parametrize(
-    "workflow", [*WORKFLOWS.values(), *LEAVING.values()], ids=[*WORKFLOWS, *LEAVING]
+    ("mode", "name", "pages"), rotated(CheckpointingMode, [*WORKFLOWS, *LEAVING], [False, True])
 )
-@pytest.mark.parametrize("pages", [False, True], ids=["whole", "pages of one"])
 def test_each_line_comes_once_however_often_the_workflow_is_replayed(
-    workflow: Workflow, mode: CheckpointingMode, pages: bool, kept: Keeping
+    mode: CheckpointingMode, name: str, pages: bool, kept: Keeping
 ) -> None:
+    workflow = {**WORKFLOWS, **LEAVING}[name]
     runner = rig(
         workflow,
         mode,

@@ -14,6 +14,7 @@ import pytest
 from tests.generated.clock import VirtualClock
 from tests.replay.corpus import seconds
 from tests.rig import run_workflow
+from tests.sampling import rotated
 from tests.virtual_time import foreign_thread, virtual_time
 
 from durable_execution_sdk import CheckpointingMode, DurableContext
@@ -332,34 +333,29 @@ def test_what_a_thread_may_complete_is_waited_for_though_there_is_a_timeout(
     assert clock.now - 1000 < 30
 
 
-@pytest.mark.parametrize(
-    "waits",
-    [
-        lambda ctx: ctx.wait(seconds(20_000)),
-        lambda ctx: asyncio.sleep(20_000),
-        lambda ctx: asyncio.wait_for(ctx.wait(seconds(30_000)), 20_000),
-        lambda ctx: asyncio.wait([ctx.wait(seconds(20_000))]),
-        lambda ctx: asyncio.gather(ctx.wait(seconds(20_000)), asyncio.sleep(10)),
-        lambda ctx: asyncio.shield(ctx.wait(seconds(20_000))),
-        lambda ctx: ctx.race(ctx.wait(seconds(20_000)), ctx.wait(seconds(30_000))),
-        lambda ctx: asyncio.Event().wait(),
-        lambda ctx: asyncio.Queue().get(),
-        lambda ctx: anyio.sleep(20_000),
-        lambda ctx: asyncio.get_running_loop().create_future(),
-    ],
-    ids=[
-        *("wait", "sleep", "wait_for", "asyncio.wait", "gather", "shield", "race", "event"),
-        *("queue", "anyio", "future"),
-    ],
-)
-@pytest.mark.parametrize("where", ["task", "child"])
+WAITS: dict[str, Any] = {
+    "wait": lambda ctx: ctx.wait(seconds(20_000)),
+    "sleep": lambda ctx: asyncio.sleep(20_000),
+    "wait_for": lambda ctx: asyncio.wait_for(ctx.wait(seconds(30_000)), 20_000),
+    "asyncio.wait": lambda ctx: asyncio.wait([ctx.wait(seconds(20_000))]),
+    "gather": lambda ctx: asyncio.gather(ctx.wait(seconds(20_000)), asyncio.sleep(10)),
+    "shield": lambda ctx: asyncio.shield(ctx.wait(seconds(20_000))),
+    "race": lambda ctx: ctx.race(ctx.wait(seconds(20_000)), ctx.wait(seconds(30_000))),
+    "event": lambda ctx: asyncio.Event().wait(),
+    "queue": lambda ctx: asyncio.Queue().get(),
+    "anyio": lambda ctx: anyio.sleep(20_000),
+    "future": lambda ctx: asyncio.get_running_loop().create_future(),
+}
+
+
+@pytest.mark.parametrize(("waits", "where"), rotated(WAITS, ["task", "child"]))
 def test_what_swallows_its_cancellation_takes_rounds_and_no_time(
-    waits: Any, where: str, clock: VirtualClock, request: pytest.FixtureRequest
+    waits: str, where: str, clock: VirtualClock
 ) -> None:
     async def background(ctx: DurableContext) -> None:
         while True:
             try:
-                await waits(ctx)
+                await WAITS[waits](ctx)
             except:  # noqa: E722
                 pass
 
@@ -375,8 +371,7 @@ def test_what_swallows_its_cancellation_takes_rounds_and_no_time(
     ran = run_workflow(workflow)
     assert ran.result == "False", ran.error
     # What nothing is known of is waited for before each suspension, and only then.
-    is_unknown = request.node.callspec.id.endswith("future")
-    waited = 30 * (ran.invocations - 1) if is_unknown else 0
+    waited = 30 * (ran.invocations - 1) if waits == "future" else 0
     assert clock.now - began - waited < AT_ONCE
     gc.collect()
 

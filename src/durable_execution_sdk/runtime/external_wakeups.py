@@ -93,7 +93,7 @@ class Outside:
         self._foreign_wait = foreign_wait
         # True if the function's time is limited.
         self.has_deadline = False
-        self._timers: set[asyncio.TimerHandle] = set()
+        self._timers: dict[int, asyncio.TimerHandle] = {}  # by id: equal times hash alike
         # The calls in threads that run: the future of each, and where the record of its end belongs. And those that
         # have ended, and whose end has yet to be delivered; without the place if the log held it at the start.
         self.calls: dict[asyncio.Future[object], ThreadOrigin | None] = {}
@@ -114,11 +114,11 @@ class Outside:
         cancellation may set one after the other for ever.
         """
         if timer.when() <= runner.scope.context_state.cleans_until:
-            self._timers.add(timer)
+            self._timers[id(timer)] = timer
 
     def timer_rang(self, timer: asyncio.TimerHandle) -> None:
         """Note that such a timer has fired."""
-        self._timers.discard(timer)
+        self._timers.pop(id(timer), None)
 
     def thread_started(self, future: asyncio.Future[object], origin: ThreadOrigin | None) -> None:
         """Note that workflow code started a call in a thread."""
@@ -173,8 +173,8 @@ class Outside:
         if not (self._timers or self.calls or self._sockets):
             return False
         reach = self._furthest(self._tasks.live)
-        self._timers = {timer for timer in self._timers if not timer.cancelled()}
-        if reach >= _TIMER and any(timer.when() <= before for timer in self._timers):
+        self._timers = {key: timer for key, timer in self._timers.items() if not timer.cancelled()}
+        if reach >= _TIMER and any(timer.when() <= before for timer in self._timers.values()):
             return True
         if reach < _LOOP:
             return False

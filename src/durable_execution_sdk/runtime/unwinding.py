@@ -151,7 +151,17 @@ def _abandon(task: asyncio.Task[object]) -> None:
             handle.cancel()
     inner._log_destroy_pending = False  # noqa: SLF001
     asyncio._unregister_task(task)  # noqa: SLF001 - asyncio documents it, for makers of tasks
+    _keep_for_good(task)
+
+
+def _keep_for_good(task: asyncio.Task[object]) -> None:
+    """Keep a task past the end of the process: the interpreter would run code of it to destroy it as it shuts down."""
     _abandoned.append(task)
+    try:
+        from ctypes import py_object, pythonapi  # noqa: PLC0415 - rarely needed
+    except ImportError:  # a Python that was built without it
+        return
+    pythonapi.Py_IncRef(py_object(task))
 
 
 def _title_of(run: InvocationRun, task: asyncio.Task[object]) -> str:
