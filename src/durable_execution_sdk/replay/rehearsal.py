@@ -91,6 +91,18 @@ class Rehearsal(InvocationRun):
             operation.is_pending = True
             self.registered[operation.operation_id] = operation
 
+    def recorded(self, operation_id: str) -> Operation | None:
+        """Return the record of an operation in the whole history, which also holds what follows this moment."""
+        return self._rehearsal_log.recording.operations.get(operation_id)
+
+    def ahead(self) -> list[Operation]:
+        """Return the operations of the history that the code has not asked for; never none if it has ended."""
+        return self._rehearsal_log.ahead()
+
+    def patched(self, name: str, *, is_taken: bool, is_new: bool) -> None:
+        """Take note of a patch that the code asks for; a new one may lead to operations that are new too."""
+        self._rehearsal_log.take_patch(name, is_new=is_new)
+
     def built_again(self, record: Operation, payload: str, read: Reader) -> str:
         """Return the recorded result of a context, after comparing it with that of its function.
 

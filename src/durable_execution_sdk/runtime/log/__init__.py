@@ -23,7 +23,7 @@ from durable_execution_sdk.protocol.operations import (
     was_given_up,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
-from durable_execution_sdk.runtime.log.ids import THREAD_NAME, late_news_id
+from durable_execution_sdk.runtime.log.ids import THREAD_NAME, is_patch_marker, late_news_id
 
 _STATUS_AFTER = {
     OperationAction.START: OperationStatus.STARTED,
@@ -73,10 +73,13 @@ class Journal:
         # The ids of operations whose ends an earlier invocation may have seen.
         self.old_ends = {op.id for op in ended}
         for op in ended:
-            if op.name == LATE_NEWS_NAME:
+            name = op.name
+            if name == LATE_NEWS_NAME:
                 self._take_note(op)
-            elif op.name == THREAD_NAME:
+            elif name == THREAD_NAME:
                 self.thread_ends[op.id] = op
+            elif op.id[5:6] == "-" and is_patch_marker(op.id, name):  # no other id has a dash there
+                self.marked(op.id)
         # True if the log held ends at the start, besides those of notes.
         self.held_ends = bool(self.old_ends)
         # The ids of operations that were asked for and whose recorded ends are not due at once: a context whose
@@ -123,6 +126,12 @@ class Journal:
         """Note that the log holds the rank of an operation whose end came late."""
         self.ranks[late_id] = rank
         self._notes.add(note_id)
+
+    def marked(self, marker_id: str) -> None:
+        """Take note of the marker of a patch: it need not be asked for, and no code sees its end."""
+        self._notes.add(marker_id)
+        self.unclaimed.discard(marker_id)
+        self.old_ends.discard(marker_id)
 
     def _take_note(self, record: Operation) -> None:
         details = record.step_details
