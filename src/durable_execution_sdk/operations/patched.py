@@ -46,10 +46,33 @@ from durable_execution_sdk.protocol.updates import OperationAction, OperationUpd
 from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS, PATCH_NAME, patch_marker_id
+from durable_execution_sdk.runtime.run import InvocationRun
 
-__all__ = ["is_taken", "patched"]
+__all__ = ["Patches", "is_taken", "patched"]
 
 _ANSWERS = {True: "true", False: "false"}
+
+
+class Patches:
+    """The patches that an invocation has asked for; that of a rehearsal looks at the whole history."""
+
+    def __init__(self, run: InvocationRun) -> None:
+        self._run = run
+        # The answers by the ids of the markers, and the counts of the calls that have answers of their own.
+        self.answers: dict[str, bool] = {}
+        self.counts: dict[str, int] = {}
+
+    def record_of(self, operation_id: str) -> Operation | None:
+        """Return the record of a marker, or of a context whose function runs."""
+        return self._run.journal.get(operation_id)
+
+    def ahead(self) -> list[Operation]:
+        """Return the recorded operations that the code has not asked for yet: U."""
+        gate = self._run.gate
+        return [] if gate is None else gate.missed()
+
+    def asked(self, name: str, *, is_new: bool = False) -> None:
+        """Take note of a call, and if its answer is a ``True`` that is not recorded yet."""
 
 
 def patched(scope: IdScope, patch_id: str, *, each_time: bool) -> bool:
@@ -57,30 +80,29 @@ def patched(scope: IdScope, patch_id: str, *, each_time: bool) -> bool:
     name = _checked(patch_id)
     context_state = scope.context_state
     run = context_state.run
+    patches: Patches = run.patches
+    if patches is None:  # pyright: ignore[reportUnnecessaryComparison] - at the first call
+        patches = run.patches = Patches(run)
     if each_time:
         place = f"{scope.context}{scope.path.text}|{patch_id}"
-        number = 1
-        if not context_state.is_over:
-            number = run.patch_counts[place] = run.patch_counts.get(place, 0) + 1
+        number = patches.counts[place] = patches.counts.get(place, 0) + 1
         marker_id = patch_marker_id(f"each|{place}|{number}")
     else:
         marker_id = patch_marker_id(f"once|{patch_id}")
-    marker = run.recorded(marker_id)
-    ended = _end_of(context_state) if context_state.is_rebuilt else None
+    marker = patches.record_of(marker_id)
+    ended = _end_of(context_state, patches) if context_state.is_rebuilt else None
     if ended is not None:
-        answer = marker is not None and is_taken(marker) and _is_by(marker, ended)
-        run.patched(name, is_taken=answer, is_new=False)
-        return answer
-    known = run.patch_answers.get(marker_id)
+        patches.asked(name)
+        return marker is not None and is_taken(marker) and _is_by(marker, ended)
+    known = patches.answers.get(marker_id)
     if known is None and marker is not None:
         known = is_taken(marker)
     if known is not None or context_state.is_over:
-        run.patched(name, is_taken=bool(known), is_new=False)
+        patches.asked(name)
         return bool(known)
-    ahead = run.ahead()
-    answer = not ahead
-    run.patch_answers[marker_id] = answer
-    run.patched(name, is_taken=answer, is_new=answer)
+    ahead = patches.ahead()
+    answer = patches.answers[marker_id] = not ahead
+    patches.asked(name, is_new=answer)
     if answer or not _is_lasting(scope, ahead, each_time=each_time):
         scope.has_news = scope.has_news or answer
         run.journal.marked(marker_id)
@@ -114,11 +136,11 @@ def _checked(patch_id: object) -> str:
     return name
 
 
-def _end_of(context_state: ContextState) -> Operation | None:
+def _end_of(context_state: ContextState, patches: Patches) -> Operation | None:
     """Return the record of the innermost context around the code that has ended; ``None`` if none has."""
     around: ContextState | None = context_state
     while around is not None:
-        record = around.run.recorded(around.operation_id) if around.operation_id else None
+        record = patches.record_of(around.operation_id) if around.operation_id else None
         if record is not None and record.end_timestamp is not None:
             return record
         around = around.parent

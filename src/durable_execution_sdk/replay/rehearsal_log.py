@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -25,9 +26,16 @@ from durable_execution_sdk.replay.report import Divergence, DivergenceKind
 from durable_execution_sdk.replay.source_places import Place, asking_place
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
-from durable_execution_sdk.runtime.log.ids import SELF_NUMBERED, is_patch_marker
+from durable_execution_sdk.runtime.log.ids import is_patch_marker
 
-__all__ = ["FUNCTIONS", "RehearsalLog", "Result", "difference_text", "differing_members", "is_of_the_sdk"]
+__all__ = [
+    "FUNCTIONS",
+    "RehearsalLog",
+    "Result",
+    "difference_text",
+    "differing_members",
+    "is_of_the_sdk",
+]
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -101,24 +109,10 @@ class RehearsalLog:
             # A recorded operation follows the added one, so it is not after the end.
             self.divergence = self.added[0]
 
-    def ahead(self) -> list[Operation]:
-        """Return the operations that the code has not asked for; for a history that has ended, at least one.
-
-        The end of an execution is ahead of all its code: no invocation follows that could take a patch.
-        """
-        ended = [] if self.recording.ending is None else self.moment.operations[:1]
-        return [each for each in self._unclaimed.values() if self._is_ahead(each)] or ended
-
-    def _is_ahead(self, operation: Operation) -> bool:
-        """Tell whether an execution at the end of the history has yet to ask for this operation."""
-        if operation.name in SELF_NUMBERED:
-            return False
-        around = self.recording.operations.get(operation.parent_id or "")
-        while around is not None:
-            if around.status in TERMINAL_STATUSES:
-                return False
-            around = self.recording.operations.get(around.parent_id or "")
-        return True
+    @property
+    def unclaimed(self) -> Iterable[Operation]:
+        """The operations of the whole history that the code has not asked for."""
+        return self._unclaimed.values()
 
     def take_patch(self, name: str, *, is_new: bool) -> None:
         """Record a patch that the code asks for. After a new one, it may ask for operations that are new too."""

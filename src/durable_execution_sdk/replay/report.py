@@ -126,7 +126,9 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def _patches_of_a_divergence(self) -> str:
-        taken = f"\n  The history took the patches: {_quoted(self.patches)}." if self.patches else ""
+        taken = (
+            f"\n  The history took the patches: {_quoted(self.patches)}." if self.patches else ""
+        )
         if not self.patches_gone:
             return taken
         return (

@@ -59,8 +59,8 @@ class Seam:
 
     A rehearsal (``replay.rehearsal``) and the runs of ``testing.local`` are subclasses of ``InvocationRun``,
     which a handler gets by ``DurableHandler.made_by``. Besides the members of this class they may override
-    ``claim``, ``submit``, ``leave_behind``, ``expect``, ``unwind``, ``open_gate``, ``fail``, ``recorded``,
-    ``ahead`` and ``is_waiting_for_service``; ``tests/architecture/test_seam.py`` holds them to that.
+    ``claim``, ``submit``, ``leave_behind``, ``expect``, ``unwind``, ``open_gate``, ``fail`` and
+    ``is_waiting_for_service``; ``tests/architecture/test_seam.py`` holds them to that.
     """
 
     # True for a rehearsal, which starts nothing and writes nothing: what has no end in the log stays so.
@@ -71,9 +71,6 @@ class Seam:
     def make_bodies(self, loop: asyncio.AbstractEventLoop) -> Bodies:
         """Make the object that starts the bodies of steps."""
         return Bodies(loop)
-
-    def patched(self, name: str, *, is_taken: bool, is_new: bool) -> None:
-        """Take note, in a rehearsal, of the answer that the code gets about a patch; it is new if not recorded."""
 
     def built_again(self, record: Operation, payload: str, read: Reader) -> str:
         """Return the payload of a context whose function ran again because the log does not hold its result."""
@@ -144,9 +141,7 @@ class InvocationRun(Seam, ObservedRun):
         # The defaults that functions give to their steps and to their contexts; valid for one invocation.
         self.said_by_functions: dict[Any, Any] = {}
         self.said_by_contexts: dict[Any, Any] = {}
-        # The answers that the code got about patches, and the counts of those that it asks each time.
-        self.patch_answers: dict[str, bool] = {}
-        self.patch_counts: dict[str, int] = {}
+        self.patches: Any = None  # ``operations.patched.Patches``, once code has asked for one
         self.verdict: Verdict | None = None
         self.refusal: Abort | None = None
         self.is_ending = False
@@ -175,14 +170,6 @@ class InvocationRun(Seam, ObservedRun):
         elif self.gate is not None:
             self.gate.asked(claimant)
         return record
-
-    def recorded(self, operation_id: str) -> Operation | None:
-        """Return the record of an operation of the SDK's own, or of a context whose function runs."""
-        return self.journal.get(operation_id)
-
-    def ahead(self) -> list[Operation]:
-        """Return the recorded operations that the code has not asked for yet, and is to ask for."""
-        return [] if self.gate is None else self.gate.missed()
 
     def submit(self, update: OperationUpdate) -> None:
         """Record an update with the next checkpoint call."""
