@@ -229,8 +229,8 @@ class InvocationRun(Seam, ObservedRun):
                 sdk_context().run(self.on_stop)
 
     def fail(self, error: BaseException) -> None:
-        """Fail the execution; workflow code cannot catch it."""
-        self.end(Abort(error, fatal=True))
+        """Fail the execution, or the invocation (``OnDivergence``); workflow code cannot catch it."""
+        self.end(Abort(error, fatal=self.settings.fails_for(error)))
 
     @property
     def is_sequential(self) -> bool:
