@@ -62,7 +62,9 @@ class Journal:
         if self.execution is not None:
             self._operations.pop(self.execution.id, None)
         self._claimed_callbacks: set[str] = set()
-        self._released: set[str] = set()
+        # The ids of the operations whose outcome the workflow has seen, in this order, with their names, or their
+        # types and subtypes if they have none.
+        self._released: dict[str, str | tuple[str, str | None] | None] = {}
         # The ids of operations in the log at the start that were not asked for yet.
         self.unclaimed = set(self._operations)
         # The ranks of operations whose ends came late, by operation id, and the ids of their notes.
@@ -150,8 +152,8 @@ class Journal:
 
     def release(self, operation_id: str) -> None:
         """Drop the record of an operation whose outcome the workflow has seen."""
-        self._released.add(operation_id)
-        self._operations.pop(operation_id, None)
+        record = self._operations.pop(operation_id, None)
+        self._released[operation_id] = record and (record.name or (record.type, record.sub_type))
 
     def merge(self, operation: Operation) -> bool:
         """Take in an operation from a response; return ``True`` if it is news.
@@ -198,6 +200,22 @@ class Journal:
             if update.type == OperationType.CHAINED_INVOKE
             else None,
         )
+
+    def name_of(self, operation_id: str) -> str | tuple[str, str | None] | None:
+        """Return the name of an operation that the log holds or held, or else its type and subtype."""
+        record = self._operations.get(operation_id)
+        if record is None:
+            return self._released.get(operation_id)
+        return record.name or (record.type, record.sub_type)
+
+    def released_last(self, count: int) -> list[str | tuple[str, str | None]]:
+        """Return the names of so many operations whose outcome the workflow has seen last, in this order."""
+        names = [name for name in list(self._released.values())[-2 * count :] if name is not None]
+        return names[-count:]
+
+    def held_ids(self) -> list[str]:
+        """Return the ids of all operations that the log holds or held."""
+        return [*self._operations, *self._released]
 
     @property
     def may_hold_unseen(self) -> bool:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.protocol.limits import MAX_ID_CHARACTERS, MAX_OPERATIONS
 from durable_execution_sdk.protocol.operations import Operation, label_of
 from durable_execution_sdk.runtime.log import Journal
-from durable_execution_sdk.runtime.log.ids import operation_id
+from durable_execution_sdk.runtime.log.divergence import divergence, nearest_before
+from durable_execution_sdk.runtime.log.ids import context_prefix, operation_id
+from durable_execution_sdk.runtime.log.likely_change import change_of_unclaimed
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.runtime.log.gate import Asking, SourceLine
 
 __all__ = ["unclaimed_error"]
 
@@ -17,29 +23,48 @@ _SHOWN = 10
 _TASK = re.compile(r"(\w+)_[0-9a-f]{8}_(\d+)-")
 # Number of places of a context that are tried to find that of a hashed id.
 _TRIED = MAX_OPERATIONS
+_UNRECORDED = (
+    "Or the code branches on something that is not recorded: a cache, a global, time, the environment, or a variable or an"
+    " event that a child context, a map item or a branch has set, whose function does not run again (return the value"
+    " instead)"
+)
 
 
 def unclaimed_error(
-    missed: Sequence[Operation], new: Sequence[str], journal: Journal
+    missed: Sequence[Operation],
+    new: Sequence[tuple[Asking, SourceLine | None]],
+    journal: Journal,
 ) -> DeterminismError:
-    """Return the error for these records. ``new`` names the operations that the code asked for instead."""
+    """Return the error for these records. ``new`` are the operations that the code asked for instead, with its lines."""
     records = sorted(missed, key=lambda record: (record.start_timestamp or 0, record.id))
     listed = "; ".join(_description(record, journal) for record in records[:_SHOWN])
     more = f"; and {len(records) - _SHOWN} more" if len(records) > _SHOWN else ""
+    asked = "; ".join(operation.label + (f" ({line})" if line else "") for operation, line in new)
     instead = (
-        f"It asked for these, which the log does not hold: {'; '.join(new)}."
+        f"It asked for these, which the log does not hold: {asked}."
         if new
         else "It asked for nothing else."
     )
-    return DeterminismError(
+    change = change_of_unclaimed(records, [(each.label, each.operation_id) for each, _ in new])
+    return divergence(
+        "where the code came to rest or returned",
         f"the log holds {len(records)} operation{'s' if len(records) > 1 else ''} that the code did"
-        f" not ask for: {listed}{more}. {instead} Nothing new has"
-        " run. The workflow's code has changed since this execution began (an operation or a task"
-        " was removed, renamed or moved, or a gather became a sequence), or it branches on"
-        " something that is not recorded: a cache, a global, time, the environment, or a variable"
-        " or an event that a child context, a map item or a branch has set, whose function does not"
-        " run again (return the value instead). Put the old code back, or keep this execution's function version until it has ended"
+        f" not ask for: {listed}{more}. {instead} Nothing new has run",
+        change,
+        before=nearest_before(journal, _before(records[0])),
+        unrecorded=_UNRECORDED,
     )
+
+
+def _before(record: Operation) -> list[str]:
+    """Return the ids of the operations before a record in its scope."""
+    if _TASK.search(record.id[:MAX_ID_CHARACTERS]):
+        start, _, number = record.id.rpartition("-")
+        last = int(number) if number.isdecimal() else 0
+        return [f"{start}-{n}" for n in range(max(last - _SHOWN, 1), last)]
+    last = int(_number(record) or 0)
+    prefix = "" if record.parent_id is None else context_prefix(record.parent_id)
+    return [operation_id(f"{prefix}{n}") for n in range(max(last - _SHOWN, 0), last)]
 
 
 def _description(record: Operation, journal: Journal) -> str:
