@@ -168,8 +168,9 @@ def failing(*, fails: bool) -> Code:
     return run
 
 
-def told(before: Code, after: Code) -> str:
-    codes = [before, after]
+def told(before: Code, after: Code, invocations: int = 1) -> str:
+    """Run the old code for so many invocations, then the other one, and return the message."""
+    codes = [*[before] * invocations, after]
 
     @durable_execution(checkpointing=CheckpointingMode.BATCHED)
     async def workflow(event: Any, ctx: DurableContext) -> None:
@@ -262,7 +263,7 @@ def test_it_names_three_at_most_and_those_without_a_name_by_their_kind() -> None
     async def other(ctx: DurableContext) -> None:
         await many(ctx, "else")
 
-    assert "It comes after 'third', an unnamed wait, 'fifth'." in told(many, other)
+    assert "It comes after 'third', an unnamed wait, 'fifth'." in told(many, other, 2)
 
 
 def test_a_divergence_before_any_operation_names_none() -> None:

@@ -80,9 +80,8 @@ def patched(scope: IdScope, patch_id: str, *, each_time: bool) -> bool:
     name = _checked(patch_id)
     context_state = scope.context_state
     run = context_state.run
-    patches: Patches = run.patches
-    if patches is None:  # pyright: ignore[reportUnnecessaryComparison] - at the first call
-        patches = run.patches = Patches(run)
+    patches: Patches = run.patches or Patches(run)
+    run.patches = patches
     if each_time:
         place = f"{scope.context}{scope.path.text}|{patch_id}"
         number = patches.counts[place] = patches.counts.get(place, 0) + 1

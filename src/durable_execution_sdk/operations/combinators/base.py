@@ -219,7 +219,7 @@ class Combination(DurableOperation[_T]):
 
     def _broken(self, what: str) -> DeterminismError:
         unrecorded = "Or an operand depends on something that is not recorded"
-        error = self.context_state.diverged(self.label, what, unrecorded)
+        error: DeterminismError = self.context_state.diverged(self.label, what, unrecorded)
         self.run.fail(error)
         return error
 

@@ -153,7 +153,9 @@ class Journal:
     def release(self, operation_id: str) -> None:
         """Drop the record of an operation whose outcome the workflow has seen."""
         record = self._operations.pop(operation_id, None)
-        self._released[operation_id] = record and (record.name or (record.type, record.sub_type))
+        self._released[operation_id] = (
+            None if record is None else record.name or (record.type, record.sub_type)
+        )
 
     def merge(self, operation: Operation) -> bool:
         """Take in an operation from a response; return ``True`` if it is news.
