@@ -1,4 +1,4 @@
-"""What open executions come to if code is changed under them: 30 changes, without a cure, with a patch, by a fork."""
+"""Changes of code under open executions: each goes on or is told, goes on with a patch, and by a fork."""
 
 from __future__ import annotations
 

@@ -114,12 +114,17 @@ def of(text: str) -> str:
     return blake2b(text.encode()).hexdigest()[:64]
 
 
+# The ids of the markers of patches, which take no number.
+MARKER = re.compile("patch-[0-9a-f]{40}")
+
+
 @pytest.mark.parametrize(
     "shape", [each for each in CORPUS if each.strict], ids=lambda each: each.name
 )
 def test_the_main_task_has_the_ids_of_the_aws_sdk(shape: Shape) -> None:
     play, _ = played(shape)
-    started = list(dict.fromkeys(u.id for u in play.updates if u.type != "EXECUTION"))
+    updates = [u for u in play.updates if u.type != "EXECUTION" and not MARKER.fullmatch(u.id)]
+    started = list(dict.fromkeys(u.id for u in updates))
     assert set(started) == {of(str(n)) for n in range(1, len(started) + 1)}
 
 
@@ -154,6 +159,8 @@ def test_every_id_follows_from_its_place(shape: Shape) -> None:
     known |= {of(text) for text in places(virtual + nested)}
     contexts = {f"{each[:20]}-" for each in {*found, *known}} | {f"{each}-" for each in found}
     for each in found.keys() - known:
+        if MARKER.fullmatch(each):
+            continue
         clear = CLEAR.fullmatch(each)
         assert clear, each
         assert clear["context"] is None or clear["context"] in contexts
