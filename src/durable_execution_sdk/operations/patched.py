@@ -35,6 +35,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.operations.lifecycle.argument_checks import checked_name
 from durable_execution_sdk.protocol.operations import (
@@ -95,7 +97,9 @@ def patched(scope: IdScope, patch_id: str, *, each_time: bool) -> bool:
         return marker is not None and is_taken(marker) and _is_by(marker, ended)
     known = patches.answers.get(marker_id)
     if known is None and marker is not None:
-        known = is_taken(marker)
+        known = patches.answers[marker_id] = is_taken(marker)
+        if run.reporter is not None:
+            run.reporter.claimed(marker_id)
     if known is not None or context_state.is_over:
         patches.asked(name)
         return bool(known)
@@ -105,17 +109,18 @@ def patched(scope: IdScope, patch_id: str, *, each_time: bool) -> bool:
     if answer or not _is_lasting(scope, ahead, each_time=each_time):
         scope.has_news = scope.has_news or answer
         run.journal.marked(marker_id)
-        run.leave_behind(
-            OperationUpdate(
-                id=marker_id,
-                type=OperationType.STEP,
-                action=OperationAction.SUCCEED,
-                parent_id=context_state.parent_id if each_time else None,
-                name=name,
-                sub_type=OperationSubType.STEP,
-                payload=_ANSWERS[answer],
-            )
+        update = OperationUpdate(
+            id=marker_id,
+            type=OperationType.STEP,
+            action=OperationAction.SUCCEED,
+            parent_id=context_state.parent_id if each_time else None,
+            name=name,
+            sub_type=OperationSubType.STEP,
+            payload=_ANSWERS[answer],
         )
+        if run.reporter is not None:  # observers are told of a start before an end
+            run.reporter.submitted(replace(update, action=OperationAction.START))
+        run.leave_behind(update)
     return answer
 
 
