@@ -256,7 +256,7 @@ class DurableOperation(PayloadOperation[_T]):
 
     def _diverges(self, record: Operation, scope: IdScope) -> DeterminismError:
         """Fail the execution, as the record at this place is of another type, subtype, name or parent (law 7)."""
-        from durable_execution_sdk.runtime.log.mismatch import mismatch  # noqa: PLC0415 - only for errors
+        from durable_execution_sdk.runtime.contexts.mismatch import mismatch  # noqa: PLC0415 - only for errors
 
         asked = Operation(
             id=record.id,

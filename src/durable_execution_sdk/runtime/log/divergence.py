@@ -1,26 +1,34 @@
 """The error for code that does not fit the log: one builder for all of them. Loaded when it is first raised.
 
 Each says the position, the record and the code that was asked for, the lines of code that are known, the three nearest
-operations before, the likely kind of change (``likely_change``) and the ways out. The log holds no lines: those in the
+operations before, the likely kind of change and the ways out. The log holds no lines: those in the
 message are of the code of today.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from durable_execution_sdk.errors import DeterminismError
-from durable_execution_sdk.protocol.operations import label_of
+from durable_execution_sdk.protocol.limits import MAX_ID_CHARACTERS
+from durable_execution_sdk.protocol.operations import Operation, label_of
 from durable_execution_sdk.runtime.log import Journal
 
-if TYPE_CHECKING:
-    from durable_execution_sdk.runtime.log.gate import SourceLine
-
-__all__ = ["WAYS_OUT", "Change", "divergence", "nearest_before", "seen_last"]
+__all__ = [
+    "WAYS_OUT",
+    "Change",
+    "divergence",
+    "label_of_record",
+    "nearest_before",
+    "seen_last",
+    "task_of",
+]
 
 _NEAREST = 3
+# A task in an id: the digest of its coroutine function, and its number.
+_TASK = re.compile(r"_([0-9a-f]{8})_\d+-")
 
 WAYS_OUT = (
     "Ways out: put the old code back beside the new (if ctx.patched(...): new, else: old), for executions that are past"
@@ -81,9 +89,15 @@ def seen_last(journal: Journal) -> list[str]:
     return [_shown(name) for name in journal.released_last(_NEAREST)]
 
 
-def asked_at(line: SourceLine | None) -> list[str]:
-    """Return the sentence on the line of code that asks."""
-    return [] if line is None else [f"The code asks for it at {line}"]
+def label_of_record(record: Operation) -> str:
+    """Return the label of a record."""
+    return label_of(record.type, record.sub_type, record.name)
+
+
+def task_of(operation_id: str) -> str | None:
+    """Return the digest of the coroutine function whose task has this operation; ``None`` in a context's own task."""
+    found: list[str] = _TASK.findall(operation_id[:MAX_ID_CHARACTERS])
+    return found[-1] if found else None
 
 
 def _shown(name: str | tuple[str, str | None]) -> str:

@@ -148,7 +148,8 @@ class Gate:
             return None
         from durable_execution_sdk.runtime.log.unclaimed import unclaimed_error  # noqa: PLC0415 - only for errors
 
-        return unclaimed_error(missed, self.new, self._journal)
+        new = [(operation.label, operation.operation_id, line) for operation, line in self.new]
+        return unclaimed_error(missed, new, self._journal)
 
     def missed(self, *within: str | None) -> list[Operation]:
         """Return the recorded operations that the code has not asked for, of these contexts or of all."""

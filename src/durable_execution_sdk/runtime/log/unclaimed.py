@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.protocol.limits import MAX_ID_CHARACTERS, MAX_OPERATIONS
 from durable_execution_sdk.protocol.operations import Operation, label_of
 from durable_execution_sdk.runtime.log import Journal
-from durable_execution_sdk.runtime.log.divergence import divergence, nearest_before
+from durable_execution_sdk.runtime.log.divergence import (
+    Change,
+    divergence,
+    label_of_record,
+    nearest_before,
+    task_of,
+)
 from durable_execution_sdk.runtime.log.ids import context_prefix, operation_id
-from durable_execution_sdk.runtime.log.likely_change import change_of_unclaimed
-
-if TYPE_CHECKING:
-    from durable_execution_sdk.runtime.log.gate import Asking, SourceLine
 
 __all__ = ["unclaimed_error"]
 
@@ -32,20 +33,23 @@ _UNRECORDED = (
 
 def unclaimed_error(
     missed: Sequence[Operation],
-    new: Sequence[tuple[Asking, SourceLine | None]],
+    new: Sequence[tuple[str, str, object]],
     journal: Journal,
 ) -> DeterminismError:
-    """Return the error for these records. ``new`` are the operations that the code asked for instead, with its lines."""
+    """Return the error for these records. ``new`` are the operations that the code asked for instead.
+
+    Each has its label, its id and the line of code, if that is known.
+    """
     records = sorted(missed, key=lambda record: (record.start_timestamp or 0, record.id))
     listed = "; ".join(_description(record, journal) for record in records[:_SHOWN])
     more = f"; and {len(records) - _SHOWN} more" if len(records) > _SHOWN else ""
-    asked = "; ".join(operation.label + (f" ({line})" if line else "") for operation, line in new)
+    asked = "; ".join(label + (f" ({line})" if line else "") for label, _, line in new)
     instead = (
         f"It asked for these, which the log does not hold: {asked}."
         if new
         else "It asked for nothing else."
     )
-    change = change_of_unclaimed(records, [(each.label, each.operation_id) for each, _ in new])
+    change = _likely_change(records, [(label, asked_id) for label, asked_id, _ in new])
     return divergence(
         "where the code came to rest or returned",
         f"the log holds {len(records)} operation{'s' if len(records) > 1 else ''} that the code did"
@@ -54,6 +58,23 @@ def unclaimed_error(
         before=nearest_before(journal, _before(records[0])),
         unrecorded=_UNRECORDED,
     )
+
+
+def _likely_change(missed: Sequence[Operation], new: Sequence[tuple[str, str]]) -> Change:
+    """Return the likely change if no code asked for these records; ``new`` are the labels and ids asked for instead."""
+    for record in missed:
+        label, recorded = label_of_record(record), task_of(record.id)
+        for other, other_id in new:
+            if other != label:
+                continue
+            asked = task_of(other_id)
+            if recorded == asked:
+                return Change.TASK_ADDED if recorded else Change.REORDERED
+            if recorded is None:
+                return Change.SEQUENCE_TO_GATHER
+            return Change.GATHER_TO_SEQUENCE if asked is None else Change.FUNCTION_RENAMED
+    # What the code waits for keeps it from asking for the records.
+    return Change.TASK_ADDED if any(task_of(each) for _, each in new) else Change.REMOVED
 
 
 def _before(record: Operation) -> list[str]:

@@ -1,7 +1,7 @@
-"""The likely kind of a change, from the record, the operation that the code asks for, and what is around both.
+"""The error for another operation than the log holds at a place. Loaded when it is first raised.
 
-It is a guess, for the message only. Two things tell kinds apart that the log alone does not: another record with the
-label that the code asks for, and a line in the code of today with the name that the log holds.
+The likely kind of change is a guess, for the message only. Two things tell kinds apart that the log alone does not:
+another record with the label that the code asks for, and a line in the code of today with the name that the log holds.
 """
 
 from __future__ import annotations
@@ -9,41 +9,66 @@ from __future__ import annotations
 import linecache
 import re
 import sys
-from collections.abc import Sequence
 from types import CodeType, FrameType
-from typing import TYPE_CHECKING
 
-from durable_execution_sdk.protocol.limits import MAX_ID_CHARACTERS
-from durable_execution_sdk.protocol.operations import Operation, OperationType, label_of
-from durable_execution_sdk.runtime.log.divergence import Change
-from durable_execution_sdk.runtime.log.gate import SourceLine, is_of_the_user, is_of_the_workflow
+from durable_execution_sdk.errors import DeterminismError
+from durable_execution_sdk.protocol.operations import Operation, OperationType
+from durable_execution_sdk.runtime.contexts.scope import IdScope
+from durable_execution_sdk.runtime.log.divergence import (
+    Change,
+    divergence,
+    label_of_record,
+    nearest_before,
+    task_of,
+)
+from durable_execution_sdk.runtime.log.gate import (
+    SourceLine,
+    is_of_the_user,
+    is_of_the_workflow,
+    source_line,
+)
 
-if TYPE_CHECKING:
-    from durable_execution_sdk.runtime.contexts.scope import IdScope
+__all__ = ["mismatch"]
 
-__all__ = ["change_of_mismatch", "change_of_unclaimed", "label_of_record", "task_of"]
-
-_TASK = re.compile(r"_([0-9a-f]{8})_\d+-")
 _CALLS = {
     OperationType.WAIT: ("wait", "wait_until"),
     OperationType.CALLBACK: ("create_callback",),
     OperationType.CHAINED_INVOKE: ("invoke",),
 }
+# Numbers of a scope among which operations before and after are looked for: some may have no record.
+_BEFORE = 10
 _LOOKED_AT = 20
 
 
-def label_of_record(record: Operation) -> str:
-    """Return the label of a record."""
-    return label_of(record.type, record.sub_type, record.name)
+def mismatch(scope: IdScope, record: Operation, asked: Operation) -> DeterminismError:
+    """Return the error if the log holds ``record`` where the code asks for an operation like ``asked``."""
+    members = {
+        "type": (record.type, asked.type),
+        "subtype": (record.sub_type, asked.sub_type),
+        "name": (record.name, asked.name),
+        "parent": (record.parent_id, asked.parent_id),
+    }
+    differing = [member for member, (held, found) in members.items() if held != found]
+    asking = source_line()
+    change, line = _likely_change(scope, record, asked, asking)
+    lines = [] if asking is None else [f"The code asks for it at {asking}"]
+    if line is not None:
+        lines.append(f"What the log holds may be that at {line}")
+    first = max(scope.claimed - _BEFORE, 0)
+    return divergence(
+        scope.position,
+        f"the log holds {label_of_record(record)}, the code asked for {label_of_record(asked)}"
+        f" ({', '.join(differing)} differ{'s' if len(differing) == 1 else ''})",
+        change,
+        lines=lines,
+        before=nearest_before(
+            scope.context_state.run.journal,
+            (scope.path.operation_id(scope.context, n) for n in range(first, scope.claimed)),
+        ),
+    )
 
 
-def task_of(operation_id: str) -> str | None:
-    """Return the digest of the coroutine function whose task has this operation; ``None`` in a context's own task."""
-    found: list[str] = _TASK.findall(operation_id[:MAX_ID_CHARACTERS])
-    return found[-1] if found else None
-
-
-def change_of_mismatch(
+def _likely_change(
     scope: IdScope, record: Operation, asked: Operation, asking: SourceLine | None
 ) -> tuple[Change, SourceLine | None]:
     """Return the likely change if the log holds ``record`` where the code asks for an operation like ``asked``.
@@ -85,23 +110,6 @@ def _has_siblings(scope: IdScope) -> bool:
     siblings = (int(number) - 1, int(number) + 1)
     ends = tuple(f"{text}{row}_{each}-{scope.claimed}" for each in siblings)
     return any(each.endswith(ends) for each in journal.held_ids())
-
-
-def change_of_unclaimed(missed: Sequence[Operation], new: Sequence[tuple[str, str]]) -> Change:
-    """Return the likely change if no code asked for these records; ``new`` are the labels and ids asked for instead."""
-    for record in missed:
-        label, recorded = label_of_record(record), task_of(record.id)
-        for other, other_id in new:
-            if other != label:
-                continue
-            asked = task_of(other_id)
-            if recorded == asked:
-                return Change.TASK_ADDED if recorded else Change.REORDERED
-            if recorded is None:
-                return Change.SEQUENCE_TO_GATHER
-            return Change.GATHER_TO_SEQUENCE if asked is None else Change.FUNCTION_RENAMED
-    # What the code waits for keeps it from asking for the records.
-    return Change.TASK_ADDED if any(task_of(each) for _, each in new) else Change.REMOVED
 
 
 def _line_with(record: Operation, other_than: SourceLine | None = None) -> SourceLine | None:
