@@ -41,7 +41,11 @@ from durable_execution_sdk.operations.step import StepConfig, StepSemantics, dur
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.current import StepContext
 from durable_execution_sdk.runtime.logging import JsonFormatter
-from durable_execution_sdk.runtime.settings import CheckpointingMode, ReplayLogging
+from durable_execution_sdk.runtime.settings import (
+    CheckpointingMode,
+    OnDivergence,
+    ReplayLogging,
+)
 from durable_execution_sdk.serdes import (
     JsonSerDes,
     PassThroughSerDes,
@@ -191,6 +195,7 @@ __all__ = [
     "MapConfig",
     "NestingType",
     "NoRetry",
+    "OnDivergence",
     "OperationCancelledError",
     "OperationError",
     "ParallelConfig",

@@ -425,6 +425,27 @@ class DurableContext(Combinators):
         """
         return operations.saga.Saga(self._context_state)
 
+    # Changed code.
+
+    def patched(self, patch_id: str, *, each_time: bool = False) -> bool:
+        """Return ``True`` if code that was added under this id may run in this execution.
+
+        ``if ctx.patched("id"): new code, else: old code`` keeps executions open that began before the change.
+        The answer is ``True`` in executions that have not come further than this place, and ``False`` in those
+        that are past it. It is one answer for an execution and an id, wherever the code asks; ``True`` is
+        recorded with the next call, and costs one operation. Remove the old code once no execution is open that
+        took it, and then the call.
+
+        ``each_time``: each call has an answer and a record of its own. Use it in loops, where an execution that
+        began before the change is to go over to the new code with the next round.
+
+        Raises:
+            ConfigError: the id is not 1 to 250 printable ASCII characters.
+        """
+        return operations.patched.patched(
+            current_scope(self._context_state), patch_id, each_time=each_time
+        )
+
     # The execution.
 
     @property

@@ -37,10 +37,12 @@ from durable_execution_sdk.runtime.settings import (
     DEFAULT_MAX_THREADS,
     CheckpointingMode,
     Invoked,
+    OnDivergence,
     ReplayLogging,
     Settings,
     check_settings,
 )
+from durable_execution_sdk.runtime.verdicts import Abort
 from durable_execution_sdk.serdes import (
     SerDes,
     SerDesContext,
@@ -153,7 +155,12 @@ class DurableHandler(Generic[_E, _R]):
         try:
             event: Any = None if payload is None else self._read_event(payload, context)
         except Exception as error:
-            raise _unreadable(error, context) from error
+            unreadable = _unreadable(error, context)
+            run = context_state.run
+            # An input that the first invocation cannot read fitted no code.
+            if self.settings.on_divergence is OnDivergence.RETRY and len(run.journal):
+                run.end(Abort(unreadable, fatal=False))
+            raise unreadable from error
         middleware = self.settings.middleware
         try:
             if middleware is None:
@@ -246,6 +253,7 @@ def durable_execution(
     default_retry: retry.RetryStrategy | None = None,
     checkpointing: CheckpointingMode = CheckpointingMode.BATCHED,
     replay_logging: ReplayLogging = ReplayLogging.NONE,
+    on_divergence: OnDivergence = OnDivergence.FAIL,
     logger: logging.Logger | None = None,
     deadline_margin: float | None = None,
     foreign_wait: float = 30.0,
@@ -264,6 +272,7 @@ def durable_execution(
     default_retry: retry.RetryStrategy | None = None,
     checkpointing: CheckpointingMode = CheckpointingMode.BATCHED,
     replay_logging: ReplayLogging = ReplayLogging.NONE,
+    on_divergence: OnDivergence = OnDivergence.FAIL,
     logger: logging.Logger | None = None,
     deadline_margin: float | None = None,
     foreign_wait: float = 30.0,
@@ -283,6 +292,8 @@ def durable_execution(
         default_retry: the strategy of steps that have none; ``ExponentialBackoff()``, of 6 attempts, by default.
         checkpointing: the times at which updates are sent; see ``CheckpointingMode``.
         replay_logging: the log lines of replayed code that are written; none by default.
+        on_divergence: the end of an invocation whose code or input no longer fits the log: the execution fails
+            (``FAIL``, the default), or the handler raises, so that Lambda invokes again (``RETRY``).
         logger: the target of ``ctx.logger``: a ``logging.Logger`` or an object with its methods, such as
             an adapter or the logger of AWS Lambda Powertools; ``logging.getLogger("durable_execution")`` by
             default.
@@ -303,6 +314,7 @@ def durable_execution(
         "default_retry": default_retry,
         "checkpointing": checkpointing,
         "replay_logging": replay_logging,
+        "on_divergence": on_divergence,
         "deadline_margin": deadline_margin,
         "foreign_wait": foreign_wait,
         "max_threads": max_threads,

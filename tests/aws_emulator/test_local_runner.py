@@ -25,7 +25,13 @@ from tests.conformance.logs import collecting
 from tests.conformance.requirements import Requirement, required
 from tests.conformance.validator import validate
 
-from durable_execution_sdk import CheckpointingMode, DurableHandler
+from durable_execution_sdk import (
+    CheckpointingMode,
+    DurableContext,
+    DurableHandler,
+    Duration,
+    durable_execution,
+)
 
 pytestmark = pytest.mark.skipif(VARIABLE not in os.environ, reason="run by make test-emulator")
 
@@ -44,9 +50,35 @@ def runner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRunner]:
     deployed: dict[str, Any] = {function_of(number): each for number, each in HANDLERS.items()}
     eager = {f"eager-{name}": _eager(handler) for name, handler in deployed.items()}
     log = tmp_path_factory.mktemp("runner") / "log"
-    handlers = {**deployed, **eager, **TARGETS, "book_parcel": book_parcel}
+    handlers = {**deployed, **eager, **TARGETS, "book_parcel": book_parcel, "patched": with_patches}
     with local_runner(handlers, log) as made:
         yield made
+
+
+CHANGED: dict[str, int] = {}
+"""The number of invocations by execution: the first one of each runs the code as it was before its change."""
+
+
+@durable_execution
+async def with_patches(event: bool, ctx: DurableContext) -> list[Any]:
+    """Have two patches added after the first invocation, or from the beginning with a true event."""
+    CHANGED[ctx.execution_arn] = number = CHANGED.get(ctx.execution_arn, 0) + 1
+    is_new = event or number > 1
+
+    async def done(value: str) -> str:
+        return value
+
+    async def part(inner: DurableContext) -> str:
+        taken = is_new and inner.patched("part")
+        await inner.wait(Duration.from_seconds(1))
+        return await inner.step(done, "new part" if taken else "old part", name="part")
+
+    seen: list[Any] = [await ctx.run_in_child_context(part)]
+    for n in range(2):
+        taken = is_new and ctx.patched("round", each_time=True)
+        seen.append(await ctx.step(done, f"new {n}" if taken else f"old {n}", name=f"round {n}"))
+        await ctx.wait(Duration.from_seconds(1))
+    return [*seen, is_new and ctx.patched("part")]
 
 
 def _eager(handler: DurableHandler[Any, Any]) -> DurableHandler[Any, Any]:
@@ -147,6 +179,17 @@ def test_an_order_is_processed(examples: LocalRunner) -> None:
 def test_an_album_is_published(examples: LocalRunner) -> None:
     status, album = run(examples, "publish_album", Album("summer", 2), "Grace")
     assert (status, len(album["thumbnails"]), album["approved_by"]) == ("SUCCEEDED", 7, "Grace")
+
+
+@pytest.mark.parametrize(
+    ("event", "seen"),
+    [
+        (True, ["new part", "new 0", "new 1", True]),
+        (False, ["old part", "new 0", "new 1", False]),
+    ],
+)
+def test_markers_of_patches_are_recorded(event: bool, seen: list[Any], runner: LocalRunner) -> None:
+    assert run(runner, "patched", event) == ("SUCCEEDED", seen)
 
 
 def test_a_parcel_is_booked(runner: LocalRunner) -> None:

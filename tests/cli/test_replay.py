@@ -58,6 +58,8 @@ def test_code_that_does_what_the_history_holds_is_fine_and_nothing_runs(
             "moments": 2,
             "skipped": 0,
             "notes": [],
+            "patches": [],
+            "patches_gone": [],
         }
     ]
 

@@ -250,15 +250,19 @@ class Playing:
         continued: Execution | None = None,
         *,
         until_death: bool = False,
+        until: int | None = None,
+        forced: dict[str, Any] | None = None,
     ) -> Execution:
-        """Run to the end under a schedule.
+        """Run to the end under a schedule, or until so many invocations have ended.
 
-        ``continued`` is an execution that another version of the program began, to go on with.
+        ``continued`` is an execution that another version of the program began, to go on with. ``forced`` are the
+        answers that the program gets about patches.
         """
         clock = continued.service.clock if continued else VirtualClock()
         trace = Trace(chance=random.Random(schedule.seed), slow=schedule.slow)
         service = continued.service if continued else Service(clock, INPUT, schedule.page)
         trace.service = service
+        trace.forced = forced
         trace.clock = clock
         clock.entered = 0
         clock.chance.seed(schedule.seed)
@@ -278,7 +282,7 @@ class Playing:
         execution = Execution(schedule, trace, service)
         with recording_logs(trace), clock.installed():
             with schedule.applied():
-                self._until_closed(execution, clock, until_death=until_death)
+                self._until_closed(execution, clock, until_death=until_death, until=until)
             # Warnings at a garbage collection belong to this execution.
             gc.collect()
         return execution
@@ -289,10 +293,17 @@ class Playing:
         return execution if execution.trace.crashes else None
 
     def _until_closed(
-        self, execution: Execution, clock: VirtualClock, *, until_death: bool
+        self,
+        execution: Execution,
+        clock: VirtualClock,
+        *,
+        until_death: bool,
+        until: int | None = None,
     ) -> None:
         trace, service = execution.trace, execution.service
         while execution.status == "RUNNING" and not (until_death and trace.crashes):
+            if execution.invocations == until:
+                return
             execution.invocations += 1
             if execution.invocations > MOST_INVOCATIONS:
                 trace.find(f"no end after {MOST_INVOCATIONS} invocations")

@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
+from durable_execution_sdk.operations.patched import Patches
 from durable_execution_sdk.runtime.completions import Completions
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
+from durable_execution_sdk.runtime.log import Journal
 from durable_execution_sdk.runtime.log.gate import Gate
 
 Planted = contextlib.AbstractContextManager[None]
@@ -91,3 +93,19 @@ def replay_takes_no_turn() -> Planted:
 def the_gate_stands_open() -> Planted:
     """Break completeness: recorded operations that the code does not ask for are not noticed."""
     return mock.patch.object(Gate, "divergence", lambda *_: None)  # type: ignore[return-value]
+
+
+def patches_look_at_one_scope() -> Planted:
+    """Break patches: only the main task of the handler's context counts as what is ahead."""
+
+    def ahead(self: Patches) -> list[Any]:
+        gate = self._run.gate
+        missed = [] if gate is None else gate.missed()
+        return [each for each in missed if each.parent_id is None and "_" not in each.id]
+
+    return mock.patch.object(Patches, "ahead", ahead)  # type: ignore[return-value]
+
+
+def markers_have_to_be_asked_for() -> Planted:
+    """Break patches: the gate misses markers as it does operations."""
+    return mock.patch.object(Journal, "marked", lambda *_: None)  # type: ignore[return-value]

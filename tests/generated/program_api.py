@@ -142,6 +142,8 @@ class Trace:
     may_be_refused: bool = False
     meetings: dict[str, Meeting] = field(default_factory=dict)
     collect: Callable[[str], None] = lambda _where: None
+    # The answers about patches by key, in place of the SDK's; other keys get False.
+    forced: dict[str, Any] | None = None
     stirring: random.Random = field(default_factory=random.Random)
     _blocks: list[bytes] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -281,6 +283,15 @@ def see(ctx: DurableContext, key: str, value: Any = None) -> Any:
         ctx.logger.info(key)
         trace.collect("see")
     return shown
+
+
+def asks(ctx: DurableContext, key: str, patch_id: str, *, each_time: bool = False) -> bool:
+    """Ask for a patch, and record the answer."""
+    if WORLD.forced is not None:
+        return WORLD.forced.get(f"{key}?", False) is True
+    answer = ctx.patched(patch_id, each_time=each_time)
+    see(ctx, f"{key}?", answer)
+    return answer
 
 
 def plain(value: Any) -> Any:

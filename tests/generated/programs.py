@@ -97,6 +97,7 @@ def operation(**options: Any) -> Callable[[Any], Any]:
 CORE = frozenset({"core", "races", "threads"})
 # Features that a run turns on by name: kinds of statements, and (the last five) checks and schedules.
 EXTRA = (
+    "patches",
     "streams",
     "sets",
     "pending",

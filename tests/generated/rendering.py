@@ -13,9 +13,11 @@ HEADER = "from tests.generated.program_api import *  # what a program calls\n\n\
 class Writer:
     """Source that grows line by line."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_old: bool = False) -> None:
         self.lines: list[str] = []
         self.at = "at"
+        # True to write the program as it was before its patches were added.
+        self.is_old = is_old
         self._indent = 0
         self._count = 0
         self._names = 0
@@ -40,6 +42,14 @@ class Writer:
         """Return the number of the next place of the program."""
         self._count += 1
         return self._count
+
+    @contextlib.contextmanager
+    def apart(self, number: int) -> Iterator[None]:
+        """Number the places and names of a block apart, so that they shift no other ones."""
+        counted, self._count, names = self._count, number * 1000, self._names
+        self._names += number * 1000
+        yield
+        self._count, self._names = counted, names
 
     def name(self, stem: str) -> str:
         """Return the name of a new variable."""
@@ -115,11 +125,11 @@ class Writer:
         return name
 
 
-def render(program: Program) -> str:
-    """Return the source of a program."""
+def render(program: Program, *, is_old: bool = False) -> str:
+    """Return the source of a program; with ``is_old``, as it was before its patches were added."""
     if program.source:
         return program.source
-    w = Writer()
+    w = Writer(is_old=is_old)
     with w.under("async def workflow(event, c):"):
         w.line('at, out = "", []')
         w.block(program.body)

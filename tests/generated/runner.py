@@ -10,7 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tests.generated import hazards, operations, program_api, statements, synchronizing
+from tests.generated import (
+    hazards,
+    operations,
+    patches,
+    program_api,
+    statements,
+    synchronizing,
+)
 from tests.generated.clock import free_abandoned_loops
 from tests.generated.oracle import (
     Execution,
@@ -27,7 +34,7 @@ from tests.generated.shrinking import smaller
 __all__ = ["Finding", "Report", "check_program", "fuzz", "shrink"]
 
 # They register the kinds of statements and operations.
-_ = (hazards, operations, statements, synchronizing)
+_ = (hazards, operations, patches, statements, synchronizing)
 
 # Replays of a cut log for each execution.
 CUTS = 2
@@ -64,10 +71,10 @@ class Report:
         self.findings += other.findings
 
 
-def compiled(program: Program) -> Any:
-    """Compile a program to its workflow function."""
+def compiled(program: Program, *, is_old: bool = False) -> Any:
+    """Compile a program to its workflow function; with ``is_old``, as it was before its patches were added."""
     names = dict(program_api.NAMES)
-    source = render(program).partition("\n")[2]
+    source = render(program, is_old=is_old).partition("\n")[2]
     exec(compile(source, f"<program {program.seed}>", "exec"), names)
     return names["workflow"]
 
@@ -92,6 +99,8 @@ def check_program(
                 break
     if "changed" in features and not (stop and report.findings):
         check_change(program, calm, report)
+    if "patch" in program.kinds and not (stop and report.findings):
+        check_patches(program, count, report)
     return report
 
 
@@ -104,6 +113,7 @@ def _check(
 ) -> None:
     report.executions += 1
     found = check_execution(playing, execution, CUTS)
+    found += patches.check_begun_after(execution)
     if calm is not None:
         found += check_agreement(playing.program, calm, execution)
     if "logs" in features and not found:
@@ -133,6 +143,23 @@ def check_change(program: Program, calm: Execution, report: Report) -> None:
             end = (went_on.error or {}).get("ErrorType") or went_on.status
             what = f"changed code: recorded steps ran again before {end}: {again[:3]}"
             report.findings.append(Finding(program, schedule, what))
+
+
+def check_patches(program: Program, count: int, report: Report) -> None:
+    """Go on, with a program that has patches, with executions that began before these were added."""
+    old, new = Playing(program, compiled(program, is_old=True)), Playing(program, compiled(program))
+    calm = old.run(CALM)
+    for before, invocations, after in patches.handovers(program.seed, count, calm, program):
+        begun = patches.begun_before(old, before, invocations)
+        report.executions += 1
+        if begun is None:
+            continue
+        report.executions += 1
+        found = list(dict.fromkeys(patches.check_begun_before(new, begun, after)))
+        then = "" if invocations is None else f" for {invocations} invocations"
+        report.findings += [
+            Finding(program, after, f"{what}; begun under: {before}{then}") for what in found
+        ]
 
 
 def _recorded(execution: Execution) -> set[str]:

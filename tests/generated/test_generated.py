@@ -22,8 +22,8 @@ from tests.generated.runner import CALM, Playing, check_program, compiled, fuzz,
 from tests.generated.schedules import Schedule
 from tests.generated.service import ProtocolError, Service
 
-# Left to ``make fuzz --features``: plain steps that meet, which take many threads.
-HOLDS = ALL - {"many_threads"}
+# Left to ``make fuzz --features``: plain steps that meet, which take many threads. Patches have a test of their own.
+HOLDS = ALL - {"many_threads", "patches"}
 CHUNKS = [range(n, n + 8) for n in range(0, 64, 8)]
 MARKED = [CHUNKS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in CHUNKS[1:])]
 
@@ -32,6 +32,20 @@ MARKED = [CHUNKS[0], *(pytest.param(each, marks=pytest.mark.slow) for each in CH
 def test_a_program_replays_exactly_under_any_schedule(seeds: range) -> None:
     report = fuzz(seeds, 6, HOLDS)
     assert report.executions >= 6 * len(seeds)
+    assert not [(each.program.seed, str(each.schedule), each.what) for each in report.findings]
+
+
+PATCHED = frozenset("patch await_op gather gather_same loop spawn group handles".split())
+PATCHED_MARKED = [
+    range(1000, 1006),
+    *(pytest.param(range(n, n + 20), marks=pytest.mark.slow) for n in (1006, 1026, 1046)),
+]
+
+
+@pytest.mark.parametrize("seeds", PATCHED_MARKED, ids=lambda each: f"{each[0]}-{each[-1]}")
+def test_executions_that_began_before_and_after_patches_go_on(seeds: range) -> None:
+    report = fuzz(seeds, 4, CORE | {"patches"}, kinds=PATCHED)
+    assert report.executions > 6 * len(seeds)
     assert not [(each.program.seed, str(each.schedule), each.what) for each in report.findings]
 
 
@@ -67,8 +81,13 @@ Plant = Callable[[], contextlib.AbstractContextManager[object]]
         (planted.replay_takes_no_turn, "pending", "call_soon done_callback", "observed"),
         (planted.sets_of_futures_are_scattered, "futures", "gathers_in_a_set", "observed"),
         (planted.the_gate_stands_open, "changed", "gather gather_same", "ran again"),
+        (planted.patches_look_at_one_scope, "patches", "patch gather spawn", "DeterminismError"),
+        (planted.markers_have_to_be_asked_for, "patches", "patch gather await_op", "Determinism"),
     ],
-    ids=["identity", "sets of tasks", "turns", "sets of futures", "unclaimed operations"],
+    ids=[
+        *("identity", "sets of tasks", "turns", "sets of futures", "unclaimed operations"),
+        *("patches by scope", "markers"),
+    ],
 )
 def test_a_planted_fault_is_found(plant: Plant, feature: str, kinds: str, told: str) -> None:
     with plant():

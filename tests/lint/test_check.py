@@ -222,6 +222,11 @@ def test_what_replay_repeats_is_not(line: str) -> None:
         ("clock = time\nnow = clock.time()", "DUR001"),
         ("read = event['path'].read_text\ntext = read()", "DUR004"),
         ("if not ctx.is_replaying:\n    await ctx.step(print)", "DUR015"),
+        (
+            "while event:\n    if ctx.patched('a'):\n        await ctx.step(print)\n    await ctx.wait(1)",
+            "DUR020",
+        ),
+        ("while ctx.patched('a'):\n    await ctx.step(print)", "DUR020"),
         ("if ctx.is_replaying:\n    return", "DUR015"),
         ("if ctx.is_replaying:\n    pass\nelse:\n    event['n'] = 1", "DUR015"),
         ("name = 'a' if ctx.is_replaying else 'b'", "DUR015"),
@@ -250,6 +255,9 @@ def test_lines_that_together_cannot_be_repeated_are_found(lines: str, code: str)
 @pytest.mark.parametrize(
     "lines",
     [
+        "while event:\n    if ctx.patched('a', each_time=True):\n        await ctx.step(print)",
+        "is_new = ctx.patched('a')\nwhile event:\n    if is_new: await ctx.step(print)",
+        "for _ in event:\n    if ctx.patched('a'):\n        await ctx.step(print)",
         "seen = {1}\nfor x in sorted(seen): pass",
         "seen = set(event)\nfor x in sorted(list(seen), reverse=True): pass",
         "seen = set(event)\ntotal = sum(x for x in seen)\nsome = any([x for x in seen])",

@@ -445,7 +445,7 @@ def test_a_context_that_cannot_be_built_again_says_so():
     ran = run_workflow(workflow)
     assert ran.status == "FAILED"
     assert ran.error.error_type == "DeterminismError"
-    assert "child context 'big' succeeded when it ran first" in ran.error.error_message
+    assert "child context 'big': it succeeded when it ran first" in ran.error.error_message
     assert "LookupError: something else now" in ran.error.error_message
 
 

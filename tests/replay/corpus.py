@@ -980,3 +980,36 @@ def sets_of_operations(probe: Probe) -> Workflow:
 
 
 BY_NAME = {each.name: each for each in CORPUS}
+
+
+@shape(strict=True)
+def patches(probe: Probe) -> Workflow:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        for n in range(2):
+            if probe.see("each", ctx.patched("each", each_time=True)):
+                probe.see("round", await ctx.step(probe.body, f"round {n}"))
+        await ctx.wait(Duration.from_seconds(5))
+        return probe.see("once", ctx.patched("once"))
+
+    return workflow
+
+
+@shape()
+def patches_in_contexts_and_tasks(probe: Probe) -> Workflow:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        async def part(inner: DurableContext, size: int, index: int) -> str:
+            taken = probe.see("part", inner.patched("part"), inside=f"part {index}")
+            await inner.step(probe.body, f"part {index} {taken}")
+            each = inner.patched("each", each_time=True)
+            return f"{taken} {each} {'x' * size}"
+
+        async def job(name: str) -> bool:
+            await ctx.step(probe.body, name)
+            return ctx.patched("job") and ctx.patched("each", each_time=True)
+
+        found = await asyncio.gather(ctx.map([1, BIG], part), job("a"), job("b"))
+        items = [result[:12] for result in found[0].results()]
+        await ctx.wait(Duration.from_seconds(5))
+        return probe.see("found", [items, found[1:], ctx.patched("part")])
+
+    return workflow

@@ -171,7 +171,7 @@ def mapped(function: Any, **options: Any) -> Any:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (lambda _: None, "the log of map 'm' does not hold map item 'map-item-{}'"),
+        (lambda _: None, "map 'm': the log does not hold map item 'map-item-{}'"),
         (
             without_result,
             "item {} has no result in the log, and JsonSerDes(str) does not read None",

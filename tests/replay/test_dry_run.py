@@ -16,6 +16,7 @@ from durable_execution_sdk import (
     Duration,
     FixedDelay,
     NoRetry,
+    OnDivergence,
     StepConfig,
     durable_execution,
 )
@@ -112,6 +113,31 @@ def test_a_new_operation_at_the_end_of_the_log_is_no_divergence() -> None:
         return await callback
 
     assert Recorded(original).against(changed) is None
+
+
+@pytest.mark.parametrize("mode", list(CheckpointingMode))
+def test_an_edit_beside_the_old_code_by_a_patch_goes_on(mode: CheckpointingMode) -> None:
+    async def changed(event: Any, ctx: DurableContext) -> Any:
+        if ctx.patched("before"):
+            await ctx.step(work, "c", name="added")
+        answer = await original(event, ctx)
+        if ctx.patched("behind"):
+            await ctx.step(work, "c", name="added")
+        return answer
+
+    recorded = Recorded(original, checkpointing=mode)
+    assert recorded.against(changed, checkpointing=mode) is None
+    recorded.answer()
+    assert recorded.against(changed, checkpointing=mode) is None
+
+
+@pytest.mark.parametrize("on_divergence", list(OnDivergence))
+def test_a_divergence_is_found_also_if_the_handler_would_raise(on_divergence: OnDivergence) -> None:
+    async def changed(event: Any, ctx: DurableContext) -> Any:
+        await ctx.step(work, "a", name="other")
+
+    divergence = Recorded(original).against(changed, on_divergence=on_divergence)
+    assert found(divergence).kind is DivergenceKind.OTHER_OPERATION
 
 
 def test_code_in_a_context_that_has_ended_does_not_run_again() -> None:

@@ -109,6 +109,8 @@ async def handler(event: Order, ctx: DurableContext) -> str:
     assert_type(await ctx.step(bound, event), str)
     await ctx.step(nothing)
     await ctx.wait(Duration.from_seconds(5))
+    assert_type(ctx.patched("fraud"), bool)
+    assert_type(ctx.patched("fraud", each_time=True), bool)
     assert_type(ctx.wait(Duration.from_seconds(5)), Handle[None])
     assert_type(ctx.step(validate, event), Handle[bool])
     assert_type(ctx.invoke("f:1", event), Handle[Any])

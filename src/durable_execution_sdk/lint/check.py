@@ -18,13 +18,19 @@ from durable_execution_sdk.lint.rules import (
     ELAPSED,
     FOREIGN,
     GLOBAL,
+    PATCH_ONCE,
     REPLAYING,
     SPINNING,
     Rule,
 )
 from durable_execution_sdk.lint.scope import Module, Names
 from durable_execution_sdk.lint.sets import Sets
-from durable_execution_sdk.lint.statements import asks_for_replay, changed_globals, spins
+from durable_execution_sdk.lint.statements import (
+    asks_for_replay,
+    changed_globals,
+    patches_asked_once,
+    spins,
+)
 from durable_execution_sdk.lint.workflows import (
     OPERATIONS,
     Function,
@@ -164,6 +170,8 @@ class _Reader:
                 yield _finding(node, "this loop", SPINNING)
             case _:
                 pass
+        for call in patches_asked_once(node, self._context):
+            yield _finding(call, f"{self._context}.patched() in this loop", PATCH_ONCE)
         for changed, what in changed_globals(node, self._names):
             yield _finding(changed, what, GLOBAL)
 
@@ -176,7 +184,7 @@ def _uses(node: ast.AST, context: str) -> Iterator[ast.Attribute]:
     for inner in ast.walk(node):
         if (
             isinstance(inner, ast.Attribute)
-            and inner.attr in OPERATIONS
+            and (inner.attr in OPERATIONS or inner.attr == "patched")
             and dotted(inner.value) == context
         ):
             yield inner

@@ -116,10 +116,15 @@ LINES = Rule(
     "is written again on every replay, unless the library has a filter for it",
     "use ctx.logger, or set up the filter of docs/determinism.md and lint with --ignore DUR018",
 )
+PATCH_ONCE = Rule(
+    "DUR020",
+    "has one answer for all rounds: an execution that began before the patch never takes its new code",
+    "give it each_time=True, or ask before the loop if that is what you want",
+)
 
 RULES = (
     *(TIME, RANDOM, IDS, OUTSIDE, BLOCKING, ORDER, FORGOTTEN, RUNS_ON, FOREIGN, GLOBAL, ADDRESS),
     *(UNNUMBERED, ALIVE, SPINNING, PLAIN_FUTURES, GATHERS, REPLAYING, THREAD, ELAPSED, LINES),
-    *(UNANSWERED, HANDLE, CREATION),
+    *(UNANSWERED, HANDLE, CREATION, PATCH_ONCE),
 )
 CODES = frozenset(rule.code for rule in RULES)

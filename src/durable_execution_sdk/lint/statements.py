@@ -81,6 +81,19 @@ def _writes_lines(statement: ast.stmt) -> bool:
             return False
 
 
+def patches_asked_once(node: ast.AST, context: str) -> Iterator[ast.Call]:
+    """Yield the calls of ``patched`` in a ``while`` loop that get one answer for all of its rounds."""
+    if not isinstance(node, ast.While):
+        return
+    for call in ast.walk(node):
+        if (
+            isinstance(call, ast.Call)
+            and dotted(call.func) == f"{context}.patched"
+            and not any(word.arg in ("each_time", None) for word in call.keywords)
+        ):
+            yield call
+
+
 def changed_globals(node: ast.AST, names: Names) -> Iterator[tuple[ast.stmt | ast.expr, str]]:
     """Yield the module-level objects that a statement changes, each with a text for messages."""
     targets: list[ast.expr] = []

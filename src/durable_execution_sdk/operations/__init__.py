@@ -18,6 +18,7 @@ __all__ = [
     "invoke",
     "map",
     "parallel",
+    "patched",
     "rules",
     "saga",
     "wait",
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         invoke,
         map,  # noqa: A004 - it is called what the operation is called
         parallel,
+        patched,
         saga,
         wait,
         wait_for_callback,

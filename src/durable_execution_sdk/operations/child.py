@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from durable_execution_sdk.errors import (
     ChildContextError,
     ConfigError,
-    DeterminismError,
     InvocationError,
     OperationError,
     SerDesError,
@@ -264,13 +263,12 @@ class Child(DurableOperation[_T]):
 
     def _raised(self, error: BaseException) -> None:
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
-            message = capture(error).error_message
             self.run.fail(
-                DeterminismError(
-                    f"{self.label} succeeded when it ran first, and its result, which was too large"
-                    f" to store, is built again from its recorded operations; now it raised"
-                    f" {type(error).__name__}: {message}. Its code has changed since, or depends on"
-                    " something that is not recorded"
+                self.context_state.diverged(
+                    self.label,
+                    "it succeeded when it ran first, and its result, which was too large to store, is built again from"
+                    f" its recorded operations; now it raised {type(error).__name__}: {capture(error).error_message}",
+                    "Or it depends on something that is not recorded",
                 )
             )
             return

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from durable_execution_sdk.emulator.functions.invokers import Call, LambdaContext
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
+from durable_execution_sdk.operations.patched import is_taken
 from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.protocol.data_plane import (
     InitialExecutionState,
@@ -26,6 +27,8 @@ from durable_execution_sdk.replay.rehearsal import Rehearsal, RehearsalDataPlane
 from durable_execution_sdk.replay.rehearsal_log import RehearsalLog
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind, ReplayReport
 from durable_execution_sdk.runtime.error_objects import capture
+from durable_execution_sdk.runtime.log.ids import PATCH_NAME, is_patch_marker
+from durable_execution_sdk.runtime.settings import OnDivergence
 
 __all__ = ["rehearsal_context", "replay_history"]
 
@@ -71,10 +74,18 @@ def replay_history(
     recording = record(read_history(history), handler.__name__, execution_arn)
     chosen = _chosen(recording.moments, max_moments)
     arguments = Arguments()
-    divergence, notes = _first_divergence(handler, recording, chosen, arguments)
+    asked: set[str] = set()
+    divergence, notes = _first_divergence(handler, recording, chosen, arguments, asked)
     if divergence is None:
         divergence, more = _other_arguments(handler, recording, chosen, arguments)
         notes += more
+    patches = _patches(recording)
+    gone = [patch for patch in patches if f"{PATCH_NAME}{patch}" not in asked]
+    notes += [
+        f"the history took the patch '{patch}', and the code does not ask for it any more: its new code is all that"
+        " is left"
+        for patch in gone
+    ]
     return ReplayReport(
         function=handler.__qualname__,
         recorded_as=recording.function_name,
@@ -83,6 +94,20 @@ def replay_history(
         skipped=len(recording.moments) - len(chosen),
         divergence=divergence,
         notes=[] if divergence is not None else notes,
+        patches=patches,
+        patches_gone=gone,
+    )
+
+
+def _patches(recording: Recording) -> list[str]:
+    """Return the ids of the patches whose new code the history has taken, in the order of their markers."""
+    markers = (recording.operations[key] for key in recording.order)
+    return list(
+        dict.fromkeys(
+            (marker.name or "").removeprefix(PATCH_NAME)
+            for marker in markers
+            if is_patch_marker(marker.id, marker.name) and is_taken(marker)
+        )
     )
 
 
@@ -99,12 +124,18 @@ def _first_divergence(
     recording: Recording,
     moments: list[Moment],
     arguments: Arguments,
+    patches: set[str] | None = None,
 ) -> tuple[Divergence | None, list[str]]:
-    """Replay the moments until the code diverges; return the divergence, or else the notes."""
+    """Replay the moments until the code diverges; return the divergence, or else the notes.
+
+    ``patches`` gets the names of the markers of the patches that the code asks for.
+    """
     notes: dict[str, None] = {}
     for moment in moments:
         rehearsal_log = RehearsalLog(recording, moment, arguments)
         divergence = _rehearse(handler, rehearsal_log)
+        if patches is not None:
+            patches |= rehearsal_log.patches
         if divergence is not None:
             return divergence, []
         notes.update(dict.fromkeys(rehearsal_log.notes))
@@ -161,7 +192,7 @@ _UNRECORDED = (
 def _rehearse(handler: AnyHandler, rehearsal_log: RehearsalLog) -> Divergence | None:
     recording, moment = rehearsal_log.recording, rehearsal_log.moment
     # Plugins must not be called: a rehearsal is not an invocation.
-    settings = replace(handler.settings, observers=None)
+    settings = replace(handler.settings, observers=None, on_divergence=OnDivergence.FAIL)
     rehearsed: AnyHandler = DurableHandler(
         handler.__wrapped__,
         RehearsalDataPlane(rehearsal_log),

@@ -16,9 +16,8 @@ from durable_execution_sdk.protocol.operations import (
 from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.replay.log import Ending
 from durable_execution_sdk.replay.payloads import canonical, short
-from durable_execution_sdk.replay.rehearsal_log import RehearsalLog
+from durable_execution_sdk.replay.rehearsal_log import RehearsalLog, is_of_the_sdk
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind
-from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
 from durable_execution_sdk.serdes import ValueContext
 
 __all__ = ["OutcomeComparison"]
@@ -122,7 +121,7 @@ class OutcomeComparison:
                 operation
                 for operation in expected
                 if operation.id not in calls
-                and operation.name != LATE_NEWS_NAME
+                and not is_of_the_sdk(operation)
                 and not self._was_cut_off(operation)
             ),
             None,

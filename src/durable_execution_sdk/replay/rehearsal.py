@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NoReturn
 
 from durable_execution_sdk.errors import InternalError
 from durable_execution_sdk.operations.lifecycle import DurableOperation
+from durable_execution_sdk.operations.patched import Patches
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -35,6 +36,7 @@ from durable_execution_sdk.replay.payloads import (
 from durable_execution_sdk.replay.rehearsal_log import FUNCTIONS, RehearsalLog, Result
 from durable_execution_sdk.runtime.bodies import Attempting, Bodies
 from durable_execution_sdk.runtime.completions.completion import Completion
+from durable_execution_sdk.runtime.log.ids import SELF_NUMBERED
 from durable_execution_sdk.runtime.run import InvocationRun, Reader
 from durable_execution_sdk.runtime.verdicts import Suspend
 
@@ -56,6 +58,42 @@ class _NoBodies(Bodies):
         raise InternalError(f"{operation.label} was about to run in a rehearsal")
 
 
+class _PatchesOfHistory(Patches):
+    """The patches of a rehearsal, which are answered by the whole history and not by its beginning."""
+
+    def __init__(self, run: InvocationRun, rehearsal_log: RehearsalLog) -> None:
+        super().__init__(run)
+        self._rehearsal_log = rehearsal_log
+
+    def record_of(self, operation_id: str) -> Operation | None:
+        """Return the record in the history, which also holds what follows this moment."""
+        return self._rehearsal_log.recording.operations.get(operation_id)
+
+    def ahead(self) -> list[Operation]:
+        """Return the operations that the code has not asked for; for a history that has ended, at least one.
+
+        The end of an execution is ahead of all its code: no invocation follows that could take a patch.
+        """
+        ahead = [each for each in self._rehearsal_log.unclaimed if self._is_ahead(each)]
+        has_ended = self._rehearsal_log.recording.ending is not None
+        return ahead or (self._rehearsal_log.moment.operations[:1] if has_ended else [])
+
+    def _is_ahead(self, operation: Operation) -> bool:
+        """Tell whether an execution at the end of the history has yet to ask for this operation."""
+        if operation.name in SELF_NUMBERED:
+            return False
+        around = self.record_of(operation.parent_id or "")
+        while around is not None:
+            if around.status in TERMINAL_STATUSES:
+                return False
+            around = self.record_of(around.parent_id or "")
+        return True
+
+    def asked(self, name: str, *, is_new: bool = False) -> None:
+        """Take note of the patch; a new one may lead to operations that are new too."""
+        self._rehearsal_log.take_patch(name, is_new=is_new)
+
+
 class Rehearsal(InvocationRun):
     """The state of an invocation whose operations are only compared with the log."""
 
@@ -64,6 +102,7 @@ class Rehearsal(InvocationRun):
     def __init__(self, rehearsal_log: RehearsalLog, *args: Any) -> None:
         super().__init__(*args)
         self._rehearsal_log = rehearsal_log
+        self.patches = _PatchesOfHistory(self, rehearsal_log)
         rehearsal_log.arguments.begin()
 
     def make_bodies(self, loop: asyncio.AbstractEventLoop) -> Bodies:

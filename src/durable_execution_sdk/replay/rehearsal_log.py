@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -25,8 +26,16 @@ from durable_execution_sdk.replay.report import Divergence, DivergenceKind
 from durable_execution_sdk.replay.source_places import Place, asking_place
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
+from durable_execution_sdk.runtime.log.ids import is_patch_marker
 
-__all__ = ["FUNCTIONS", "RehearsalLog", "Result", "difference_text", "differing_members"]
+__all__ = [
+    "FUNCTIONS",
+    "RehearsalLog",
+    "Result",
+    "difference_text",
+    "differing_members",
+    "is_of_the_sdk",
+]
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -82,8 +91,11 @@ class RehearsalLog:
             operation.id: operation
             for operation in recording.moments[-1].operations
             # The SDK itself records this operation (see `runtime.journal`); no user code asks for it.
-            if operation.type != OperationType.EXECUTION and operation.name != LATE_NEWS_NAME
+            if operation.type != OperationType.EXECUTION and not is_of_the_sdk(operation)
         }
+        # The names of the markers of the patches that the code asked for, and if it took a new one.
+        self.patches: set[str] = set()
+        self._is_patched = False
 
     def ask(self, claimant: Completion[object], record: Operation | None) -> None:
         """Record an operation that the code asks for, and compare it with that of the log."""
@@ -96,6 +108,16 @@ class RehearsalLog:
         if claimed is not None and self.added:
             # A recorded operation follows the added one, so it is not after the end.
             self.divergence = self.added[0]
+
+    @property
+    def unclaimed(self) -> Iterable[Operation]:
+        """The operations of the whole history that the code has not asked for."""
+        return self._unclaimed.values()
+
+    def take_patch(self, name: str, *, is_new: bool) -> None:
+        """Record a patch that the code asks for. After a new one, it may ask for operations that are new too."""
+        self.patches.add(name)
+        self._is_patched = self._is_patched or is_new
 
     @property
     def misplaced(self) -> Divergence | None:
@@ -203,7 +225,7 @@ class RehearsalLog:
         return bool(self.waits_for)
 
     def _take_unrecorded(self, operation: DurableOperation[object], place: Place | None) -> None:
-        if not self.moment.is_settled:
+        if self._is_patched or not self.moment.is_settled:
             return  # the log ends here, and the execution may continue with any operation
         divergence = Divergence(
             kind=DivergenceKind.NEW_OPERATION,
@@ -254,6 +276,11 @@ def _is_awaited(claimant: Completion[Any]) -> bool:
     # Timers and the ends of calls in threads exist only while code waits for them.
     is_created = isinstance(claimant, CallbackOperation) and claimant.creation.is_awaited
     return is_created or claimant.is_awaited or not isinstance(claimant, DurableOperation)
+
+
+def is_of_the_sdk(operation: Operation) -> bool:
+    """Return ``True`` for a record of the SDK's own, which no code has to ask for."""
+    return operation.name == LATE_NEWS_NAME or is_patch_marker(operation.id, operation.name)
 
 
 def differing_members(expected: Operation, operation: DurableOperation[object]) -> list[str]:

@@ -70,7 +70,8 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     ``recorded_as`` is the name of the recorded function, if an ARN is known. ``operations`` is the
     number of operations in the log, ``moments`` the number of states of the log that were replayed, and
     ``skipped`` the number left out because of ``max_moments``. ``notes`` describe changes that running
-    executions can continue with, such as operations after the recorded end.
+    executions can continue with, such as operations after the recorded end. ``patches`` are the ids of the
+    patches whose new code the history has taken, and ``patches_gone`` those for which the code did not ask.
     """
 
     function: str
@@ -80,6 +81,8 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
     skipped: int
     divergence: Divergence | None = None
     notes: list[str] = []
+    patches: list[str] = []
+    patches_gone: list[str] = []
 
     @property
     def ok(self) -> bool:
@@ -112,13 +115,30 @@ class ReplayReport(msgspec.Struct, frozen=True, kw_only=True):
                 if is_other_function
                 else ""
             )
-            return f"{self.function}: {self.divergence}{note}"
+            return f"{self.function}: {self.divergence}{note}{self._patches_of_a_divergence}"
         summary = (
             f"{self.function} replays its history: {_count(self.operations, 'operation')}, from"
             f" {_count(self.moments, 'state')} of the log"
         )
         summary += f" ({self.skipped} more were left out)" if self.skipped else ""
-        return "\n".join([summary, *(f"  note: {note}" for note in self.notes)])
+        taken = [f"  patches taken: {_quoted(self.patches)}"] if self.patches else []
+        return "\n".join([summary, *taken, *(f"  note: {note}" for note in self.notes)])
+
+    @property
+    def _patches_of_a_divergence(self) -> str:
+        taken = (
+            f"\n  The history took the patches: {_quoted(self.patches)}." if self.patches else ""
+        )
+        if not self.patches_gone:
+            return taken
+        return (
+            f"{taken}\n  The code has not asked for {_quoted(self.patches_gone)}: if the calls of ctx.patched were"
+            " removed, the new code of the patches must stay, or executions such as this one need them back."
+        )
+
+
+def _quoted(patches: list[str]) -> str:
+    return ", ".join(f"'{patch}'" for patch in patches)
 
 
 def _count(number: int, noun: str) -> str:

@@ -126,7 +126,7 @@ class Deadline:
                 f"{divergence}. Workflow code, or a thread that it waits for, ran until the function's time was up,"
                 " in each invocation of the last hour"
             )
-        run.stop(Abort(error, fatal=True))
+        run.stop(Abort(error, fatal=run.settings.fails_for(error)))
 
     def _is_stuck(self) -> bool:
         """True if the workflow's own code has kept invocation after invocation from recording anything."""

@@ -141,6 +141,7 @@ class InvocationRun(Seam, ObservedRun):
         # The defaults that functions give to their steps and to their contexts; valid for one invocation.
         self.said_by_functions: dict[Any, Any] = {}
         self.said_by_contexts: dict[Any, Any] = {}
+        self.patches: Any = None  # ``operations.patched.Patches``, once code has asked for one
         self.verdict: Verdict | None = None
         self.refusal: Abort | None = None
         self.is_ending = False
@@ -228,8 +229,8 @@ class InvocationRun(Seam, ObservedRun):
                 sdk_context().run(self.on_stop)
 
     def fail(self, error: BaseException) -> None:
-        """Fail the execution; workflow code cannot catch it."""
-        self.end(Abort(error, fatal=True))
+        """Fail the execution, or the invocation (``OnDivergence``); workflow code cannot catch it."""
+        self.end(Abort(error, fatal=self.settings.fails_for(error)))
 
     @property
     def is_sequential(self) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from durable_execution_sdk import retry
-from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.errors import ConfigError, DeterminismError
 from durable_execution_sdk.first_use import OptionEnum
 from durable_execution_sdk.serdes import SerDes, serdes_for_return, serdes_for_type
 
@@ -24,6 +24,7 @@ __all__ = [
     "MOST_CACHED_FUNCTIONS",
     "CheckpointingMode",
     "Invoked",
+    "OnDivergence",
     "ReplayLogging",
     "Settings",
     "check_settings",
@@ -68,6 +69,19 @@ class ReplayLogging(StrEnum, metaclass=OptionEnum):
     ALL = "ALL"
 
 
+class OnDivergence(StrEnum, metaclass=OptionEnum):
+    """The end of an invocation whose code does not fit the log any more, or whose input no longer fits its annotation.
+
+    ``FAIL`` (the default): the execution fails, for good.
+
+    ``RETRY``: the handler raises, so that Lambda invokes again, with its backoff. Nothing is recorded meanwhile. To put
+    the old code back rescues the execution. Without that, it is invoked again and again until its time is up.
+    """
+
+    FAIL = "FAIL"
+    RETRY = "RETRY"
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """The options of ``durable_execution`` that the runtime and operations use."""
 
@@ -75,12 +89,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     serdes: SerDes[Any] | None = None
     checkpointing: CheckpointingMode = CheckpointingMode.BATCHED
     replay_logging: ReplayLogging = ReplayLogging.NONE
+    on_divergence: OnDivergence = OnDivergence.FAIL
     deadline_margin: float | None = None
     foreign_wait: float = 30.0
     max_threads: int = DEFAULT_MAX_THREADS
     observers: Observers | None = None
     middleware: Chain | None = None
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("durable_execution"))
+
+    def fails_for(self, error: BaseException) -> bool:
+        """Return ``True`` if this error fails the execution, and not only the invocation."""
+        retried = self.on_divergence is OnDivergence.RETRY and isinstance(error, DeterminismError)
+        return not retried
 
     def retry_by(self, strategy: retry.RetryStrategy | None) -> retry.RetryStrategy:
         """Return an operation's retry strategy; that of the handler if it has none of its own."""
@@ -103,6 +123,7 @@ def check_settings(settings: Settings) -> None:
     fits = {
         "checkpointing": isinstance(settings.checkpointing, CheckpointingMode),
         "replay_logging": isinstance(settings.replay_logging, ReplayLogging),
+        "on_divergence": isinstance(settings.on_divergence, OnDivergence),
         "deadline_margin": margin is None or (isinstance(margin, (int, float)) and margin >= 0),
         "foreign_wait": isinstance(wait, (int, float)) and wait >= 0,
         "max_threads": type(settings.max_threads) is int and settings.max_threads > 0,
@@ -111,6 +132,7 @@ def check_settings(settings: Settings) -> None:
     wanted = {
         "checkpointing": "a CheckpointingMode",
         "replay_logging": "a ReplayLogging",
+        "on_divergence": "an OnDivergence",
         "deadline_margin": "a number of seconds, 0 or more",
         "foreign_wait": "a number of seconds, 0 or more",
         "max_threads": "a number of threads, 1 or more",

@@ -204,12 +204,19 @@ class ThreadEnds:
     def missing(self) -> DeterminismError:
         """Return the error for calls that ended before this point on the first run, and do not end now."""
         count = len(self._run.journal.thread_ends)
-        return DeterminismError(
+        from durable_execution_sdk.runtime.log.divergence import (  # noqa: PLC0415 - only for errors
+            Change,
+            divergence,
+            seen_last,
+        )
+
+        return divergence(
+            "where the code came to rest",
             f"the log holds that {count} call{'s' if count > 1 else ''} in threads, such as asyncio.to_thread in"
-            f" workflow code, had ended here, and {'they have' if count > 1 else 'it has'} not ended this"
-            " time. The workflow's code has changed since this execution began, or the call hangs. Put the old"
-            " code back, or keep this execution's function version until it has ended. Do a thread's work in a"
-            " step, which replay does not repeat"
+            f" workflow code, had ended here, and {'they have' if count > 1 else 'it has'} not ended this time",
+            Change.CONTENT,
+            before=seen_last(self._run.journal),
+            unrecorded="Or the call hangs. Do a thread's work in a step, which replay does not repeat",
         )
 
     def _origin_of(self, future: asyncio.Future[Any]) -> ThreadOrigin | None:

@@ -66,6 +66,8 @@ def _document(history: str, report: ReplayReport) -> dict[str, object]:
         "moments": report.moments,
         "skipped": report.skipped,
         "notes": report.notes,
+        "patches": report.patches,
+        "patches_gone": report.patches_gone,
     }
     if divergence is not None:
         place = divergence.place

@@ -218,10 +218,8 @@ class Combination(DurableOperation[_T]):
         return self._broken(f"operand {self.index(operand)} did not end the way that the log holds")
 
     def _broken(self, what: str) -> DeterminismError:
-        error = DeterminismError(
-            f"{self.label}: {what}. The workflow's code has changed since this execution began, or"
-            " an operand depends on something that is not recorded"
-        )
+        unrecorded = "Or an operand depends on something that is not recorded"
+        error: DeterminismError = self.context_state.diverged(self.label, what, unrecorded)
         self.run.fail(error)
         return error
 

@@ -23,7 +23,6 @@ from durable_execution_sdk.batch_completion import (
     decide,
     decide_by,
 )
-from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.fan_out.batch_result import BatchItem, BatchItemStatus
 from durable_execution_sdk.operations.fan_out.batch_serdes import (
@@ -159,11 +158,13 @@ class FanOutRun(Watcher[str]):
             self._diverged(f"it ended as {before}, and on replay as {reason}")
 
     def _diverged(self, how: str) -> NoReturn:
-        error = DeterminismError(
-            f"the should_complete of {self._label} does not answer as it did when the batch was"
-            f" recorded: {how}. It may depend on the CompletionStatus only, not on time, chance or"
-            " anything outside"
+        self._fail(
+            f"should_complete does not answer as it did when the batch was recorded: {how}",
+            "Or it does not depend on the CompletionStatus only, but on time, chance or anything outside",
         )
+
+    def _fail(self, fact: str, unrecorded: str) -> NoReturn:
+        error = self._context_state.diverged(self._label, fact, unrecorded)
         self._context_state.run.fail(error)
         raise error
 
@@ -207,13 +208,11 @@ class FanOutRun(Watcher[str]):
         if context.record is None:
             self._first_new = self._first_new or context.label
         if self._first_new is not None and (context.record is not None or self.has_ended):
-            error = DeterminismError(
-                f"the log of {self._label} does not hold {self._first_new}, though it holds"
-                " later branches, or the end: to run it now could repeat its effects. The log is"
-                " damaged, or the items differ from those of the first run"
+            self._fail(
+                f"the log does not hold {self._first_new}, though it holds later branches, or the end: to run"
+                " it now could repeat its effects",
+                "Or the items differ from those of the first run, or the log is damaged",
             )
-            self._context_state.run.fail(error)
-            raise error
 
     async def _body(self, branch: Branch, context_state: ContextState) -> str:
         """Run a branch and return its result, serialized."""

@@ -256,16 +256,16 @@ class DurableOperation(PayloadOperation[_T]):
 
     def _diverges(self, record: Operation, scope: IdScope) -> DeterminismError:
         """Fail the execution, as the record at this place is of another type, subtype, name or parent (law 7)."""
-        expected = (record.type, record.sub_type, record.name, record.parent_id)
-        found = (self.kind, self.sub_type, self.name, self.context_state.parent_id)
-        members = ("type", "subtype", "name", "parent")
-        differing = [m for m, e, f in zip(members, expected, found, strict=True) if e != f]
-        error = DeterminismError(
-            f"{scope.position}: the log holds {label_of(record.type, record.sub_type, record.name)},"
-            f" the code asked for {self.label} ({', '.join(differing)} differ). The workflow's code"
-            " has changed since this execution began, or it branches on something that is not"
-            " recorded: time, random numbers, environment, the order of a set. Do that inside a"
-            " step, or use ctx.now(), ctx.random(), ctx.uuid4()"
+        from durable_execution_sdk.runtime.contexts.mismatch import mismatch  # noqa: PLC0415 - only for errors
+
+        asked = Operation(
+            id=record.id,
+            type=self.kind,
+            status=record.status,
+            parent_id=self.context_state.parent_id,
+            name=self.name,
+            sub_type=self.sub_type,
         )
+        error = mismatch(scope, record, asked)
         self.run.fail(error)
         return error

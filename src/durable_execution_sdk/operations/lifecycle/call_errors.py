@@ -36,6 +36,7 @@ CALLS: dict[str, str] = {
     "any": "*operations, name=None, cancel_losers=False",
     "race": "*operations, name=None, cancel_losers=False",
     "all_settled": "*operations, name=None",
+    "patched": "patch_id, each_time=False",
     "saga": "",
     "add_compensation": "function, *arguments, name=None, config=StepConfig(...)",
     "complete_execution_success": "result=None",

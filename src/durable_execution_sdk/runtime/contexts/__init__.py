@@ -6,6 +6,7 @@ import math
 import threading
 from typing import Any
 
+from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.current import CURRENT
@@ -110,6 +111,18 @@ class ContextState:
         if self.operation_id is None:
             return "the handler's context"
         return f"the child context {self.name!r}" if self.name else "an unnamed child context"
+
+    def diverged(self, at: str, fact: str, unrecorded: str) -> DeterminismError:
+        """Return the error for code that does not do what the log holds, though it asks for the same operations."""
+        from durable_execution_sdk.runtime.log.divergence import (  # noqa: PLC0415 - only for errors
+            Change,
+            divergence,
+            seen_last,
+        )
+
+        return divergence(
+            at, fact, Change.CONTENT, before=seen_last(self.run.journal), unrecorded=unrecorded
+        )
 
     def submit(self, update: OperationUpdate) -> None:
         """Record an update, unless this context is over: the service refuses updates below a completed context."""

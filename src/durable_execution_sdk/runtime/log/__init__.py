@@ -23,7 +23,7 @@ from durable_execution_sdk.protocol.operations import (
     was_given_up,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
-from durable_execution_sdk.runtime.log.ids import THREAD_NAME, late_news_id
+from durable_execution_sdk.runtime.log.ids import THREAD_NAME, is_patch_marker, late_news_id
 
 _STATUS_AFTER = {
     OperationAction.START: OperationStatus.STARTED,
@@ -62,7 +62,9 @@ class Journal:
         if self.execution is not None:
             self._operations.pop(self.execution.id, None)
         self._claimed_callbacks: set[str] = set()
-        self._released: set[str] = set()
+        # The ids of the operations whose outcome the workflow has seen, in this order, with their names, or their
+        # types and subtypes if they have none.
+        self._released: dict[str, str | tuple[str, str | None] | None] = {}
         # The ids of operations in the log at the start that were not asked for yet.
         self.unclaimed = set(self._operations)
         # The ranks of operations whose ends came late, by operation id, and the ids of their notes.
@@ -73,10 +75,13 @@ class Journal:
         # The ids of operations whose ends an earlier invocation may have seen.
         self.old_ends = {op.id for op in ended}
         for op in ended:
-            if op.name == LATE_NEWS_NAME:
+            name = op.name
+            if name == LATE_NEWS_NAME:
                 self._take_note(op)
-            elif op.name == THREAD_NAME:
+            elif name == THREAD_NAME:
                 self.thread_ends[op.id] = op
+            elif op.id[5:6] == "-" and is_patch_marker(op.id, name):  # no other id has a dash there
+                self.marked(op.id)
         # True if the log held ends at the start, besides those of notes.
         self.held_ends = bool(self.old_ends)
         # The ids of operations that were asked for and whose recorded ends are not due at once: a context whose
@@ -124,6 +129,12 @@ class Journal:
         self.ranks[late_id] = rank
         self._notes.add(note_id)
 
+    def marked(self, marker_id: str) -> None:
+        """Take note of the marker of a patch: it need not be asked for, and no code sees its end."""
+        self._notes.add(marker_id)
+        self.unclaimed.discard(marker_id)
+        self.old_ends.discard(marker_id)
+
     def _take_note(self, record: Operation) -> None:
         details = record.step_details
         try:
@@ -141,8 +152,10 @@ class Journal:
 
     def release(self, operation_id: str) -> None:
         """Drop the record of an operation whose outcome the workflow has seen."""
-        self._released.add(operation_id)
-        self._operations.pop(operation_id, None)
+        record = self._operations.pop(operation_id, None)
+        self._released[operation_id] = (
+            None if record is None else record.name or (record.type, record.sub_type)
+        )
 
     def merge(self, operation: Operation) -> bool:
         """Take in an operation from a response; return ``True`` if it is news.
@@ -189,6 +202,22 @@ class Journal:
             if update.type == OperationType.CHAINED_INVOKE
             else None,
         )
+
+    def name_of(self, operation_id: str) -> str | tuple[str, str | None] | None:
+        """Return the name of an operation that the log holds or held, or else its type and subtype."""
+        record = self._operations.get(operation_id)
+        if record is None:
+            return self._released.get(operation_id)
+        return record.name or (record.type, record.sub_type)
+
+    def released_last(self, count: int) -> list[str | tuple[str, str | None]]:
+        """Return the names of so many operations whose outcome the workflow has seen last, in this order."""
+        names = [name for name in list(self._released.values())[-2 * count :] if name is not None]
+        return names[-count:]
+
+    def held_ids(self) -> list[str]:
+        """Return the ids of all operations that the log holds or held."""
+        return [*self._operations, *self._released]
 
     @property
     def may_hold_unseen(self) -> bool:

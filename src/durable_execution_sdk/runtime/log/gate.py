@@ -41,7 +41,7 @@ from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.runtime.log import Journal
 from durable_execution_sdk.runtime.log.ids import SELF_NUMBERED
 
-__all__ = ["Gate", "SourceLine", "source_line"]
+__all__ = ["Gate", "SourceLine", "is_of_the_user", "is_of_the_workflow", "source_line"]
 
 # Number of new operations that the error names.
 _SHOWN = 10
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 
     class Asking(Protocol):
         """An operation that the code has asked for."""
+
+        operation_id: str
 
         @property
         def label(self) -> str:
@@ -146,7 +148,7 @@ class Gate:
             return None
         from durable_execution_sdk.runtime.log.unclaimed import unclaimed_error  # noqa: PLC0415 - only for errors
 
-        new = [operation.label + (f" ({line})" if line else "") for operation, line in self.new]
+        new = [(operation.label, operation.operation_id, line) for operation, line in self.new]
         return unclaimed_error(missed, new, self._journal)
 
     def missed(self, *within: str | None) -> list[Operation]:
@@ -163,11 +165,20 @@ class Gate:
 def source_line() -> SourceLine | None:
     """Return the innermost line of workflow code that is neither the SDK's nor the standard library's."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - who asks
-    while frame is not None and frame.f_code.co_filename != _DRIVER:
+    while frame is not None and is_of_the_workflow(frame):
         code = frame.f_code
-        file = code.co_filename
-        is_library = file.startswith(_STANDARD) and "site-packages" not in file
-        if not (is_library or file.startswith((_PACKAGE, "<frozen"))):
-            return SourceLine(file, frame.f_lineno, code.co_qualname)
+        if is_of_the_user(code.co_filename):
+            return SourceLine(code.co_filename, frame.f_lineno, code.co_qualname)
         frame = frame.f_back
     return None
+
+
+def is_of_the_workflow(frame: FrameType) -> bool:
+    """Return ``False`` for the frame that drives the workflow's code, and so for those outside it."""
+    return frame.f_code.co_filename != _DRIVER
+
+
+def is_of_the_user(file: str) -> bool:
+    """Return ``True`` for a file that is neither the SDK's nor the standard library's."""
+    is_library = file.startswith(_STANDARD) and "site-packages" not in file
+    return not (is_library or file.startswith((_PACKAGE, "<frozen")))

@@ -18,9 +18,12 @@ from durable_execution_sdk.runtime.tasks.identity import SMALL_BITS
 
 __all__ = [
     "MAIN",
+    "PATCH_NAME",
     "Path",
     "context_prefix",
+    "is_patch_marker",
     "operation_id",
+    "patch_marker_id",
     "place_below",
     "place_of",
     "root_operation_id",
@@ -145,6 +148,22 @@ class Path(Struct, frozen=True, gc=False):
 def late_news_id(operation_id_: str) -> str:
     """Return the id of the note that this operation's end came late. It takes no number from a scope."""
     return operation_id(f"{operation_id_}-late")
+
+
+# Start of the ids of the markers of patches, and of their names.
+_PATCHES = "patch-"
+PATCH_NAME = "patch:"
+_PATCH_LETTERS = 40
+
+
+def patch_marker_id(text: str) -> str:
+    """Return the id of the marker of a patch. It takes no number from a scope."""
+    return f"{_PATCHES}{operation_id(text)[:_PATCH_LETTERS]}"
+
+
+def is_patch_marker(operation_id_: str, name: str | None) -> bool:
+    """Return ``True`` for the marker of a patch, which replay need not ask for."""
+    return operation_id_.startswith(_PATCHES) and name is not None and name.startswith(PATCH_NAME)
 
 
 MAIN = Path()

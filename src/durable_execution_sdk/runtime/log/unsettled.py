@@ -117,11 +117,20 @@ class Unsettled:
         awaited = ", ".join(sorted(op.label for op in self.given_up.values() if op.is_awaited))
         if not awaited:
             return None
-        return DeterminismError(
+        from durable_execution_sdk.runtime.log.divergence import (  # noqa: PLC0415 - only for errors
+            Change,
+            divergence,
+            seen_last,
+        )
+
+        return divergence(
+            "where the code came to rest",
             f"the log holds that the workflow gave up {awaited}; now the code awaits it, and nothing"
-            " cancels the task that awaits it. The workflow's code has changed since this execution began, or the"
-            " cancellation came from something that is not recorded: a thread, a socket, the clock of"
-            " the process"
+            " cancels the task that awaits it",
+            Change.CONTENT,
+            before=seen_last(self._journal),
+            unrecorded="Or the cancellation came from something that is not recorded: a thread, a socket, the clock of"
+            " the process",
         )
 
 
