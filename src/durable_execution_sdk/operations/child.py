@@ -134,7 +134,7 @@ class Child(DurableOperation[_T]):
                 return
             self.leave_behind(self.update(OperationAction.START))
         ended = record is not None and record.status in TERMINAL_STATUSES
-        if record is not None and ended and not is_built_again(record):
+        if record is not None and ended and not (is_built_again(record) and self._runs_again()):
             self.complete(record)
             return
         inner = self._inner = ContextState(
@@ -145,6 +145,23 @@ class Child(DurableOperation[_T]):
             rebuilt=ended,
         )
         self._task = start_in(inner, self._run(inner), scope, self.place)
+
+    def _runs_again(self) -> bool:
+        """Return ``True`` if the function of this context runs again, which has ended in a log that may not tell."""
+        record, journal = self.record, self.run.journal
+        if record is None or record.id not in journal.in_doubt:
+            return True
+        result = record.context_details.result if record.context_details else None
+        if not result or self.may_be_summary(result):
+            return True
+        from durable_execution_sdk.runtime.log.doubts import without_doubt  # noqa: PLC0415 - for forks only
+
+        self.record = without_doubt(journal, record)
+        return False
+
+    def may_be_summary(self, payload: str) -> bool:
+        """Return ``True`` if a payload that is not empty may be the text of ``summary``."""
+        return self._config.summary_generator is not None
 
     def advance(self, record: Operation) -> None:
         """Do nothing: the context is recorded as started, and its body runs already."""
@@ -243,6 +260,10 @@ class Child(DurableOperation[_T]):
             self._raised(error)
             return
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
+            if self.record.id in self.run.journal.in_doubt:
+                from durable_execution_sdk.runtime.log.doubts import chosen_payload  # noqa: PLC0415 - for forks only
+
+                payload = chosen_payload(self.record, payload)
             read = partial(self.decode, self._serdes)
             self._payload = self.run.built_again(self.record, payload, read)
             self.complete(self.record)

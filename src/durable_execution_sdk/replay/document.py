@@ -15,13 +15,7 @@ from typing import cast
 import msgspec
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.protocol.history import (
-    EventError,
-    EventInput,
-    EventResult,
-    EventType,
-    HistoryEvent,
-)
+from durable_execution_sdk.protocol.history import EventType, HistoryEvent, data_of
 
 __all__ = ["Document", "HistorySource", "read_history"]
 
@@ -189,7 +183,7 @@ def _missing_payload(events: list[HistoryEvent]) -> str | None:
     """
     results: list[bool] = []
     for event in events:
-        for payload in _payloads(event):
+        for payload in data_of(event):
             if payload.truncated:
                 title = f" {event.name!r}" if event.name else ""
                 return (
@@ -202,30 +196,3 @@ def _missing_payload(events: list[HistoryEvent]) -> str | None:
 
 
 _ALWAYS_WITH_PAYLOAD = frozenset({EventType.EXECUTION_SUCCEEDED, EventType.STEP_SUCCEEDED})
-
-
-def _payloads(event: HistoryEvent) -> Iterable[EventInput | EventResult | EventError]:
-    """Yield the payloads of an event that the code could read."""
-    if event.execution_started_details is not None:
-        yield event.execution_started_details.input
-    for success in (
-        event.execution_succeeded_details,
-        event.context_succeeded_details,
-        event.step_succeeded_details,
-        event.chained_invoke_succeeded_details,
-        event.callback_succeeded_details,
-    ):
-        if success is not None:
-            yield success.result
-    for failure in (
-        event.execution_failed_details,
-        event.context_failed_details,
-        event.step_failed_details,
-        event.chained_invoke_failed_details,
-        event.chained_invoke_timed_out_details,
-        event.chained_invoke_stopped_details,
-        event.callback_failed_details,
-        event.callback_timed_out_details,
-    ):
-        if failure is not None and failure.error is not None:
-            yield failure.error

@@ -14,7 +14,7 @@ from durable_execution_sdk.protocol.operations import (
     label_of,
 )
 from durable_execution_sdk.protocol.updates import OperationAction
-from durable_execution_sdk.replay.log import Ending
+from durable_execution_sdk.protocol.operation_log import Ending
 from durable_execution_sdk.replay.payloads import canonical, short
 from durable_execution_sdk.replay.rehearsal_log import RehearsalLog
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind

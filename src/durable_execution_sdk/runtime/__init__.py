@@ -9,6 +9,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from durable_execution_sdk.errors import (
     ExecutionError,
     InvocationError,
@@ -39,6 +41,9 @@ from durable_execution_sdk.runtime.verdicts import Abort, Complete, Suspend, Ver
 
 __all__ = ["run_invocation"]
 
+# The part of an ARN by which an execution may be a fork: see ``fork.envelope``.
+_FORK = "/durable-execution/fork-"
+
 # The most characters that JSON makes of one character of a text.
 _LONGEST_ESCAPE = len(r"\ud83d\ude00")
 
@@ -66,21 +71,18 @@ async def run_invocation(
 
         plane = ShiftedTimePlane(plane, invocation.time_offset_milliseconds)
     try:
-        journal = Journal(
-            invoked.arn,
-            # No other reference is kept, so that records can be dropped once the workflow has seen them.
-            await _all_operations(plane, invocation, invoked, settings),
-            invocation.updated_operation_ids or (),
-        )
+        plane, invoked, journal = await _open_log(plane, invocation, invoked, settings)
     except ServiceError as error:
         return _refused(error)
+    except ExecutionError as error:
+        return _failed(error)  # of a fork, which cannot begin
+    if journal is None:
+        return Outcome(status=OutcomeStatus.PENDING)
     if journal.execution is None or journal.execution.execution_details is None:
         raise InvocationError(
             f"the state of {invoked.arn} has no EXECUTION operation, whose id would be"
             f" {execution_operation_id(invoked.arn)!r}, so there is no input to run with"
         )
-    if invocation.forked_from_arn:
-        journal.seed = invocation.forked_from_arn
     payload = journal.execution.execution_details.input_payload
     if settings.observers is None:
         run = make(environment, plane, invoked, journal, settings)
@@ -125,6 +127,35 @@ def _start_timer(*arguments: Any) -> asyncio.TimerHandle | None:
     from durable_execution_sdk.runtime.timers import start_timer  # noqa: PLC0415
 
     return start_timer(*arguments)
+
+
+async def _open_log(
+    plane: DataPlane, invocation: Invocation, invoked: Invoked, settings: Settings
+) -> tuple[DataPlane, Invoked, Journal | None]:
+    """Return the log of the execution, and the data plane and the token to go on with, which a fork changes.
+
+    The log is ``None`` if the service has paused a fork that was writing its beginning.
+    """
+    updated = invocation.updated_operation_ids or ()
+    named_by = invocation.forked_from_arn or invoked.arn
+    operations = await _all_operations(plane, invocation, invoked, settings)
+    # One look at a name, so that only forks, and executions that are named like one, load more.
+    if _FORK in named_by:
+        from durable_execution_sdk.fork.seeding import seeded  # noqa: PLC0415 - for forks only
+
+        ends_at = _last_moment(invoked, settings)
+        fork = await seeded(plane, invoked.arn, named_by, invoked.token, operations, ends_at)
+        if fork is not None:
+            journal = Journal(invoked.arn, fork.operations, updated)
+            journal.seed = fork.first_arn
+            journal.in_doubt = fork.in_doubt
+            if fork.token is None:
+                return plane, invoked, None
+            return fork.plane, replace(invoked, token=fork.token), journal
+    # No other reference to the list is kept, so that records can be dropped once the workflow has seen them.
+    journal = Journal(invoked.arn, operations, updated)
+    journal.seed = named_by
+    return plane, invoked, journal
 
 
 async def _all_operations(

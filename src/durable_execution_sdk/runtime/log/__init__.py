@@ -52,6 +52,8 @@ class Journal:
         self, arn: str, operations: Iterable[Operation], updated_ids: Iterable[str] = ()
     ) -> None:
         self.arn = self.seed = arn  # random values derive from the seed
+        # The ids of contexts of a fork whose payload may be a summary: see ``doubts``.
+        self.in_doubt: set[str] = set()
         self.updated_ids = frozenset(updated_ids)
         self._operations = {op.id: op for op in operations}
         self.execution = self._operations.pop(execution_operation_id(arn), None) or next(
