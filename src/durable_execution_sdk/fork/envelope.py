@@ -25,7 +25,12 @@ _HASH_BYTES = 28
 
 
 class Envelope(
-    Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"
+    Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    forbid_unknown_fields=True,
+    rename="camel",
 ):
     """The origin of a fork, and what is changed in it.
 

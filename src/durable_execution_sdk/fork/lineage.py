@@ -95,5 +95,3 @@ def _moved(event: HistoryEvent, shift: float, attempts: dict[str, int]) -> Histo
         retry = replace(failed.retry_details, current_attempt=number)
         return replace(event, step_failed_details=replace(failed, retry_details=retry))
     return event
-
-

@@ -51,7 +51,8 @@ def live(log: Log) -> list[Operation]:
     return [
         operation
         for operation in map(log.operations.__getitem__, log.order)
-        if operation.status in OPEN_STATUSES and _is_open_around(log.operations, operation.parent_id)
+        if operation.status in OPEN_STATUSES
+        and _is_open_around(log.operations, operation.parent_id)
     ]
 
 
@@ -88,9 +89,7 @@ def ended_attempts(log: Log) -> dict[str, int]:
     }
 
 
-def reopening(
-    seed: Seed, log: Log, recorded: Mapping[str, Operation]
-) -> list[OperationUpdate]:
+def reopening(seed: Seed, log: Log, recorded: Mapping[str, Operation]) -> list[OperationUpdate]:
     """Return the updates that begin what was open at the cut anew, in start order.
 
     ``recorded`` are the operations of the service. What an earlier invocation has begun is left out, also if the
@@ -105,8 +104,7 @@ def reopening(
     updates = (
         _update(operation, seed.cut_at, callbacks.get(operation.id))
         for operation in live(log)
-        if operation.id not in recorded
-        and _is_open_around(merged, operation.parent_id)
+        if operation.id not in recorded and _is_open_around(merged, operation.parent_id)
     )
     return [update for update in updates if update is not None]
 
@@ -124,12 +122,10 @@ def _update(
             return _begin(operation, OperationType.WAIT, OperationAction.START, wait=options)
         case OperationType.CALLBACK, _:
             limits = CallbackOptions(
-                timeout_seconds=callback and callback.timeout,
-                heartbeat_timeout_seconds=callback and callback.heartbeat_timeout,
+                timeout_seconds=None if callback is None else callback.timeout,
+                heartbeat_timeout_seconds=None if callback is None else callback.heartbeat_timeout,
             )
-            return _begin(
-                operation, OperationType.CALLBACK, OperationAction.START, callback=limits
-            )
+            return _begin(operation, OperationType.CALLBACK, OperationAction.START, callback=limits)
         case OperationType.STEP, OperationStatus.PENDING:
             step = operation.step_details
             due = cut_at if step is None else step.next_attempt_timestamp or cut_at

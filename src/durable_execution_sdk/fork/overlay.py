@@ -148,5 +148,3 @@ def _is_hidden(
             context.status in TERMINAL_STATUSES and not is_built_again(context)
         ) or _is_hidden(operations, context.parent_id, known)
     return hides
-
-

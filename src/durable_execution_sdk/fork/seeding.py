@@ -178,7 +178,7 @@ class _Seeding:
             try:
                 page = await read_history(self._plane, request)
             except ServiceError as error:
-                raise _unreadable(envelope, error) from error
+                raise _unreadable(error) from error
             events += page.events
             marker = page.next_marker or None
             is_cut = envelope.before is not None and any(
@@ -245,7 +245,7 @@ def _check_same(
         )
 
 
-def _unreadable(envelope: Envelope, error: ServiceError) -> Exception:
+def _unreadable(error: ServiceError) -> Exception:
     """Return the error for a history that could not be read."""
     if error.is_transient or error.is_about_credentials:
         return error

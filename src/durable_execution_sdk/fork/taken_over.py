@@ -57,9 +57,7 @@ def taken_over(events: Sequence[HistoryEvent], envelope: Envelope) -> Seed:
         events=[replace(event, event_id=number) for number, event in enumerate(kept, 1)],
         cut_at=(events[cut] if cut < len(events) else events[-1]).event_timestamp,
         stored=sorted(
-            each
-            for each in envelope.results
-            if log.operations[each].type == OperationType.CONTEXT
+            each for each in envelope.results if log.operations[each].type == OperationType.CONTEXT
         ),
     )
 
@@ -179,5 +177,3 @@ def _check_data(events: Sequence[HistoryEvent], log: Log) -> None:
     ]
     if steps and not any(payload is not None for payload in steps):
         raise ConfigError(f"the history has no results at all. {_NEEDS_DATA}")
-
-

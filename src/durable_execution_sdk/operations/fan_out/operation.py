@@ -6,7 +6,12 @@ from typing import Generic, TypeVar
 
 from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
-from durable_execution_sdk.operations.fan_out.batch_serdes import BatchSerDes, Draft, is_summary, summary_of
+from durable_execution_sdk.operations.fan_out.batch_serdes import (
+    BatchSerDes,
+    Draft,
+    is_summary,
+    summary_of,
+)
 from durable_execution_sdk.operations.fan_out.execution import FanOutRun
 from durable_execution_sdk.operations.fan_out.items import Supply
 from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan
