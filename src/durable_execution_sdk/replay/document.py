@@ -15,6 +15,9 @@ from typing import cast
 import msgspec
 
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.fork.envelope import envelope_of
+from durable_execution_sdk.fork.lineage import input_of, whole_history
+from durable_execution_sdk.fork.seeding import execution_name
 from durable_execution_sdk.protocol.history import EventType, HistoryEvent, data_of
 
 __all__ = ["Document", "HistorySource", "read_history"]
@@ -76,7 +79,7 @@ def _read(source: HistorySource) -> Document:
         )
     events = [event for event in source if isinstance(event, HistoryEvent)]
     if events and len(events) == len(source):
-        return Document(_checked(events, "the history"))
+        return _document(_checked(events, "the history"))
     return _from_pages(cast("Sequence[object]", source), "the history")
 
 
@@ -128,9 +131,19 @@ def _from_pages(pages: Sequence[object], source: str) -> Document:
         events = msgspec.convert([_in_milliseconds(event) for event in raw], list[HistoryEvent])
     except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{source} has an event that cannot be read: {error}") from error
-    return Document(
-        _checked(events, source), arns.get("DurableExecutionArn"), arns.get("ForkedFromArn")
-    )
+    arn = arns.get("DurableExecutionArn")
+    return _document(_checked(events, source), arn, arns.get("ForkedFromArn"))
+
+
+def _document(
+    events: list[HistoryEvent], arn: str | None = None, forked_from_arn: str | None = None
+) -> Document:
+    """Return the document of a history; that of a fork begins with the history of its origin, which it holds."""
+    name = (events[0].name or "") if arn is None else execution_name(arn)
+    envelope = envelope_of(name, input_of(events[0]))
+    if envelope is None:
+        return Document(events, arn, forked_from_arn)
+    return Document(whole_history(events, name), arn, envelope.first_arn)
 
 
 def _in_milliseconds(value: object, key: str = "") -> object:
