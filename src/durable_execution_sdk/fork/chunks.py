@@ -24,8 +24,8 @@ CHUNK_BYTES = 250_000
 """The most bytes of a chunk, but for its frame; a payload of 262,144 is accepted by every version of the service."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
-# Bytes of a chunk besides its events, of which only the list of stored contexts has no fixed length.
-_SMALLEST = 100
+# However long the list of contexts with other results is, a chunk has room for this much.
+_SMALLEST = 200
 
 
 class Seed(Struct, frozen=True, kw_only=True):

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 from durable_execution_sdk.errors import (
     ChildContextError,
     ConfigError,
-    DeterminismError,
     InvocationError,
     OperationError,
     SerDesError,
@@ -32,6 +31,7 @@ from durable_execution_sdk.operations.virtual_child import (
     complete,
     is_of_the_code,
     mapped,
+    no_longer_built,
     start_in,
 )
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -134,7 +134,9 @@ class Child(DurableOperation[_T]):
                 return
             self.leave_behind(self.update(OperationAction.START))
         ended = record is not None and record.status in TERMINAL_STATUSES
-        if record is not None and ended and not (is_built_again(record) and self._runs_again()):
+        if record is not None and self.run.journal.in_doubt:
+            record = self.record = self.run.journal.settled(record, self.may_be_summary)
+        if record is not None and ended and not is_built_again(record):
             self.complete(record)
             return
         inner = self._inner = ContextState(
@@ -145,19 +147,6 @@ class Child(DurableOperation[_T]):
             rebuilt=ended,
         )
         self._task = start_in(inner, self._run(inner), scope, self.place)
-
-    def _runs_again(self) -> bool:
-        """Return ``True`` if the function of this context runs again, which has ended in a log that may not tell."""
-        record, journal = self.record, self.run.journal
-        if record is None or record.id not in journal.in_doubt:
-            return True
-        result = record.context_details.result if record.context_details else None
-        if not result or self.may_be_summary(result):
-            return True
-        from durable_execution_sdk.runtime.log.doubts import without_doubt  # noqa: PLC0415 - for forks only
-
-        self.record = without_doubt(journal, record)
-        return False
 
     def may_be_summary(self, payload: str) -> bool:
         """Return ``True`` if a payload that is not empty may be the text of ``summary``."""
@@ -260,12 +249,9 @@ class Child(DurableOperation[_T]):
             self._raised(error)
             return
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
-            if self.record.id in self.run.journal.in_doubt:
-                from durable_execution_sdk.runtime.log.doubts import chosen_payload  # noqa: PLC0415 - for forks only
-
-                payload = chosen_payload(self.record, payload)
             read = partial(self.decode, self._serdes)
-            self._payload = self.run.built_again(self.record, payload, read)
+            payload = self.run.built_again(self.record, payload, read)
+            self._payload = self.run.journal.result_of(self.record, payload)
             self.complete(self.record)
         elif text_bytes(payload) <= MAX_STORED_RESULT_BYTES:
             self._has_ended = True
@@ -285,15 +271,7 @@ class Child(DurableOperation[_T]):
 
     def _raised(self, error: BaseException) -> None:
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
-            message = capture(error).error_message
-            self.run.fail(
-                DeterminismError(
-                    f"{self.label} succeeded when it ran first, and its result, which was too large"
-                    f" to store, is built again from its recorded operations; now it raised"
-                    f" {type(error).__name__}: {message}. Its code has changed since, or depends on"
-                    " something that is not recorded"
-                )
-            )
+            self.run.fail(no_longer_built(self.label, error))
             return
         recorded = error
         if type(error) is TypeError:

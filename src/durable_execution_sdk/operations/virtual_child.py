@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from durable_execution_sdk.errors import (
     ChildContextError,
     ConfigError,
+    DeterminismError,
     InvocationError,
     OperationError,
 )
@@ -172,3 +173,12 @@ def start_in(
     """
     scope = IdScope(context_state, context_state.prefix, maker=maker, place=place_below(place))
     return context_state.run.tasks.start(body, scope, copy_context())
+
+
+def no_longer_built(label: str, error: BaseException) -> DeterminismError:
+    """Return the error for a context that has succeeded, and whose function raises when its result is built again."""
+    return DeterminismError(
+        f"{label} succeeded when it ran first, and its result, which was too large to store, is built again from its"
+        f" recorded operations; now it raised {type(error).__name__}: {capture(error).error_message}. Its code has"
+        " changed since, or depends on something that is not recorded"
+    )

@@ -12,7 +12,7 @@ from durable_execution_sdk.cli.options import anyway_option, input_option, json_
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.cli.remote_fork import RemoteFork, is_remote
+from durable_execution_sdk.cli.remote.fork import RemoteFork, is_remote
 from durable_execution_sdk.cli.steering import (
     Steering,
     name_of,

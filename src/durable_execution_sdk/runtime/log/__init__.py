@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.protocol.limits import MAX_STORED_RESULT_BYTES
 from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     CallbackDetails,
@@ -22,7 +23,7 @@ from durable_execution_sdk.protocol.operations import (
     StepDetails,
     was_given_up,
 )
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
 from durable_execution_sdk.runtime.log.ids import THREAD_NAME, late_news_id
 
 _STATUS_AFTER = {
@@ -120,6 +121,18 @@ class Journal:
             for operation_id in self.unclaimed
             if (record := records[operation_id]).parent_id in contexts
         ]
+
+    def settled(self, record: Operation, may_be_summary: Callable[[str], bool]) -> Operation:
+        """Return the record of a context of a fork, without doubt if its payload cannot be a summary."""
+        from durable_execution_sdk.runtime.log.doubts import settled  # noqa: PLC0415 - for forks only
+
+        return settled(self, record, may_be_summary)
+
+    def result_of(self, record: Operation, built: str) -> str:
+        """Return the payload of a context, given the one that its function has built again."""
+        details = record.context_details
+        is_stored = record.id in self.in_doubt and text_bytes(built) <= MAX_STORED_RESULT_BYTES
+        return details.result or built if is_stored and details is not None else built
 
     def noted(self, note_id: str, late_id: str, rank: float) -> None:
         """Note that the log holds the rank of an operation whose end came late."""

@@ -4,36 +4,54 @@ A history does not tell the two apart, and a summary must never be read as a res
 log as if their results had to be computed again (``replay_children``), with all that is in them. When the code asks for
 one, it knows its own summaries: if the payload is none of them, it is the result, and the function does not run. If it
 may be one, the function runs over its recorded operations. A result that is small enough to be stored has been stored,
-so the payload is the result then. Loaded by the first such context.
+so the payload is the result then (``Journal.result_of``). Loaded by forks only.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol
+
 from msgspec.structs import replace
 
-from durable_execution_sdk.protocol.limits import MAX_STORED_RESULT_BYTES
 from durable_execution_sdk.protocol.operations import Operation
-from durable_execution_sdk.protocol.updates import text_bytes
-from durable_execution_sdk.runtime.log import Journal
 
-__all__ = ["chosen_payload", "without_doubt"]
+__all__ = ["settled"]
 
 
-def without_doubt(journal: Journal, record: Operation) -> Operation:
-    """Return the record of a context whose payload is its result; drop what is in it from the log."""
+if TYPE_CHECKING:
+
+    class Journal(Protocol):
+        """The records of the fork."""
+
+        in_doubt: set[str]
+        unclaimed: set[str]
+        thread_ends: dict[str, Operation]
+
+        def known(self) -> Iterable[Operation]:
+            """Return the records."""
+            ...
+
+        def release(self, operation_id: str) -> None:
+            """Drop a record."""
+            ...
+
+
+def settled(
+    journal: Journal, record: Operation, may_be_summary: Callable[[str], bool]
+) -> Operation:
+    """Return the record of a context, without doubt if its payload cannot be a summary.
+
+    Then its function does not run, and the log need not hold what is in it.
+    """
+    details = record.context_details
+    if record.id not in journal.in_doubt or details is None or not details.result:
+        return record
+    if may_be_summary(details.result):
+        return record
     journal.in_doubt.discard(record.id)
     _drop_inside(journal, {record.id})
-    assert record.context_details is not None
-    stored = replace(record.context_details, replay_children=None)
-    return replace(record, context_details=stored)
-
-
-def chosen_payload(record: Operation, built: str) -> str:
-    """Return the result of a context: the recorded payload, or what its function has built again if that is too large."""
-    recorded = record.context_details.result if record.context_details else None
-    if recorded is None or text_bytes(built) > MAX_STORED_RESULT_BYTES:
-        return built
-    return recorded
+    return replace(record, context_details=replace(details, replay_children=None))
 
 
 def _drop_inside(journal: Journal, contexts: set[str]) -> None:
