@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -43,18 +43,23 @@ class OverHttp:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
-    @cached_property
-    def plane(self) -> LambdaDataPlane:
-        return LambdaDataPlane(LambdaClient(environ=self._shop.environ))
+    @asynccontextmanager
+    async def plane(self) -> AsyncGenerator[LambdaDataPlane]:
+        plane = LambdaDataPlane(LambdaClient(environ=self._shop.environ))
+        yield plane
+        await plane.aclose()
 
     async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
-        return await self.plane.checkpoint(request)
+        async with self.plane() as plane:
+            return await plane.checkpoint(request)
 
     async def get_state(self, request: StateRequest) -> StatePage:
-        return await self.plane.get_state(request)
+        async with self.plane() as plane:
+            return await plane.get_state(request)
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
-        return await self.plane.history(request)
+        async with self.plane() as plane:
+            return await plane.history(request)
 
     def now(self) -> int:
         return self._shop.rig.clock.now()

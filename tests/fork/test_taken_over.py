@@ -1,4 +1,4 @@
-"""What a fork takes over: large results, results of contexts, the lineage; and what it is refused for."""
+"""Forks take over large results, results of contexts and the lineage; some are refused, in words."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from durable_execution_sdk.fork import chunks, seeding
 from durable_execution_sdk.fork.chunks import Seed, chunk_updates, read_chunk, seed_from
 from durable_execution_sdk.protocol.control_plane import PauseRequest
 from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.rendering.documents import execution_document
+from durable_execution_sdk.rendering.time_and_origin import lineage
 from durable_execution_sdk.replay.check import replay_history
 
 BIG = 270_000
@@ -439,6 +441,21 @@ def test_the_history_of_a_fork_can_be_replayed() -> None:
     report = replay_history(forks.rig.handler, ran.events)
     assert report.ok, report
     assert report.operations >= 7
+
+
+def test_the_origin_is_shown() -> None:
+    forks = failing()
+    origin = forks.run()
+    ran = forks.fork(origin, "last")
+    document = execution_document(forks.emulator, ran.arn, [])
+    assert document["forked_from"] == {
+        "durable_execution_arn": origin.arn,
+        "before": named(origin, "last"),
+    }
+    payload = forks.emulator.describe(ran.arn).input_payload
+    name = origin.arn.split("/")[-2]
+    assert lineage(forks.emulator.progress(ran.arn), payload) == f"forked from {name} before last"
+    assert lineage(forks.emulator.progress(origin.arn), "{}") is None
 
 
 def test_a_fork_of_the_emulator_of_a_fork_over_the_api() -> None:

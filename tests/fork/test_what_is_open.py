@@ -1,4 +1,4 @@
-"""What was open at the cut is begun anew: with the attempts and the time that it had, and another callback id."""
+"""Open operations are begun anew by a fork: with their attempts and the time that was left, and another callback id."""
 
 from __future__ import annotations
 

@@ -33,11 +33,11 @@ class Overlay:
     sees it, and the attempts that had ended by then. All times of the service follow those of the seed.
     """
 
-    def __init__(self, seed: Seed, execution: Operation, chunk_ids: Iterable[str]) -> None:
+    def __init__(self, seed: Seed, execution: Operation, own_ids: set[str]) -> None:
         log = folded(seed.events)
         self.log = log
         self._execution = execution
-        self._hidden = set(chunk_ids)
+        self._hidden = own_ids
         self._attempts = ended_attempts(log)
         self.shift = time_shift(seed, execution.start_timestamp or 0)
         stored = set(seed.stored)

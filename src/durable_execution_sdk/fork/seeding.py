@@ -76,7 +76,8 @@ class Seeded(Struct, frozen=True, kw_only=True):
     """The log of a fork, and what its invocation goes on with.
 
     ``token`` is ``None`` if the invocation may not checkpoint any more: then it has to suspend. ``first_arn`` is the
-    execution from which random values derive, ``in_doubt`` the contexts whose payload may be a summary.
+    execution from which random values derive, ``in_doubt`` the contexts whose payload may be a summary. ``own_ids`` are
+    the ids of the STEPs that hold the old history, which no code asks for.
     """
 
     operations: list[Operation]
@@ -84,6 +85,7 @@ class Seeded(Struct, frozen=True, kw_only=True):
     token: str | None
     first_arn: str
     in_doubt: set[str]
+    own_ids: set[str]
 
 
 async def seeded(
@@ -147,7 +149,8 @@ class _Seeding:
             _check_same(chunks, updates, envelope)
             await self._write(updates[len(chunks) :])
             chunks = {n: read_chunk(update.payload) for n, update in enumerate(updates, 1)}
-        overlay = Overlay(seed, execution, [chunk_id(part) for part in chunks])
+        own_ids = {chunk_id(part) for part in chunks}
+        overlay = Overlay(seed, execution, own_ids)
         await self._write(reopening(seed, overlay.log, self._recorded))
         return Seeded(
             operations=overlay.merged(self._recorded.values()),
@@ -155,6 +158,7 @@ class _Seeding:
             token=self._token,
             first_arn=envelope.first_arn,
             in_doubt=overlay.in_doubt,
+            own_ids=own_ids,
         )
 
     async def _taken_over(self, envelope: Envelope) -> Seed:

@@ -33,7 +33,9 @@ async def log_of_fork(
         return None
     if fork.token is None:
         return plane, invoked, None
-    journal = Journal(invoked.arn, fork.operations, updated_ids)
+    # If the answer to their checkpoint was lost, the service names them as changed. That is no sign of a suspension.
+    news = [each for each in updated_ids if each not in fork.own_ids]
+    journal = Journal(invoked.arn, fork.operations, news)
     journal.seed = fork.first_arn
     journal.in_doubt = fork.in_doubt
     return fork.plane, replace(invoked, token=fork.token), journal
