@@ -86,7 +86,12 @@ def test_one_under_a_wrong_name_of_forks_is_refused(pays: Pays, name: str) -> No
 
 @pytest.mark.parametrize(
     "payload",
-    ['{"durable_fork": 1}', '{"durable_fork": {"arn": "a"}}', '{"durable_fork": {}, "more": 1}'],
+    [
+        '{"durable_fork": 1}',
+        '{"durable_fork": {}}',
+        '{"durable_fork": {"arn": "a"}}',
+        '{"durable_fork": {}, "more": 1}',
+    ],
 )
 def test_one_that_cannot_be_read_is_refused(pays: Pays, payload: str) -> None:
     check_refused(pays, payload, "fork-1", "cannot be read")
