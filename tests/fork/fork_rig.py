@@ -136,7 +136,7 @@ class Forked:
         self.calls = calls
         self.runs = runs
         self.observed = observed
-        self.whole = whole_history(events, execution_name(ran.arn))
+        self.whole = whole_history(events, execution_name(ran.arn)).events
         own = {chunk_id(part) for part in range(1, len(events))}
         self.parts = sum(event.id in own for event in events)
         self.own = [event for event in events if event.id not in own and changes_operations(event)]

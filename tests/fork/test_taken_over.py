@@ -115,6 +115,8 @@ def test_the_result_of_a_context_that_is_open_can_be_given() -> None:
     assert origin.status == "FAILED"
     ran = forks.fork(origin, results={named(origin, "child"): text("by hand")})
     assert ran.result == "by hand"
+    # A fork of it does not run the function either, which would raise.
+    assert forks.fork(ran).result == "by hand"
 
 
 @pytest.mark.parametrize(
@@ -126,6 +128,7 @@ def test_the_result_of_a_context_that_is_open_can_be_given() -> None:
         ({"results": {"inner": "1"}}, "it is inside child context 'child'"),
         ({"before": "child", "results": {"last": "1"}}, "there is no operation"),
         ({"function": "workflow"}, "lacks a version or an alias"),
+        ({"payload": "{"}, "the text of a JSON value"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_started(

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.fork.envelope import Envelope, envelope_of
-from durable_execution_sdk.fork.lineage import whole_history
+from durable_execution_sdk.fork.lineage import Lineage, whole_history
 from durable_execution_sdk.fork.seeding import execution_name
 from durable_execution_sdk.fork.taken_over import taken_over
 from durable_execution_sdk.ports.control_plane import ControlPlane
@@ -37,7 +38,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     envelope: Envelope
     function: str
-    events: list[HistoryEvent]
+    lineage: Lineage
 
 
 Rehearse = Callable[[Plan], str | None]
@@ -78,6 +79,7 @@ async def fork(
         ConfigError: the fork cannot be made; the message gives the reason.
         ServiceError: the service refused a call.
     """
+    _check_input(payload)
     described = await control.describe(arn, include_execution_data=False)
     is_open = described.status not in CLOSED_STATUSES
     if is_open and not stop:
@@ -145,12 +147,22 @@ async def _plan(control: ControlPlane, envelope: Envelope, function: str) -> Pla
     """Check that the fork can be made; give it the first ARN of the lineage."""
     own = await history_of(control, envelope.arn)
     name = execution_name(envelope.arn)
-    events = whole_history(own, name)
+    lineage = whole_history(own, name)
     origin = envelope_of(name, _input(own))
     if origin is not None:
         envelope = _with_first(envelope, origin.first_arn)
-    taken_over(events, envelope)
-    return Plan(envelope=envelope, function=function, events=events)
+    taken_over(lineage, envelope)
+    return Plan(envelope=envelope, function=function, lineage=lineage)
+
+
+def _check_input(payload: str | None) -> None:
+    try:
+        if payload is not None:
+            msgspec.json.decode(payload)
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            f"the input of a fork is the text of a JSON value, and this is none: {error}"
+        ) from error
 
 
 def _with_first(envelope: Envelope, first_arn: str) -> Envelope:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from durable_execution_sdk.errors import ConfigError
@@ -12,10 +13,17 @@ from durable_execution_sdk.fork.envelope import envelope_of
 from durable_execution_sdk.fork.open_operations import ended_attempts, folded
 from durable_execution_sdk.protocol.history import EventInput, HistoryEvent
 
-__all__ = ["input_of", "time_shift", "whole_history", "with_input"]
+__all__ = ["Lineage", "input_of", "time_shift", "whole_history", "with_input"]
 
 
-def whole_history(events: Sequence[HistoryEvent], name: str) -> list[HistoryEvent]:
+class Lineage(Struct, frozen=True, kw_only=True):
+    """The events of an execution and of its origins. ``stored`` are the ids of contexts whose results were changed."""
+
+    events: list[HistoryEvent]
+    stored: list[str] = []
+
+
+def whole_history(events: Sequence[HistoryEvent], name: str) -> Lineage:
     """Return the events of an execution as if its origin, and that one's, had been the same execution.
 
     ``name`` is the execution's. Of an execution that is no fork these are its own. Raises ``ConfigError`` for a fork
@@ -23,7 +31,7 @@ def whole_history(events: Sequence[HistoryEvent], name: str) -> list[HistoryEven
     """
     started = events[0]
     if envelope_of(name, input_of(started)) is None:
-        return list(events)
+        return Lineage(events=list(events))
     chunks = _chunks(events)
     seed = seed_from(chunks)
     if seed is None:
@@ -39,7 +47,8 @@ def whole_history(events: Sequence[HistoryEvent], name: str) -> list[HistoryEven
         for event in events[1:]
         if event.id is None or event.id not in own_ids
     ]
-    return [replace(event, event_id=n) for n, event in enumerate([*seed.events, *own], 1)]
+    numbered = [replace(event, event_id=n) for n, event in enumerate([*seed.events, *own], 1)]
+    return Lineage(events=numbered, stored=seed.stored)
 
 
 def input_of(started: HistoryEvent) -> str | None:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.fork.chunks import Seed
 from durable_execution_sdk.fork.envelope import Envelope
-from durable_execution_sdk.fork.lineage import with_input
+from durable_execution_sdk.fork.lineage import Lineage, with_input
 from durable_execution_sdk.fork.open_operations import folded, left_out
 from durable_execution_sdk.protocol.history import (
     EventResult,
@@ -36,11 +36,12 @@ _NEEDS_DATA = (
 )
 
 
-def taken_over(events: Sequence[HistoryEvent], envelope: Envelope) -> Seed:
+def taken_over(lineage: Lineage, envelope: Envelope) -> Seed:
     """Return the seed of the fork with this envelope, given the whole history of its origin.
 
     Raises ``ConfigError`` if there is no such operation, a result cannot be changed, or data is missing.
     """
+    events = lineage.events
     cut = _cut(events, envelope)
     kept = [event for event in events[1:cut] if changes_operations(event)]
     started = events[0]
@@ -57,7 +58,9 @@ def taken_over(events: Sequence[HistoryEvent], envelope: Envelope) -> Seed:
         events=[replace(event, event_id=number) for number, event in enumerate(kept, 1)],
         cut_at=(events[cut] if cut < len(events) else events[-1]).event_timestamp,
         stored=sorted(
-            each for each in envelope.results if log.operations[each].type == OperationType.CONTEXT
+            each
+            for each in {*lineage.stored, *envelope.results}
+            if each in log.operations and log.operations[each].type == OperationType.CONTEXT
         ),
     )
 

@@ -143,7 +143,7 @@ def _document(
     envelope = envelope_of(name, input_of(events[0]))
     if envelope is None:
         return Document(events, arn, forked_from_arn)
-    return Document(whole_history(events, name), arn, envelope.first_arn)
+    return Document(whole_history(events, name).events, arn, envelope.first_arn)
 
 
 def _in_milliseconds(value: object, key: str = "") -> object:

@@ -34,7 +34,7 @@ def rehearse_fork(handler: AnyHandler, plan: Plan) -> Divergence | None:
 
 def _first_invocation(plan: Plan) -> Invocation:
     """Return the event of the fork, as it is once all has been taken over and begun again."""
-    seed = taken_over(plan.events, plan.envelope)
+    seed = taken_over(plan.lineage, plan.envelope)
     log = folded(seed.events)
     run_id = "rehearsal"
     head = plan.envelope.arn.rpartition("/")[0].rpartition("/")[0]

@@ -114,8 +114,8 @@ class RemoteFork:
 async def _progress(control: LambdaControlPlane, arn: str) -> ExecutionProgress:
     """Return the operations of an execution, with those that it has taken over if it is a fork itself."""
     described = await control.describe(arn, include_execution_data=False)
-    events = whole_history(await history_of(control, arn), execution_name(arn))
-    return progress_of(described, events, time.time_ns() // 1_000_000)
+    lineage = whole_history(await history_of(control, arn), execution_name(arn))
+    return progress_of(described, lineage.events, time.time_ns() // 1_000_000)
 
 
 def _rehearsed(code: str, plan: Plan) -> str | None:
