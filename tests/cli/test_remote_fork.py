@@ -206,3 +206,15 @@ def test_a_store_has_no_such_options(
     output = durable("fork", "local", *words)
     assert output.code == 2
     assert said in output.err
+
+
+def test_an_arn_that_the_store_lacks_needs_an_endpoint(
+    durable: Durable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:shop:1/durable-execution/order/7"
+    output = durable("fork", arn)
+    assert output.code == 2
+    assert "is not in the store, so it would be at an endpoint" in output.err
+    assert "region" in output.err

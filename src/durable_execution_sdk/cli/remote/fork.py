@@ -70,7 +70,7 @@ class RemoteFork:
         *,
         stop: bool,
     ) -> tuple[str, str]:
-        control = LambdaControlPlane(LambdaClient(environ=self._environ))
+        control = self._control()
         try:
             arn = await self._arn(control)
             progress = await _progress(control, arn)
@@ -89,6 +89,14 @@ class RemoteFork:
                 raise Refusal(named_in(str(error), progress)) from error
         finally:
             await control.aclose()
+
+    def _control(self) -> LambdaControlPlane:
+        try:
+            return LambdaControlPlane(LambdaClient(environ=self._environ))
+        except ConfigError as error:
+            raise Refusal(
+                f"{self._name} is not in the store, so it would be at an endpoint of Lambda's API, but: {error}"
+            ) from error
 
     async def _arn(self, control: LambdaControlPlane) -> str:
         if ExecutionArn.read(self._name) is not None:
