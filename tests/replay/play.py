@@ -16,8 +16,9 @@ from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.engine.views.handler_view import invocation_event
-from durable_execution_sdk.ports import DataPlane
+from durable_execution_sdk.ports import DataPlane, read_history
 from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -56,6 +57,9 @@ class Watched:
 
     async def get_state(self, request: StateRequest) -> StatePage:
         return await self.plane.get_state(request)
+
+    async def history(self, request: HistoryRequest) -> HistoryPage:
+        return await read_history(self.plane, request)
 
     def now(self) -> int:
         return self.plane.now()

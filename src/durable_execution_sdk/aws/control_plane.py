@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from durable_execution_sdk.aws import Call, LambdaClient
 from durable_execution_sdk.aws.data_plane import JSON, client_token, execution_path
 from durable_execution_sdk.aws.error_mapping import read_answer
+from durable_execution_sdk.aws.history import history_page
 from durable_execution_sdk.aws.signer import segment
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol import control_plane_codec
@@ -94,20 +95,8 @@ class LambdaControlPlane:
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
         """Read a page of an execution's events."""
-        call = Call(
-            operation="GetDurableExecutionHistory",
-            method="GET",
-            path=f"{execution_path(request.durable_execution_arn)}/history",
-            query=_query(
-                IncludeExecutionData=None if request.include_execution_data else "false",
-                ReverseOrder="true" if request.reverse_order else None,
-                Marker=request.marker,
-                MaxItems=str(request.max_items) if request.max_items else None,
-            ),
-        )
-        return read_answer(
-            call.operation, control_plane_codec.decode_history_page, await self._client.call(call)
-        )
+        path = execution_path(request.durable_execution_arn)
+        return await history_page(self._client, path, request)
 
     async def list_executions(self, request: ListRequest) -> ListPage:
         """Read a page of a function's executions."""

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -24,6 +25,9 @@ from durable_execution_sdk.protocol.data_plane import (
     StatePage,
     StateRequest,
 )
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
 
 __all__ = ["LambdaDataPlane", "client_token", "default_data_plane", "execution_path"]
 
@@ -114,6 +118,13 @@ class LambdaDataPlane:
                 query=tuple(query),
             )
         )
+
+    async def history(self, request: HistoryRequest) -> HistoryPage:
+        """Read a page of another execution's history, which a fork begins with."""
+        from durable_execution_sdk.aws.history import history_page  # noqa: PLC0415 - for forks only
+
+        path = execution_path(request.durable_execution_arn)
+        return await history_page(self._client, path, request)
 
     def now(self) -> int:
         """Return this computer's time, in milliseconds since the epoch; the service's differs little."""

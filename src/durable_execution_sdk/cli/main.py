@@ -65,10 +65,8 @@ _SECTIONS = {
         "callback": f"{_COMMANDS}.callback:callback",
         "stop": f"{_COMMANDS}.stop:stop",
         "delete": f"{_COMMANDS}.stop:delete",
-        **{
-            name: f"{_COMMANDS}.steer:{name}"
-            for name in ("time", "pause", "resume", "fork", "rerun", "crash")
-        },
+        **{name: f"{_COMMANDS}.steer:{name}" for name in ("time", "pause", "resume", "crash")},
+        **{name: f"{_COMMANDS}.fork:{name}" for name in ("fork", "rerun")},
     },
     "Prove": {"replay": f"{_COMMANDS}.replay:replay", "lint": f"{_COMMANDS}.lint:lint"},
     "Project": {"completion": f"{_COMMANDS}.completion:completion"},

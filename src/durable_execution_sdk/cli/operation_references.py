@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, OperationProgress
 from durable_execution_sdk.rendering.family import title
@@ -47,6 +48,14 @@ def operation_id(progress: ExecutionProgress, reference: str) -> str:
         f"{len(found)} operations are named {reference!r}; say which of them, in the order in which they"
         f" started: {reference}#1 to {reference}#{len(found)}"
     )
+
+
+def result_option(progress: ExecutionProgress, option: str) -> tuple[str, str]:
+    """Read a value of ``--result``: return the id of the operation, and the JSON text."""
+    reference, has_value, value = option.partition("=")
+    if not has_value:
+        raise Refusal(f"--result {option}: write it as OPERATION=JSON")
+    return operation_id(progress, reference), read_json(value, f"--result {reference}")
 
 
 def reference_of(progress: ExecutionProgress, operation_id: str) -> str:

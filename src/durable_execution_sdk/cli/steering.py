@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Protocol
 
+from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import processes_of, running_or_resume
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.server_client import ServerClient
@@ -205,3 +206,20 @@ def steering(store: str | None) -> Generator[Steering]:
             yield StoreSteering(place, emulator)
         else:
             yield ServerSteering(place, emulator, server)
+
+
+def tell_going_on(control: Steering, arn: str) -> None:
+    """Say which process runs an execution, or with what command it goes on, if it has not ended."""
+    line = control.going_on(arn)
+    if line is not None:
+        say(line, err=True)
+
+
+def name_of(arn: str) -> str:
+    """Return the name of an execution."""
+    return ExecutionArn.parse(arn).execution_name
+
+
+def names_of(arn: str) -> dict[str, str]:
+    """Return the members of a document that name an execution."""
+    return {"durable_execution_name": name_of(arn), "durable_execution_arn": arn}

@@ -11,7 +11,8 @@ from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.ports import DataPlane, ForwardingDataPlane
-from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol import codec, control_plane_codec
+from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -44,6 +45,12 @@ class EmulatorDataPlane:
         """Read a page of operations, in the order in which they started."""
         await _yield_to_loop()
         return codec.decode_state_page(codec.encode_state_page(self._emulator.get_state(request)))
+
+    async def history(self, request: HistoryRequest) -> HistoryPage:
+        """Read a page of an execution's history."""
+        await _yield_to_loop()
+        page = control_plane_codec.encode_history_page(self._emulator.history(request))
+        return control_plane_codec.decode_history_page(page)
 
     def now(self) -> int:
         """Return the emulator's time, which may be virtual."""

@@ -31,6 +31,7 @@ from durable_execution_sdk.operations.virtual_child import (
     complete,
     is_of_the_code,
     mapped,
+    no_longer_built,
     start_in,
 )
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -133,6 +134,8 @@ class Child(DurableOperation[_T]):
                 return
             self.leave_behind(self.update(OperationAction.START))
         ended = record is not None and record.status in TERMINAL_STATUSES
+        if record is not None and self.run.journal.in_doubt:
+            record = self.record = self.run.journal.settled(record, self.may_be_summary)
         if record is not None and ended and not is_built_again(record):
             self.complete(record)
             return
@@ -144,6 +147,10 @@ class Child(DurableOperation[_T]):
             rebuilt=ended,
         )
         self._task = start_in(inner, self._run(inner), scope, self.place)
+
+    def may_be_summary(self, payload: str) -> bool:
+        """Return ``True`` if a payload that is not empty may be the text of ``summary``."""
+        return self._config.summary_generator is not None
 
     def advance(self, record: Operation) -> None:
         """Do nothing: the context is recorded as started, and its body runs already."""
@@ -243,7 +250,8 @@ class Child(DurableOperation[_T]):
             return
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
             read = partial(self.decode, self._serdes)
-            self._payload = self.run.built_again(self.record, payload, read)
+            payload = self.run.built_again(self.record, payload, read)
+            self._payload = self.run.journal.result_of(self.record, payload)
             self.complete(self.record)
         elif text_bytes(payload) <= MAX_STORED_RESULT_BYTES:
             self._has_ended = True
@@ -263,14 +271,7 @@ class Child(DurableOperation[_T]):
 
     def _raised(self, error: BaseException) -> None:
         if self.record is not None and self.record.status in TERMINAL_STATUSES:
-            self.run.fail(
-                self.context_state.diverged(
-                    self.label,
-                    "it succeeded when it ran first, and its result, which was too large to store, is built again from"
-                    f" its recorded operations; now it raised {type(error).__name__}: {capture(error).error_message}",
-                    "Or it depends on something that is not recorded",
-                )
-            )
+            self.run.fail(no_longer_built(self.context_state, self.label, error))
             return
         recorded = error
         if type(error) is TypeError:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from durable_execution_sdk.errors import (
     ChildContextError,
     ConfigError,
+    DeterminismError,
     InvocationError,
     OperationError,
 )
@@ -172,3 +173,15 @@ def start_in(
     """
     scope = IdScope(context_state, context_state.prefix, maker=maker, place=place_below(place))
     return context_state.run.tasks.start(body, scope, copy_context())
+
+
+def no_longer_built(
+    context_state: ContextState, label: str, error: BaseException
+) -> DeterminismError:
+    """Return the error for a context that has succeeded, and whose function raises when its result is built again."""
+    return context_state.diverged(
+        label,
+        "it succeeded when it ran first, and its result, which was too large to store, is built again from"
+        f" its recorded operations; now it raised {type(error).__name__}: {capture(error).error_message}",
+        "Or it depends on something that is not recorded",
+    )

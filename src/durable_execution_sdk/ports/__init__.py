@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -18,6 +19,7 @@ __all__ = [
     "DataPlane",
     "ExpectedAnswers",
     "ForwardingDataPlane",
+    "read_history",
 ]
 
 
@@ -41,6 +43,7 @@ class DataPlane(Protocol):
 
 
 if TYPE_CHECKING:
+    from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
 
     class SentCheckpoint(Protocol):
         """A checkpoint that was sent, and has to be finished or closed."""
@@ -82,9 +85,28 @@ class ForwardingDataPlane:
         """Read a page of operations."""
         return await self._plane.get_state(request)
 
+    async def history(self, request: HistoryRequest) -> HistoryPage:
+        """Read a page of another execution's history."""
+        return await read_history(self._plane, request)
+
     def now(self) -> int:
         """Tell the service's time."""
         return self._plane.now()
+
+
+async def read_history(plane: DataPlane, request: HistoryRequest) -> HistoryPage:
+    """Read a page of another execution's history, which a fork begins with; raise ``ConfigError`` if the plane cannot.
+
+    Data planes need not offer ``history``: no other execution asks for it.
+    """
+    read = getattr(plane, "history", None)
+    if read is None:
+        raise ConfigError(
+            f"a fork reads the history of another execution, and {type(plane).__name__} has no method"
+            " history(HistoryRequest) -> HistoryPage"
+        )
+    page: HistoryPage = await read(request)
+    return page
 
 
 class ExpectedAnswers:

@@ -5,6 +5,7 @@ Timestamps are integer milliseconds since the epoch here; the API's bodies carry
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 
 import msgspec
@@ -220,3 +221,30 @@ class HistoryEvent(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", o
     callback_failed_details: ErrorDetails | None = None
     callback_timed_out_details: ErrorDetails | None = None
     invocation_completed_details: InvocationCompletedDetails | None = None
+
+
+def data_of(event: HistoryEvent) -> Iterator[EventInput | EventResult | EventError]:
+    """Yield the payloads of an event that the code could read."""
+    if event.execution_started_details is not None:
+        yield event.execution_started_details.input
+    for success in (
+        event.execution_succeeded_details,
+        event.context_succeeded_details,
+        event.step_succeeded_details,
+        event.chained_invoke_succeeded_details,
+        event.callback_succeeded_details,
+    ):
+        if success is not None:
+            yield success.result
+    for failure in (
+        event.execution_failed_details,
+        event.context_failed_details,
+        event.step_failed_details,
+        event.chained_invoke_failed_details,
+        event.chained_invoke_timed_out_details,
+        event.chained_invoke_stopped_details,
+        event.callback_failed_details,
+        event.callback_timed_out_details,
+    ):
+        if failure is not None and failure.error is not None:
+            yield failure.error

@@ -21,6 +21,7 @@ from durable_execution_sdk.rendering.batch_progress import (
     no_totals,
 )
 from durable_execution_sdk.rendering.family import Family, Waiter, family, kind
+from durable_execution_sdk.rendering.origins import origin_of
 from durable_execution_sdk.rendering.payloads import json_or_text, result_of
 from durable_execution_sdk.rendering.times import iso
 from durable_execution_sdk.rendering.wording import callback_id_of, error_of
@@ -65,13 +66,14 @@ def execution_document(
     held = held or {}
     operations = emulator.progress(arn).operations
     batches = batch_progress(operations, totals(arn))
+    payload = emulator.describe(arn).input_payload
     return {
         **outcome_document(emulator, arn, held),
-        "input_payload": json_or_text(emulator.describe(arn).input_payload or None),
+        "input_payload": json_or_text(payload or None),
         "processes": list(processes),
         "held": held.get(arn),
         "time": time_document(emulator.time(arn), emulator.progress(arn)),
-        "forked_from": origin_document(emulator.progress(arn)),
+        "forked_from": origin_document(emulator.progress(arn), payload),
         "operations": [
             {
                 **operation_document(progress),
@@ -105,9 +107,12 @@ def time_document(time: TimeReading, progress: ExecutionProgress) -> dict[str, o
     }
 
 
-def origin_document(progress: ExecutionProgress) -> dict[str, object] | None:
-    """Build the document of the execution that a fork was made of; ``None`` for another execution."""
-    origin = progress.forked_from
+def origin_document(progress: ExecutionProgress, payload: str | None) -> dict[str, object] | None:
+    """Build the document of the execution that a fork was made of; ``None`` for another execution.
+
+    ``payload`` is its input.
+    """
+    origin = origin_of(progress.arn, progress.forked_from, payload)
     if origin is None:
         return None
     return {"durable_execution_arn": origin.arn, "before": origin.before}

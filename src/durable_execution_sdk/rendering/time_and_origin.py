@@ -8,6 +8,7 @@ from durable_execution_sdk.engine.views.progress import ExecutionProgress
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import title
+from durable_execution_sdk.rendering.origins import origin_of
 from durable_execution_sdk.rendering.times import at, span
 
 _SHORT_ID = 12
@@ -29,9 +30,9 @@ def time_text(time: TimeReading, advances_to: int | None = None) -> str:
     return f"time is {time.mode}{where}: {at(time.now)}{goal}"
 
 
-def lineage(progress: ExecutionProgress) -> str | None:
-    """Describe the origin of a fork; ``None`` for another execution."""
-    origin = progress.forked_from
+def lineage(progress: ExecutionProgress, payload: str | None) -> str | None:
+    """Describe the origin of a fork; ``None`` for another execution. ``payload`` is its input."""
+    origin = origin_of(progress.arn, progress.forked_from, payload)
     if origin is None:
         return None
     parts = ExecutionArn.read(origin.arn)

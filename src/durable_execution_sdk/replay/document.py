@@ -15,13 +15,10 @@ from typing import cast
 import msgspec
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.protocol.history import (
-    EventError,
-    EventInput,
-    EventResult,
-    EventType,
-    HistoryEvent,
-)
+from durable_execution_sdk.fork.envelope import envelope_of
+from durable_execution_sdk.fork.lineage import input_of, whole_history
+from durable_execution_sdk.fork.seeding import execution_name
+from durable_execution_sdk.protocol.history import EventType, HistoryEvent, data_of
 
 __all__ = ["Document", "HistorySource", "read_history"]
 
@@ -82,7 +79,7 @@ def _read(source: HistorySource) -> Document:
         )
     events = [event for event in source if isinstance(event, HistoryEvent)]
     if events and len(events) == len(source):
-        return Document(_checked(events, "the history"))
+        return _document(_checked(events, "the history"))
     return _from_pages(cast("Sequence[object]", source), "the history")
 
 
@@ -134,9 +131,19 @@ def _from_pages(pages: Sequence[object], source: str) -> Document:
         events = msgspec.convert([_in_milliseconds(event) for event in raw], list[HistoryEvent])
     except (msgspec.ValidationError, ValueError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{source} has an event that cannot be read: {error}") from error
-    return Document(
-        _checked(events, source), arns.get("DurableExecutionArn"), arns.get("ForkedFromArn")
-    )
+    arn = arns.get("DurableExecutionArn")
+    return _document(_checked(events, source), arn, arns.get("ForkedFromArn"))
+
+
+def _document(
+    events: list[HistoryEvent], arn: str | None = None, forked_from_arn: str | None = None
+) -> Document:
+    """Return the document of a history; that of a fork begins with the history of its origin, which it holds."""
+    name = (events[0].name or "") if arn is None else execution_name(arn)
+    envelope = envelope_of(name, input_of(events[0]))
+    if envelope is None:
+        return Document(events, arn, forked_from_arn)
+    return Document(whole_history(events, name).events, arn, envelope.first_arn)
 
 
 def _in_milliseconds(value: object, key: str = "") -> object:
@@ -189,7 +196,7 @@ def _missing_payload(events: list[HistoryEvent]) -> str | None:
     """
     results: list[bool] = []
     for event in events:
-        for payload in _payloads(event):
+        for payload in data_of(event):
             if payload.truncated:
                 title = f" {event.name!r}" if event.name else ""
                 return (
@@ -202,30 +209,3 @@ def _missing_payload(events: list[HistoryEvent]) -> str | None:
 
 
 _ALWAYS_WITH_PAYLOAD = frozenset({EventType.EXECUTION_SUCCEEDED, EventType.STEP_SUCCEEDED})
-
-
-def _payloads(event: HistoryEvent) -> Iterable[EventInput | EventResult | EventError]:
-    """Yield the payloads of an event that the code could read."""
-    if event.execution_started_details is not None:
-        yield event.execution_started_details.input
-    for success in (
-        event.execution_succeeded_details,
-        event.context_succeeded_details,
-        event.step_succeeded_details,
-        event.chained_invoke_succeeded_details,
-        event.callback_succeeded_details,
-    ):
-        if success is not None:
-            yield success.result
-    for failure in (
-        event.execution_failed_details,
-        event.context_failed_details,
-        event.step_failed_details,
-        event.chained_invoke_failed_details,
-        event.chained_invoke_timed_out_details,
-        event.chained_invoke_stopped_details,
-        event.callback_failed_details,
-        event.callback_timed_out_details,
-    ):
-        if failure is not None and failure.error is not None:
-            yield failure.error

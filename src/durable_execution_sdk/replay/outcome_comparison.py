@@ -7,6 +7,7 @@ from durable_execution_sdk.protocol.data_plane import Outcome, OutcomeStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.history import EventType
 from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.protocol.operation_log import Ending
 from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,
@@ -14,7 +15,6 @@ from durable_execution_sdk.protocol.operations import (
     label_of,
 )
 from durable_execution_sdk.protocol.updates import OperationAction
-from durable_execution_sdk.replay.log import Ending
 from durable_execution_sdk.replay.payloads import canonical, short
 from durable_execution_sdk.replay.rehearsal_log import RehearsalLog, is_of_the_sdk
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind

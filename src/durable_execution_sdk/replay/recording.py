@@ -13,9 +13,9 @@ from durable_execution_sdk.protocol.history import (
     HistoryEvent,
 )
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.operation_log import Ending, Log
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.replay.document import Document
-from durable_execution_sdk.replay.log import Ending, Log
 
 __all__ = ["Moment", "Recording", "record", "recorded_arn"]
 

@@ -29,7 +29,6 @@ from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.runtime.event_loop.threads import warn_of as warn_of_earlier_threads
 from durable_execution_sdk.runtime.log import Journal
-from durable_execution_sdk.runtime.log.checkpointer import SHORTEST_GRACE
 from durable_execution_sdk.runtime.logging import install_filter
 from durable_execution_sdk.runtime.run import InvocationRun, MakeRun
 from durable_execution_sdk.runtime.scheduler import Scheduler
@@ -39,6 +38,7 @@ from durable_execution_sdk.runtime.verdicts import Abort, Complete, Suspend, Ver
 
 __all__ = ["run_invocation"]
 
+_FORK = "/durable-execution/fork-"  # in the ARN of what may be a fork: see ``fork.envelope``
 # The most characters that JSON makes of one character of a text.
 _LONGEST_ESCAPE = len(r"\ud83d\ude00")
 
@@ -66,21 +66,18 @@ async def run_invocation(
 
         plane = ShiftedTimePlane(plane, invocation.time_offset_milliseconds)
     try:
-        journal = Journal(
-            invoked.arn,
-            # No other reference is kept, so that records can be dropped once the workflow has seen them.
-            await _all_operations(plane, invocation, invoked, settings),
-            invocation.updated_operation_ids or (),
-        )
+        plane, invoked, journal = await _open_log(plane, invocation, invoked, settings)
     except ServiceError as error:
         return _refused(error)
+    except ExecutionError as error:
+        return _failed(error)  # of a fork, which cannot begin
+    if journal is None:
+        return Outcome(status=OutcomeStatus.PENDING)
     if journal.execution is None or journal.execution.execution_details is None:
         raise InvocationError(
             f"the state of {invoked.arn} has no EXECUTION operation, whose id would be"
             f" {execution_operation_id(invoked.arn)!r}, so there is no input to run with"
         )
-    if invocation.forked_from_arn:
-        journal.seed = invocation.forked_from_arn
     payload = journal.execution.execution_details.input_payload
     if settings.observers is None:
         run = make(environment, plane, invoked, journal, settings)
@@ -127,27 +124,38 @@ def _start_timer(*arguments: Any) -> asyncio.TimerHandle | None:
     return start_timer(*arguments)
 
 
-async def _all_operations(
+async def _open_log(
     plane: DataPlane, invocation: Invocation, invoked: Invoked, settings: Settings
+) -> tuple[DataPlane, Invoked, Journal | None]:
+    """Return the log, and the data plane and token to go on with; no log if a fork is paused that has yet to begin."""
+    updated = invocation.updated_operation_ids or ()
+    named_by = invocation.forked_from_arn or invoked.arn
+    ends_at = _last_moment(invoked, settings)
+    operations = await _all_operations(plane, invocation, invoked, ends_at)
+    # One look at a name, so that only forks, and executions that are named like one, load more.
+    if _FORK in named_by:
+        from durable_execution_sdk.runtime.log.forks import log_of_fork  # noqa: PLC0415 - for forks only
+
+        fork = await log_of_fork(plane, invoked, named_by, operations, updated, ends_at)
+        if fork is not None:
+            return fork
+    # No other reference to the list is kept, so that records can be dropped once the workflow has seen them.
+    journal = Journal(invoked.arn, operations, updated)
+    journal.seed = named_by
+    return plane, invoked, journal
+
+
+async def _all_operations(
+    plane: DataPlane, invocation: Invocation, invoked: Invoked, ends_at: float | None
 ) -> list[Operation]:
     state = invocation.initial_execution_state
-    operations = list(state.operations)
-    if state.next_marker:
-        from durable_execution_sdk.runtime.log.state_pages import read_pages  # noqa: PLC0415 - for few states
+    if not state.next_marker:
+        return list(state.operations)
+    from durable_execution_sdk.runtime.log.state_pages import read_in_time  # noqa: PLC0415 - for few states
 
-        ends_at = _last_moment(invoked, settings)
-        left = None if ends_at is None else max(SHORTEST_GRACE, ends_at - time.monotonic())
-        try:
-            async with asyncio.timeout(left):
-                operations += await read_pages(
-                    plane, invoked.arn, invoked.token, state.next_marker, ends_at
-                )
-        except TimeoutError as error:
-            raise InvocationError(
-                f"the state of {invoked.arn} could not be read before the function's time was up:"
-                " the service is slow or silent, or the function's timeout too short"
-            ) from error
-    return operations
+    marker = state.next_marker
+    others = await read_in_time(plane, invoked.arn, invoked.token, marker, ends_at)
+    return [*state.operations, *others]
 
 
 def _last_moment(invoked: Invoked, settings: Settings) -> float | None:

@@ -22,6 +22,7 @@ __all__ = [
     "DEFAULT_MAX_THREADS",
     "GRACE_SECONDS",
     "MOST_CACHED_FUNCTIONS",
+    "SHORTEST_GRACE",
     "CheckpointingMode",
     "Invoked",
     "OnDivergence",
@@ -33,6 +34,9 @@ __all__ = [
 
 # Default of ``durable_execution(max_threads=...)``: the most plain functions that run at once.
 DEFAULT_MAX_THREADS = 128
+
+# Seconds for a call in flight even when the time is up: most answers take milliseconds.
+SHORTEST_GRACE = 0.05
 
 # Seconds that all clean-up together may take.
 GRACE_SECONDS = 5.0

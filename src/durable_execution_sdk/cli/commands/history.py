@@ -20,6 +20,7 @@ from durable_execution_sdk.protocol import control_plane_codec
 from durable_execution_sdk.protocol.control_plane import HistoryPage
 from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.rendering.failures import is_failure
+from durable_execution_sdk.rendering.origins import origin_of
 from durable_execution_sdk.rendering.payloads import payload_lines
 from durable_execution_sdk.rendering.times import at
 from durable_execution_sdk.rendering.wording import EventTexts, payloads_of
@@ -75,7 +76,8 @@ def _document(emulator: Emulator, arn: str) -> str:
         control_plane_codec.encode_history_page(HistoryPage(events=_events(emulator, arn)))
     )
     arns = {"DurableExecutionArn": arn}
-    origin = emulator.progress(arn).forked_from
+    recorded = emulator.progress(arn).forked_from
+    origin = origin_of(arn, recorded, emulator.describe(arn).input_payload)
     if origin is not None:
         arns["ForkedFromArn"] = origin.first_arn
     return json.dumps({**arns, **page}, indent=2, ensure_ascii=False)

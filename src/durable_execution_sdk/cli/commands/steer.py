@@ -1,4 +1,4 @@
-"""The commands ``fork``, ``rerun``, ``time``, ``pause``, ``resume`` and ``crash``."""
+"""The commands ``time``, ``pause``, ``resume`` and ``crash``."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import json
 
 import click
 
-from durable_execution_sdk.cli.arguments.completion import operation_names
 from durable_execution_sdk.cli.arguments.durations import milliseconds
-from durable_execution_sdk.cli.operation_references import named_in, operation_id
-from durable_execution_sdk.cli.options import anyway_option, input_option, json_option, store_option
+from durable_execution_sdk.cli.options import json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
-from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.cli.steering import Steering, steering
+from durable_execution_sdk.cli.steering import (
+    Steering,
+    name_of,
+    names_of,
+    steering,
+    tell_going_on,
+)
 from durable_execution_sdk.emulator.faults.live import FaultKind, LiveFault
 from durable_execution_sdk.engine.execution_time import TimeMode
-from durable_execution_sdk.engine.views.progress import ExecutionProgress
-from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.documents import time_document
 from durable_execution_sdk.rendering.time_and_origin import time_text
 
@@ -30,87 +30,6 @@ _WORDS = {
     "resume": "resume",
     "crash": "crash",
 }
-
-_HOW = (
-    " --result OPERATION=JSON changes the result of what has been done, --before OPERATION does that one and what"
-    " was recorded after it anew"
-)
-
-
-@click.command(short_help="Make an execution that has done what another had done.")
-@click.argument("name")
-@click.option(
-    "--before",
-    metavar="OPERATION",
-    shell_complete=operation_names,
-    help="Do this operation, and all after it, anew.",
-)
-@input_option
-@click.option(
-    "--result",
-    "results",
-    metavar="OPERATION=JSON|@FILE",
-    multiple=True,
-    help="Another result of an operation; one that failed or is open succeeds with it. Repeatable.",
-)
-@click.option(
-    "--as", "new_name", metavar="NAME", help="The name of the fork; one is made if left out."
-)
-@anyway_option
-@store_option
-@json_option
-def fork(
-    name: str,
-    before: str | None,
-    payload: str | None,
-    results: tuple[str, ...],
-    new_name: str | None,
-    anyway: bool,
-    store: str | None,
-    as_json: bool,
-) -> None:
-    """Make a new execution that has done what another had done by a moment.
-
-    It takes over everything that was recorded before the operation of --before, or everything that has ended,
-    and goes on from there: no step of that part runs again. The other execution stays as it is: an open one
-    goes on too. A callback that is open gets another id; wait_for_callback submits it again.
-
-    OPERATION is the operation's name, preceded by the names of its contexts where it is ambiguous
-    (items/map-item-1/price), with a number if several have it (charge#2), or its id.
-    """
-    with steering(store) as control:
-        arn = control.arn(name)
-        progress = control.progress(arn)
-        before_id = None if before is None else operation_id(progress, before)
-        given = None if payload is None else read_json(payload, "--input")
-        changed = dict(_result(progress, each) for each in results)
-        try:
-            forked = control.fork(
-                arn, before=before_id, payload=given, results=changed, name=new_name, anyway=anyway
-            )
-        except ServiceError as error:
-            raise Refusal(named_in(error.message, progress) + (_HOW if changed else "")) from error
-        _tell_new(control, forked, arn, "a fork of", as_json=as_json)
-        if progress.ended_at is None:
-            own, end = _name(arn), control.command("stop", _name(arn))
-            say(f"{own} goes on too: end it with {end} if {_name(forked)} replaces it", err=True)
-
-
-@click.command(short_help="Start the same function again, with the same or another input.")
-@click.argument("name")
-@input_option
-@click.option("--as", "new_name", metavar="NAME", help="The new name; one is made if left out.")
-@store_option
-@json_option
-def rerun(
-    name: str, payload: str | None, new_name: str | None, store: str | None, as_json: bool
-) -> None:
-    """Start an execution of the same function again, from the beginning."""
-    given = None if payload is None else read_json(payload, "--input")
-    with steering(store) as control:
-        arn = control.arn(name)
-        again = control.rerun(arn, payload=given, name=new_name)
-        _tell_new(control, again, arn, "another run of", as_json=as_json)
 
 
 @click.command(short_help="Show or change the time of an execution.")
@@ -143,11 +62,11 @@ def time(
             control.set_time(arn, TimeMode(action))
         progress, reading = control.progress(arn), control.time(arn)
         if as_json:
-            say(json.dumps({**_names(arn), **time_document(reading, progress)}, indent=2))
+            say(json.dumps({**names_of(arn), **time_document(reading, progress)}, indent=2))
             return
-        say(f"{_name(arn)}: {time_text(reading, progress.time.advances_to)}")
+        say(f"{name_of(arn)}: {time_text(reading, progress.time.advances_to)}")
         if action is not None:
-            _tell_going_on(control, arn)
+            tell_going_on(control, arn)
 
 
 @click.command(short_help="Pause an execution: its handler is not invoked.")
@@ -159,7 +78,7 @@ def pause(name: str, reason: str | None, store: str | None) -> None:
     with steering(store) as control:
         arn = _open(control, name, "pause")
         control.pause(arn, reason)
-        say(f"{_name(arn)} is {control.progress(arn).status}")
+        say(f"{name_of(arn)} is {control.progress(arn).status}")
 
 
 @click.command(short_help="End the pause of an execution, or its hold with --anyway.")
@@ -179,11 +98,11 @@ def resume(name: str, reason: str | None, store: str | None, anyway: bool) -> No
             if reason is not None:
                 raise Refusal("--reason is recorded with the end of a pause; leave it out")
             control.accept_code(arn)
-            say(f"{_name(arn)} goes on with the code as it is")
+            say(f"{name_of(arn)} goes on with the code as it is")
             return
         control.resume(arn, reason)
-        say(f"{_name(arn)} is {control.progress(arn).status}")
-        _tell_going_on(control, arn)
+        say(f"{name_of(arn)} is {control.progress(arn).status}")
+        tell_going_on(control, arn)
 
 
 @click.command(short_help="Kill the worker that runs an execution, now or later.")
@@ -234,9 +153,9 @@ def crash(
         arn = _open(control, name, "crash")
         control.crash(arn, faults[0] if faults else None)
         if not faults:
-            say(f"{_name(arn)}: its worker was killed")
+            say(f"{name_of(arn)}: its worker was killed")
         else:
-            say(f"{_name(arn)}: {_fault_text(faults[0])}")
+            say(f"{name_of(arn)}: {_fault_text(faults[0])}")
 
 
 def _fault_text(fault: LiveFault) -> str:
@@ -260,39 +179,10 @@ def _open(control: Steering, name: str, command: str) -> str:
     arn = control.arn(name)
     progress = control.progress(arn)
     if progress.ended_at is not None:
-        own = _name(arn)
+        own = name_of(arn)
         raise Refusal(
             f"{own} has ended: it is {progress.status}, so there is nothing to {_WORDS[command]}. To go on from"
             f" an earlier moment, fork it: {control.command('fork', own, '--before', 'OPERATION')}; to do it"
             f" all again: {control.command('rerun', own)}"
         )
     return arn
-
-
-def _result(progress: ExecutionProgress, option: str) -> tuple[str, str]:
-    reference, has_value, value = option.partition("=")
-    if not has_value:
-        raise Refusal(f"--result {option}: write it as OPERATION=JSON")
-    return operation_id(progress, reference), read_json(value, f"--result {reference}")
-
-
-def _tell_new(control: Steering, arn: str, origin: str, relation: str, *, as_json: bool) -> None:
-    if as_json:
-        say(json.dumps({**_names(arn), "origin_arn": origin}, indent=2))
-        return
-    say(f"{_name(arn)} is {relation} {_name(origin)}")
-    _tell_going_on(control, arn)
-
-
-def _tell_going_on(control: Steering, arn: str) -> None:
-    line = control.going_on(arn)
-    if line is not None:
-        say(line, err=True)
-
-
-def _name(arn: str) -> str:
-    return ExecutionArn.parse(arn).execution_name
-
-
-def _names(arn: str) -> dict[str, str]:
-    return {"durable_execution_name": _name(arn), "durable_execution_arn": arn}

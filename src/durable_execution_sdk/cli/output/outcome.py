@@ -67,7 +67,7 @@ def tell_standing(emulator: Emulator, arn: str) -> None:
 def tell_time_and_origin(emulator: Emulator, arn: str) -> None:
     """Print the execution that a fork was made of, and a time that is not the clock's."""
     progress, time = emulator.progress(arn), emulator.time(arn)
-    origin = lineage(progress)
+    origin = lineage(progress, emulator.describe(arn).input_payload)
     if origin is not None:
         say(origin)
     if progress.ended_at is None and is_special(time):

@@ -10,6 +10,7 @@ from durable_execution_sdk.dev.processes import lineage
 from durable_execution_sdk.dev.processes import processes_of as processes_that_run
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.rendering.origins import origin_of
 
 NONE = "none"
 """Stands in a table for no process."""
@@ -32,7 +33,8 @@ def running_or_resume(emulator: Emulator, arn: str, place: Place) -> str:
         return f"{_run(processes)} it now"
     *_, first_arn = lineage(emulator, arn)
     first = ExecutionArn.parse(first_arn)
-    origin = emulator.progress(first_arn).forked_from
+    recorded = emulator.progress(first_arn).forked_from
+    origin = origin_of(first_arn, recorded, emulator.describe(first_arn).input_payload)
     if was_served(place.path, first_arn) or (
         origin is not None and was_served(place.path, origin.arn)
     ):

@@ -35,6 +35,7 @@ __all__ = [
     "Draft",
     "Entry",
     "embedded",
+    "is_summary",
     "item_context",
     "joined",
     "recorded_reason",
@@ -210,12 +211,24 @@ def summary_of(draft: Draft) -> str:
     ).decode()
 
 
+def is_summary(payload: str) -> bool:
+    """Return ``True`` for the text of ``summary_of``, and ``False`` for a batch."""
+    try:
+        return _decode(payload, type=_Totals).totals is not None
+    except msgspec.DecodeError:
+        return False
+
+
 def recorded_reason(summary: str) -> str | None:
     """Return the reason in a batch's summary; ``None`` if the summary has none."""
     try:
         return _decode(summary, type=_Summary).reason
     except msgspec.DecodeError:
         return None
+
+
+class _Totals(Struct):
+    totals: int | None = field(default=None, name="totalCount")
 
 
 class _Summary(Struct):

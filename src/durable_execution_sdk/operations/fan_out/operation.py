@@ -6,7 +6,12 @@ from typing import Generic, TypeVar
 
 from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
-from durable_execution_sdk.operations.fan_out.batch_serdes import BatchSerDes, Draft, summary_of
+from durable_execution_sdk.operations.fan_out.batch_serdes import (
+    BatchSerDes,
+    Draft,
+    is_summary,
+    summary_of,
+)
 from durable_execution_sdk.operations.fan_out.execution import FanOutRun
 from durable_execution_sdk.operations.fan_out.items import Supply
 from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan
@@ -46,6 +51,10 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
             return summary_of(result)
         summary = str(summarize(self.results.result_of(result, self._serdes_context())))
         return checked_text(summary, f"the summary of {self.label}")
+
+    def may_be_summary(self, payload: str) -> bool:
+        """Return ``True`` if a payload may be the text of ``summary``."""
+        return self.plan.summary_generator is not None or is_summary(payload)
 
     @property
     def recorded_result(self) -> str | None:

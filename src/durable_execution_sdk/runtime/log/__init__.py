@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.protocol.limits import MAX_STORED_RESULT_BYTES
 from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     CallbackDetails,
@@ -22,7 +23,7 @@ from durable_execution_sdk.protocol.operations import (
     StepDetails,
     was_given_up,
 )
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
 from durable_execution_sdk.runtime.log.ids import THREAD_NAME, is_patch_marker, late_news_id
 
 _STATUS_AFTER = {
@@ -52,6 +53,8 @@ class Journal:
         self, arn: str, operations: Iterable[Operation], updated_ids: Iterable[str] = ()
     ) -> None:
         self.arn = self.seed = arn  # random values derive from the seed
+        # The ids of contexts of a fork whose payload may be a summary: see ``doubts``.
+        self.in_doubt: set[str] = set()
         self.updated_ids = frozenset(updated_ids)
         self._operations = {op.id: op for op in operations}
         self.execution = self._operations.pop(execution_operation_id(arn), None) or next(
@@ -123,6 +126,18 @@ class Journal:
             for operation_id in self.unclaimed
             if (record := records[operation_id]).parent_id in contexts
         ]
+
+    def settled(self, record: Operation, may_be_summary: Callable[[str], bool]) -> Operation:
+        """Return the record of a context of a fork, without doubt if its payload cannot be a summary."""
+        from durable_execution_sdk.runtime.log.doubts import settled  # noqa: PLC0415 - for forks only
+
+        return settled(self, record, may_be_summary)
+
+    def result_of(self, record: Operation, built: str) -> str:
+        """Return the payload of a context, given the one that its function has built again."""
+        details = record.context_details
+        is_stored = record.id in self.in_doubt and text_bytes(built) <= MAX_STORED_RESULT_BYTES
+        return details.result or built if is_stored and details is not None else built
 
     def noted(self, note_id: str, late_id: str, rank: float) -> None:
         """Note that the log holds the rank of an operation whose end came late."""

@@ -73,6 +73,7 @@ from durable_execution_sdk.protocol.updates import (
     length_of_batch,
 )
 from durable_execution_sdk.runtime.current import CURRENT, StepContext, sdk_context
+from durable_execution_sdk.runtime.settings import SHORTEST_GRACE
 from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
 
 if TYPE_CHECKING:
@@ -82,9 +83,6 @@ __all__ = ["Checkpointer"]
 
 # Seconds after which updates that were left behind are sent by themselves.
 _SLOW_SECONDS = 0.2
-
-# Seconds for a call in flight even when the time is up: most answers take milliseconds.
-SHORTEST_GRACE = 0.05
 
 _CANCEL = OperationAction.CANCEL
 

@@ -6,16 +6,18 @@ of the service, which AWS raises on request.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
-from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.errors import InvocationError, ServiceError
 from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.data_plane import StatePage, StateRequest
 from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
 from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.runtime.settings import SHORTEST_GRACE
 
-__all__ = ["read_pages"]
+__all__ = ["read_in_time", "read_pages"]
 
 MOST_BYTES = 512 * 1024 * 1024
 """The most bytes of a state that are read: five times what the service stores for one execution."""
@@ -60,6 +62,21 @@ async def read_pages(
         operations.extend(page.operations)
         marker = page.next_marker
     return operations
+
+
+async def read_in_time(
+    plane: DataPlane, arn: str, token: str, marker: str, ends_at: float | None
+) -> list[Operation]:
+    """Read the pages of the state from this marker on; raise ``InvocationError`` when the function's time is up."""
+    left = None if ends_at is None else max(SHORTEST_GRACE, ends_at - time.monotonic())
+    try:
+        async with asyncio.timeout(left):
+            return await read_pages(plane, arn, token, marker, ends_at)
+    except TimeoutError as error:
+        raise InvocationError(
+            f"the state of {arn} could not be read before the function's time was up:"
+            " the service is slow or silent, or the function's timeout too short"
+        ) from error
 
 
 class _PageBounds:

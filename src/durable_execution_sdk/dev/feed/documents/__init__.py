@@ -104,7 +104,7 @@ class FeedDocuments:
             "error": error_document(described.error),
             "head": position.head,
             "position": str(position),
-            "forked_from": origin_document(progress(state)),
+            "forked_from": origin_document(progress(state), described.input_payload),
             "timers": timers(state),
             "operations": operations(state, timeline, notes, since),
             "invocations": invocations(timeline, state.invocation, self._records(arn), since.head),

@@ -30,7 +30,7 @@ from durable_execution_sdk.protocol.operations import (
     WaitDetails,
 )
 
-__all__ = ["Ending", "Log"]
+__all__ = ["Ending", "Log", "changes_operations"]
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,6 +148,11 @@ _ENDINGS = frozenset(
         EventType.EXECUTION_STOPPED,
     }
 )
+
+
+def changes_operations(event: HistoryEvent) -> bool:
+    """Return ``True`` for an event that the log of operations takes in."""
+    return event.id is not None and event.event_type in _CHANGES
 
 
 def _ending(event: HistoryEvent) -> Ending:

@@ -1,0 +1,139 @@
+"""Forks of executions at AWS, or at another endpoint of Lambda's API."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Sequence
+
+from durable_execution_sdk.aws import LambdaClient
+from durable_execution_sdk.aws.control_plane import LambdaControlPlane
+from durable_execution_sdk.cli.operation_references import named_in, operation_id, result_option
+from durable_execution_sdk.cli.output.streams import Streams
+from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.cli.user_code import UserCode, split_target
+from durable_execution_sdk.client.fork import Plan, fork, history_of
+from durable_execution_sdk.engine.views.progress import ExecutionProgress
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.fork.lineage import whole_history
+from durable_execution_sdk.fork.seeding import execution_name
+from durable_execution_sdk.protocol.control_plane import ListRequest
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.replay.fork_rehearsal import rehearse_fork
+from durable_execution_sdk.testing.cloud.progress import progress_of
+
+__all__ = ["RemoteFork", "is_remote"]
+
+
+def is_remote(name: str, store: str | None, endpoint: str | None, function: str | None) -> bool:
+    """Return ``True`` if a name means an execution at an endpoint: the store is asked first unless one is given."""
+    if endpoint is not None:
+        return True
+    if ExecutionArn.read(name) is None and function is None:
+        return False
+    place = Place(store)
+    if not place.path.exists():
+        return True
+    with place.existing() as emulator:
+        return place.find(emulator, name) is None
+
+
+class RemoteFork:
+    """A fork of an execution at an endpoint, by its ARN, or by its name and its function."""
+
+    def __init__(self, endpoint: str | None, name: str, function: str | None) -> None:
+        at = {} if endpoint is None else {"AWS_ENDPOINT_URL_LAMBDA": endpoint}
+        self._environ = {**os.environ, **at}
+        self._name = name
+        self._function = function
+
+    def fork(
+        self,
+        before: str | None,
+        payload: str | None,
+        results: Sequence[str],
+        code: str | None,
+        *,
+        stop: bool,
+    ) -> tuple[str, str]:
+        """Make the fork; return the ARNs of its origin and its own. Raises ``Refusal`` and ``ServiceError``."""
+        return asyncio.run(self._fork(before, payload, results, code, stop=stop))
+
+    async def _fork(
+        self,
+        before: str | None,
+        payload: str | None,
+        results: Sequence[str],
+        code: str | None,
+        *,
+        stop: bool,
+    ) -> tuple[str, str]:
+        control = self._control()
+        try:
+            arn = await self._arn(control)
+            progress = await _progress(control, arn)
+            try:
+                return arn, await fork(
+                    control,
+                    arn,
+                    function=self._function,
+                    before=None if before is None else operation_id(progress, before),
+                    payload=payload,
+                    results=dict(result_option(progress, each) for each in results),
+                    stop=stop,
+                    rehearse=None if code is None else lambda plan: _rehearsed(code, plan),
+                )
+            except ConfigError as error:
+                raise Refusal(named_in(str(error), progress)) from error
+        finally:
+            await control.aclose()
+
+    def _control(self) -> LambdaControlPlane:
+        try:
+            return LambdaControlPlane(LambdaClient(environ=self._environ))
+        except ConfigError as error:
+            raise Refusal(
+                f"{self._name} is not in the store, so it would be at an endpoint of Lambda's API, but: {error}"
+            ) from error
+
+    async def _arn(self, control: LambdaControlPlane) -> str:
+        if ExecutionArn.read(self._name) is not None:
+            return self._name
+        if self._function is None:
+            raise Refusal(
+                f"an endpoint has executions by function: give the ARN of {self._name!r}, or its function with"
+                " --function NAME:QUALIFIER"
+            )
+        head, mark, tail = self._function.rpartition(":function:")
+        request = ListRequest(
+            function_name=f"{head}{mark}{tail.partition(':')[0]}",
+            durable_execution_name=self._name,
+        )
+        page = await control.list_executions(request)
+        if not page.durable_executions:
+            raise Refusal(
+                f"{request.function_name} has no execution {self._name!r}; give its ARN if another function has it"
+            )
+        return page.durable_executions[0].durable_execution_arn
+
+
+async def _progress(control: LambdaControlPlane, arn: str) -> ExecutionProgress:
+    """Return the operations of an execution, with those that it has taken over if it is a fork itself."""
+    described = await control.describe(arn, include_execution_data=False)
+    lineage = whole_history(await history_of(control, arn), execution_name(arn))
+    return progress_of(described, lineage.events, time.time_ns() // 1_000_000)
+
+
+def _rehearsed(code: str, plan: Plan) -> str | None:
+    """Return the reason for which the code in a file cannot go on with a fork."""
+    user_code = UserCode()
+    file, wanted = split_target(code)
+    with Streams(as_json=False).for_user_code():
+        handler = user_code.handlers(file)[user_code.choose(file, wanted)]
+        divergence = rehearse_fork(handler, plan)
+    if divergence is None:
+        return None
+    place = "" if divergence.place is None else f" ({divergence.place})"
+    return f"{file} would ask for {divergence.actual}{place}, where the history has {divergence.expected}"

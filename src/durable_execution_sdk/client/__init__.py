@@ -1,0 +1,1 @@
+"""Control of executions from outside, at AWS or any endpoint with Lambda's API."""

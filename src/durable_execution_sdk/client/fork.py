@@ -1,0 +1,195 @@
+"""Fork an execution: start another one that has done what it had done by a moment.
+
+The new execution's handler does the work (``fork.seeding``). What it would refuse is refused here already, where the
+caller sees it, before anything is stopped or started.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+from msgspec import Struct
+
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.fork.envelope import Envelope, envelope_of
+from durable_execution_sdk.fork.lineage import Lineage, whole_history
+from durable_execution_sdk.fork.seeding import execution_name
+from durable_execution_sdk.fork.taken_over import taken_over
+from durable_execution_sdk.ports.control_plane import ControlPlane
+from durable_execution_sdk.protocol.control_plane import (
+    CLOSED_STATUSES,
+    ExecutionDescription,
+    HistoryRequest,
+    InvocationType,
+    InvokeRequest,
+)
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
+
+__all__ = ["Plan", "Rehearse", "fork", "history_of"]
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """A fork that can be made: its envelope, its function, and the whole history that it begins with."""
+
+    envelope: Envelope
+    function: str
+    lineage: Lineage
+
+
+Rehearse = Callable[[Plan], str | None]
+"""Returns the reason for which code at hand cannot go on from there, ``None`` if it can."""
+
+
+async def fork(
+    control: ControlPlane,
+    arn: str,
+    *,
+    function: str | None = None,
+    before: str | None = None,
+    payload: str | None = None,
+    results: Mapping[str, str] | None = None,
+    stop: bool = False,
+    rehearse: Rehearse | None = None,
+) -> str:
+    """Fork an execution, and return the ARN of the fork. Open what it had open is begun anew; it stays as it is.
+
+    The caller needs permission for ``lambda:GetDurableExecution``, ``GetDurableExecutionHistory``, ``InvokeFunction``
+    and, with ``stop``, ``StopDurableExecution``; the role of the function needs
+    ``lambda:GetDurableExecutionHistory``.
+
+    Args:
+        control: the service.
+        arn: the execution to fork.
+        function: the name or ARN of the function that runs the fork, with a version or an alias; by default the
+            function and the version of the execution.
+        before: the id of the operation that the fork does anew, with everything recorded after it; without one, the
+            fork has all that has ended.
+        payload: another input, as JSON text.
+        results: other results by operation id, as the text that the operation would record. An operation that is open
+            or has failed succeeds with it.
+        stop: stop the execution if it runs. Without it, one that runs is refused: both would go on.
+        rehearse: tries the code at hand on the fork, before anything is stopped or started.
+
+    Raises:
+        ConfigError: the fork cannot be made; the message gives the reason.
+        ServiceError: the service refused a call.
+    """
+    _check_input(payload)
+    described = await control.describe(arn, include_execution_data=False)
+    is_open = described.status not in CLOSED_STATUSES
+    if is_open and not stop:
+        raise ConfigError(
+            f"{described.durable_execution_name} is {described.status}: it and its fork would both go on, and do"
+            " what follows twice. Stop it first, or with the fork (--stop, stop=True)"
+        )
+    target = _qualified(function, described)
+    envelope = Envelope(
+        arn=arn,
+        first_arn=arn,
+        nonce=os.urandom(8).hex(),
+        before=before,
+        input=payload,
+        results=dict(results or {}),
+    )
+    plan = await _plan(control, envelope, target)
+    reason = None if rehearse is None else rehearse(plan)
+    if reason is not None:
+        raise ConfigError(
+            f"the code at hand cannot go on from there: {reason}. Nothing was stopped or started"
+        )
+    if is_open:
+        error = ErrorObject(
+            error_type="Forked", error_message=f"replaced by its fork {plan.envelope.name}"
+        )
+        await control.stop(arn, error)
+        # More may have been recorded in the meantime.
+        plan = await _plan(control, envelope, target)
+    started = await control.invoke(
+        InvokeRequest(
+            function_name=target,
+            payload=plan.envelope.payload.encode(),
+            invocation_type=InvocationType.EVENT,
+            durable_execution_name=plan.envelope.name,
+        )
+    )
+    if started.durable_execution_arn is None:
+        raise ConfigError(
+            f"{target} is no durable function: the service did not start an execution, but called it"
+        )
+    return started.durable_execution_arn
+
+
+async def history_of(control: ControlPlane, arn: str) -> list[HistoryEvent]:
+    """Return all events of an execution, with their data."""
+    events: list[HistoryEvent] = []
+    marker: str | None = None
+    while True:
+        page = await control.history(
+            HistoryRequest(durable_execution_arn=arn, marker=marker, max_items=MAX_PAGE_ITEMS)
+        )
+        events += page.events
+        if not page.next_marker:
+            break
+        if page.next_marker == marker:
+            raise ConfigError(f"the history of {arn} has no end: a marker came twice")
+        marker = page.next_marker
+    if not events or events[0].execution_started_details is None:
+        raise ConfigError(f"the history of {arn} does not begin with ExecutionStarted")
+    return events
+
+
+async def _plan(control: ControlPlane, envelope: Envelope, function: str) -> Plan:
+    """Check that the fork can be made; give it the first ARN of the lineage."""
+    own = await history_of(control, envelope.arn)
+    name = execution_name(envelope.arn)
+    lineage = whole_history(own, name)
+    origin = envelope_of(name, _input(own))
+    if origin is not None:
+        envelope = _with_first(envelope, origin.first_arn)
+    taken_over(lineage, envelope)
+    return Plan(envelope=envelope, function=function, lineage=lineage)
+
+
+def _check_input(payload: str | None) -> None:
+    try:
+        if payload is not None:
+            msgspec.json.decode(payload)
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            f"the input of a fork is the text of a JSON value, and this is none: {error}"
+        ) from error
+
+
+def _with_first(envelope: Envelope, first_arn: str) -> Envelope:
+    return Envelope(
+        arn=envelope.arn,
+        first_arn=first_arn,
+        nonce=envelope.nonce,
+        before=envelope.before,
+        input=envelope.input,
+        results=envelope.results,
+    )
+
+
+def _input(events: Sequence[HistoryEvent]) -> str | None:
+    details = events[0].execution_started_details
+    return None if details is None else details.input.payload
+
+
+def _qualified(function: str | None, described: ExecutionDescription) -> str:
+    """Return the function of the fork, with its version or alias; that of the execution by default."""
+    if function is None:
+        parts = ExecutionArn.read(described.durable_execution_arn)
+        return described.function_arn if parts is None else parts.function_arn
+    name = function.partition(":function:")[2] or function
+    if ":" not in name:
+        raise ConfigError(
+            f"the function {function!r} lacks a version or an alias, which durable functions are started with:"
+            f" write {function}:1, {function}:live or {function}:$LATEST"
+        )
+    return function

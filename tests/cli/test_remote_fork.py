@@ -1,0 +1,220 @@
+"""``durable fork`` at an endpoint: the command, the client and the handler talk to a server over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from tests.cli.command import Durable, Write
+from tests.rig import Ran, Rig
+
+from durable_execution_sdk import DurableContext, NoRetry, StepConfig, durable_execution
+from durable_execution_sdk.aws import LambdaClient
+from durable_execution_sdk.aws.data_plane import LambdaDataPlane
+from durable_execution_sdk.emulator.function_caller import Wrappers
+from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
+from durable_execution_sdk.protocol.data_plane import (
+    CheckpointRequest,
+    CheckpointResponse,
+    StatePage,
+    StateRequest,
+)
+from durable_execution_sdk.server.http_server import serve
+
+ENVIRON = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+}
+CODE = """
+    @durable_execution
+    async def shop(event: dict, ctx: DurableContext) -> list:
+        price = await ctx.step(lambda: 10, name={0!r})
+        config = StepConfig(retry_strategy=NoRetry())
+        return [price, await ctx.step(lambda: "shipped", name="ship", config=config)]
+"""
+
+
+class OverHttp:
+    """The data plane of a handler over HTTP, made once the server listens."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+
+    @asynccontextmanager
+    async def plane(self) -> AsyncGenerator[LambdaDataPlane]:
+        plane = LambdaDataPlane(LambdaClient(environ=self._shop.environ))
+        yield plane
+        await plane.aclose()
+
+    async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
+        async with self.plane() as plane:
+            return await plane.checkpoint(request)
+
+    async def get_state(self, request: StateRequest) -> StatePage:
+        async with self.plane() as plane:
+            return await plane.get_state(request)
+
+    async def history(self, request: HistoryRequest) -> HistoryPage:
+        async with self.plane() as plane:
+            return await plane.history(request)
+
+    def now(self) -> int:
+        return self._shop.rig.clock.now()
+
+
+class Shop:
+    """A server with a shop that cannot ship; its handler calls the server over HTTP too."""
+
+    def __init__(self) -> None:
+        self.charges = 0
+        self.is_broken = True
+
+        @durable_execution
+        async def shop(event: Any, ctx: DurableContext) -> Any:
+            price = await ctx.step(self.charge, name="charge")
+            if "ask" in event:
+                await (await ctx.create_callback(name="ask"))
+            config = StepConfig(retry_strategy=NoRetry())
+            return [price, await ctx.step(self.ship, name="ship", config=config), event]
+
+        self.rig = Rig(shop, wrappers=Wrappers(data_plane=lambda _: OverHttp(self)))
+        self.environ = {**ENVIRON}
+
+    def charge(self) -> int:
+        self.charges += 1
+        return 10
+
+    def ship(self) -> str:
+        if self.is_broken:
+            raise OSError("no truck")
+        return "shipped"
+
+    def start(self, event: Any, name: str) -> Ran:
+        """Start an execution, and run it until it has ended or waits for an answer."""
+        return self.run(self.rig.start(event, name=name))
+
+    def run(self, arn: str) -> Ran:
+        """Run an execution until it has ended or waits for an answer."""
+        return self.rig.drive(arn, until=self.rig.clock.now() + 1_000)
+
+
+@pytest.fixture
+def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    shop = Shop()
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+    with serve(shop.rig.driver, workers=0) as server:
+        shop.environ["AWS_ENDPOINT_URL_LAMBDA"] = server.url
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
+        yield shop
+
+
+def test_an_arn_is_forked_before_the_step_that_failed(durable: Durable, shop: Shop) -> None:
+    origin = shop.start({"id": 1}, "one")
+    assert (origin.status, shop.charges) == ("FAILED", 1)
+    shop.is_broken = False
+    output = durable("fork", origin.arn, "--before", "ship")
+    assert output.code == 0, output.err
+    said, arn = output.out.splitlines()
+    assert said == f"{arn.split('/')[-2]} is a fork of one"
+    ran = shop.run(arn)
+    assert (ran.status, ran.result) == ("SUCCEEDED", [10, "shipped", {"id": 1}])
+    assert shop.charges == 1
+
+
+def test_a_name_needs_its_function_and_a_fork_can_be_forked(durable: Durable, shop: Shop) -> None:
+    shop.start({"id": 1}, "two")
+    output = durable("fork", "two", "--endpoint", shop.environ["AWS_ENDPOINT_URL_LAMBDA"])
+    assert (output.code, output.out) == (2, "")
+    assert "--function NAME:QUALIFIER" in output.err
+    assert durable("fork", "nobody", "--function", "workflow:$LATEST").code == 2
+    document = durable(
+        *("fork", "two", "--function", "workflow:$LATEST", "--result", 'ship="by hand"', "--json")
+    ).document
+    first = shop.run(document["durable_execution_arn"])
+    assert first.result == [10, "by hand", {"id": 1}]
+    again = durable(
+        "fork", first.arn, "--input", '{"id": 2}', "--result", "charge=11", "--json"
+    ).document
+    assert again["origin_arn"] == first.arn
+    assert shop.run(again["durable_execution_arn"]).result == [11, "by hand", {"id": 2}]
+    assert shop.charges == 1
+
+
+def test_a_running_execution_is_stopped_if_the_caller_says_so(durable: Durable, shop: Shop) -> None:
+    arn = shop.start({"ask": True}, "three").arn
+    refused = durable("fork", arn)
+    assert refused.code == 2
+    assert "--stop" in refused.err
+    assert shop.rig.ran(arn).status == "RUNNING"
+    output = durable("fork", arn, "--stop", "--result", "ask=1", "--json")
+    assert shop.rig.ran(arn).status == "STOPPED"
+    shop.is_broken = False
+    assert shop.run(output.document["durable_execution_arn"]).result[:2] == [10, "shipped"]
+
+
+def test_code_is_tried_before_anything_is_started(
+    durable: Durable, shop: Shop, write: Write
+) -> None:
+    origin = shop.start({"id": 1}, "four")
+    other = write(CODE.format("pay"), "other.py")
+    output = durable("fork", origin.arn, "--before", "ship", "--code", other)
+    assert output.code == 2
+    assert "other.py would ask for step 'pay'" in output.err
+    assert "where the history has step 'charge'" in output.err
+    assert not shop.rig.emulator.store.open_heads()
+    same = write(CODE.format("charge"), "same.py")
+    assert durable("fork", origin.arn, "--before", "ship", "--code", same).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--before", "nothing"], "there is no operation 'nothing'"),
+        (["--result", "nothing=1"], "there is no operation 'nothing'"),
+        (["--result", "ship"], "write it as OPERATION=JSON"),
+        (["--function", "workflow"], "lacks a version or an alias"),
+        (["--as", "name"], "a fork has its own name"),
+        (["--input", "{"], "--input is not JSON"),
+    ],
+)
+def test_wrong_options_are_refused(
+    words: list[str], said: str, durable: Durable, shop: Shop
+) -> None:
+    origin = shop.start({"id": 1}, "five")
+    output = durable("fork", origin.arn, *words)
+    assert (output.code, output.out) == (2, "")
+    assert said in output.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--function", "shop:1"], "the function of its origin"),
+        (["--stop"], "durable stop NAME"),
+        (["--code", "app.py"], "durable run FILE"),
+    ],
+)
+def test_a_store_has_no_such_options(
+    words: list[str], said: str, durable: Durable, write: Write
+) -> None:
+    file = write(CODE.format("charge"))
+    assert durable("run", file, "--name", "local", "--input", "{}").code == 0
+    output = durable("fork", "local", *words)
+    assert output.code == 2
+    assert said in output.err
+
+
+def test_an_arn_that_the_store_lacks_needs_an_endpoint(
+    durable: Durable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    arn = "arn:aws:lambda:us-east-1:123456789012:function:shop:1/durable-execution/order/7"
+    output = durable("fork", arn)
+    assert output.code == 2
+    assert "is not in the store, so it would be at an endpoint" in output.err
+    assert "region" in output.err
