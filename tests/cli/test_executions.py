@@ -57,7 +57,7 @@ def test_the_list_has_the_newest_first(durable: Durable, write: Write) -> None:
         ["new", "sub", "RUNNING"],
         ["old", "sub", "SUCCEEDED"],
     ]
-    assert lines[2].rstrip().endswith("5 h")
+    assert lines[2].split()[5:] == ["5", "h", "1", "0"]
     assert [
         execution["durable_execution_name"] for execution in durable("list", "--json").document
     ] == ["new", "old"]
