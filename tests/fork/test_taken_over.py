@@ -27,6 +27,7 @@ from durable_execution_sdk.fork import chunks, seeding
 from durable_execution_sdk.fork.chunks import Seed, chunk_updates, read_chunk, seed_from
 from durable_execution_sdk.protocol.control_plane import PauseRequest
 from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.limits import MAX_PAYLOAD_BYTES
 from durable_execution_sdk.rendering.documents import execution_document
 from durable_execution_sdk.rendering.time_and_origin import lineage
 from durable_execution_sdk.replay.check import replay_history
@@ -187,6 +188,30 @@ def test_a_running_origin_is_refused_unless_it_is_stopped() -> None:
     assert stopped.status == "STOPPED"
     assert fork_arn.split("/")[-2] in stopped.error.error_message
     assert forks.rig.drive(fork_arn).result == 2
+
+
+@pytest.mark.parametrize("is_input", [True, False])
+def test_an_envelope_that_is_too_large_is_refused_before_the_origin_is_stopped(
+    is_input: bool,
+) -> None:
+    forks = waiting()
+    arn = forks.rig.start()
+    origin = forks.rig.drive(arn, until=forks.rig.clock.now() + 1_000)
+    large = text("x" * MAX_PAYLOAD_BYTES)
+    changed = {"payload": large} if is_input else {"results": {named(origin, "first"): large}}
+    with pytest.raises(ConfigError, match=f"the service takes {MAX_PAYLOAD_BYTES}"):
+        forks.start_fork(arn, stop=True, **changed)
+    assert forks.rig.ran(arn).status == "RUNNING"
+
+
+def test_a_fork_whose_start_fails_says_that_its_origin_was_stopped() -> None:
+    forks = waiting()
+    arn = forks.rig.start()
+    forks.rig.drive(arn, until=forks.rig.clock.now() + 1_000)
+    with pytest.raises(ConfigError, match=r"was stopped, and .* failed: .*Function not found"):
+        forks.start_fork(arn, stop=True, function="another:1")
+    assert forks.rig.ran(arn).status == "STOPPED"
+    assert forks.rig.drive(forks.start_fork(arn)).result == 2
 
 
 def test_another_function_runs_the_fork() -> None:
