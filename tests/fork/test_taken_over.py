@@ -17,6 +17,7 @@ from durable_execution_sdk import (
     Duration,
     MapConfig,
     NoRetry,
+    OnDivergence,
     StepConfig,
     durable_execution,
 )
@@ -212,6 +213,21 @@ def test_a_fork_whose_start_fails_says_that_its_origin_was_stopped() -> None:
         forks.start_fork(arn, stop=True, function="another:1")
     assert forks.rig.ran(arn).status == "STOPPED"
     assert forks.rig.drive(forks.start_fork(arn)).result == 2
+
+
+@pytest.mark.parametrize("on_divergence", list(OnDivergence))
+def test_an_input_of_a_fork_that_has_fitted_no_code_fails_it(on_divergence: OnDivergence) -> None:
+    async def workflow(event: int, ctx: DurableContext) -> int:
+        await ctx.step(lambda: 1, name="first")
+        await ctx.wait(Duration.from_days(1), name="wait")
+        return event
+
+    forks = rig(workflow, options={"on_divergence": on_divergence})
+    origin = forks.run(7)
+    arn = forks.start_fork(origin.arn, before=named(origin, "wait"), payload=text("seven"))
+    ran = forks.rig.drive(arn, until=forks.rig.clock.now() + 60_000)
+    assert (ran.status, ran.error.error_type) == ("FAILED", "SerDesError")
+    assert forks.fork(origin, "wait", payload=text(8)).result == 8
 
 
 def test_another_function_runs_the_fork() -> None:
