@@ -131,6 +131,12 @@ def test_the_result_of_a_context_that_is_open_can_be_given() -> None:
         ({"before": "child", "results": {"last": "1"}}, "there is no operation"),
         ({"function": "workflow"}, "lacks a version or an alias"),
         ({"payload": "{"}, "the text of a JSON value"),
+        ({"payload": "[" * 5_000 + "]" * 5_000}, "the text of a JSON value"),
+        ({"payload": {"id": 8}}, "the input of a fork is given as a JSON text"),
+        ({"payload": b"{}"}, "the input of a fork is given as a JSON text"),
+        ({"payload": '"\ud800"'}, "cannot be written as UTF-8"),
+        ({"results": {"last": {"id": 3}}}, "the result of operation .* is given as a JSON text"),
+        ({"results": {"last": None}}, "the result of operation .* is given as a JSON text"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_started(

@@ -80,7 +80,7 @@ async def fork(
         ConfigError: the fork cannot be made; the message gives the reason.
         ServiceError: the service refused a call.
     """
-    _check_input(payload)
+    _check_texts(payload, results or {})
     described = await control.describe(arn, include_execution_data=False)
     is_open = described.status not in CLOSED_STATUSES
     if is_open and not stop:
@@ -173,11 +173,24 @@ async def _plan(control: ControlPlane, envelope: Envelope, function: str) -> Pla
     return Plan(envelope=envelope, function=function, lineage=lineage)
 
 
-def _check_input(payload: str | None) -> None:
+def _check_texts(payload: str | None, results: Mapping[str, str]) -> None:
+    texts = {f"the result of operation {each}": text for each, text in results.items()}
+    if payload is not None:
+        texts["the input of a fork"] = payload
+    for label, text in texts.items():
+        given: object = text
+        if not isinstance(given, str):
+            raise ConfigError(
+                f"{label} is given as a JSON text, as json.dumps(value) makes it, not as {given!r}"
+            )
+        try:
+            given.encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(f"{label} cannot be written as UTF-8: {error}") from error
     try:
         if payload is not None:
             msgspec.json.decode(payload)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ConfigError(
             f"the input of a fork is the text of a JSON value, and this is none: {error}"
         ) from error
