@@ -158,7 +158,8 @@ class DurableHandler(Generic[_E, _R]):
             unreadable = _unreadable(error, context)
             run = context_state.run
             # An input that the first invocation cannot read fitted no code.
-            if self.settings.on_divergence is OnDivergence.RETRY and len(run.journal):
+            is_retried = self.settings.on_divergence is OnDivergence.RETRY
+            if is_retried and not run.journal.has_new_input:
                 run.end(Abort(unreadable, fatal=False))
             raise unreadable from error
         middleware = self.settings.middleware

@@ -17,6 +17,7 @@ from durable_execution_sdk import (
     Duration,
     MapConfig,
     NoRetry,
+    OnDivergence,
     StepConfig,
     durable_execution,
 )
@@ -27,6 +28,7 @@ from durable_execution_sdk.fork import chunks, seeding
 from durable_execution_sdk.fork.chunks import Seed, chunk_updates, read_chunk, seed_from
 from durable_execution_sdk.protocol.control_plane import PauseRequest
 from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.limits import MAX_PAYLOAD_BYTES
 from durable_execution_sdk.rendering.documents import execution_document
 from durable_execution_sdk.rendering.time_and_origin import lineage
 from durable_execution_sdk.replay.check import replay_history
@@ -129,6 +131,12 @@ def test_the_result_of_a_context_that_is_open_can_be_given() -> None:
         ({"before": "child", "results": {"last": "1"}}, "there is no operation"),
         ({"function": "workflow"}, "lacks a version or an alias"),
         ({"payload": "{"}, "the text of a JSON value"),
+        ({"payload": "[" * 5_000 + "]" * 5_000}, "the text of a JSON value"),
+        ({"payload": {"id": 8}}, "the input of a fork is given as a JSON text"),
+        ({"payload": b"{}"}, "the input of a fork is given as a JSON text"),
+        ({"payload": '"\ud800"'}, "cannot be written as UTF-8"),
+        ({"results": {"last": {"id": 3}}}, "the result of operation .* is given as a JSON text"),
+        ({"results": {"last": None}}, "the result of operation .* is given as a JSON text"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_started(
@@ -187,6 +195,45 @@ def test_a_running_origin_is_refused_unless_it_is_stopped() -> None:
     assert stopped.status == "STOPPED"
     assert fork_arn.split("/")[-2] in stopped.error.error_message
     assert forks.rig.drive(fork_arn).result == 2
+
+
+@pytest.mark.parametrize("is_input", [True, False])
+def test_an_envelope_that_is_too_large_is_refused_before_the_origin_is_stopped(
+    is_input: bool,
+) -> None:
+    forks = waiting()
+    arn = forks.rig.start()
+    origin = forks.rig.drive(arn, until=forks.rig.clock.now() + 1_000)
+    large = text("x" * MAX_PAYLOAD_BYTES)
+    changed = {"payload": large} if is_input else {"results": {named(origin, "first"): large}}
+    with pytest.raises(ConfigError, match=f"the service takes {MAX_PAYLOAD_BYTES}"):
+        forks.start_fork(arn, stop=True, **changed)
+    assert forks.rig.ran(arn).status == "RUNNING"
+
+
+def test_a_fork_whose_start_fails_says_that_its_origin_was_stopped() -> None:
+    forks = waiting()
+    arn = forks.rig.start()
+    forks.rig.drive(arn, until=forks.rig.clock.now() + 1_000)
+    with pytest.raises(ConfigError, match=r"was stopped, and .* failed: .*Function not found"):
+        forks.start_fork(arn, stop=True, function="another:1")
+    assert forks.rig.ran(arn).status == "STOPPED"
+    assert forks.rig.drive(forks.start_fork(arn)).result == 2
+
+
+@pytest.mark.parametrize("on_divergence", list(OnDivergence))
+def test_an_input_of_a_fork_that_has_fitted_no_code_fails_it(on_divergence: OnDivergence) -> None:
+    async def workflow(event: int, ctx: DurableContext) -> int:
+        await ctx.step(lambda: 1, name="first")
+        await ctx.wait(Duration.from_days(1), name="wait")
+        return event
+
+    forks = rig(workflow, options={"on_divergence": on_divergence})
+    origin = forks.run(7)
+    arn = forks.start_fork(origin.arn, before=named(origin, "wait"), payload=text("seven"))
+    ran = forks.rig.drive(arn, until=forks.rig.clock.now() + 60_000)
+    assert (ran.status, ran.error.error_type) == ("FAILED", "SerDesError")
+    assert forks.fork(origin, "wait", payload=text(8)).result == 8
 
 
 def test_another_function_runs_the_fork() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.fork.envelope import Envelope, envelope_of
 from durable_execution_sdk.fork.lineage import Lineage, whole_history
 from durable_execution_sdk.fork.seeding import execution_name
@@ -28,7 +28,8 @@ from durable_execution_sdk.protocol.control_plane import (
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.protocol.ids import ExecutionArn
-from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
+from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS, MAX_PAYLOAD_BYTES
+from durable_execution_sdk.protocol.updates import text_bytes
 
 __all__ = ["Plan", "Rehearse", "fork", "history_of"]
 
@@ -79,7 +80,7 @@ async def fork(
         ConfigError: the fork cannot be made; the message gives the reason.
         ServiceError: the service refused a call.
     """
-    _check_input(payload)
+    _check_texts(payload, results or {})
     described = await control.describe(arn, include_execution_data=False)
     is_open = described.status not in CLOSED_STATUSES
     if is_open and not stop:
@@ -102,26 +103,20 @@ async def fork(
         raise ConfigError(
             f"the code at hand cannot go on from there: {reason}. Nothing was stopped or started"
         )
-    if is_open:
-        error = ErrorObject(
-            error_type="Forked", error_message=f"replaced by its fork {plan.envelope.name}"
-        )
-        await control.stop(arn, error)
-        # More may have been recorded in the meantime.
-        plan = await _plan(control, envelope, target)
-    started = await control.invoke(
-        InvokeRequest(
-            function_name=target,
-            payload=plan.envelope.payload.encode(),
-            invocation_type=InvocationType.EVENT,
-            durable_execution_name=plan.envelope.name,
-        )
+    if not is_open:
+        return await _start(control, plan)
+    error = ErrorObject(
+        error_type="Forked", error_message=f"replaced by its fork {plan.envelope.name}"
     )
-    if started.durable_execution_arn is None:
+    await control.stop(arn, error)
+    try:
+        # More may have been recorded in the meantime.
+        return await _start(control, await _plan(control, envelope, target))
+    except (ConfigError, ServiceError) as problem:
         raise ConfigError(
-            f"{target} is no durable function: the service did not start an execution, but called it"
-        )
-    return started.durable_execution_arn
+            f"{described.durable_execution_name} was stopped, and the start of its fork {plan.envelope.name} failed:"
+            f" {problem}. Its history is kept: correct that, and fork it again"
+        ) from problem
 
 
 async def history_of(control: ControlPlane, arn: str) -> list[HistoryEvent]:
@@ -143,6 +138,22 @@ async def history_of(control: ControlPlane, arn: str) -> list[HistoryEvent]:
     return events
 
 
+async def _start(control: ControlPlane, plan: Plan) -> str:
+    started = await control.invoke(
+        InvokeRequest(
+            function_name=plan.function,
+            payload=plan.envelope.payload.encode(),
+            invocation_type=InvocationType.EVENT,
+            durable_execution_name=plan.envelope.name,
+        )
+    )
+    if started.durable_execution_arn is None:
+        raise ConfigError(
+            f"{plan.function} is no durable function: the service did not start an execution, but called it"
+        )
+    return started.durable_execution_arn
+
+
 async def _plan(control: ControlPlane, envelope: Envelope, function: str) -> Plan:
     """Check that the fork can be made; give it the first ARN of the lineage."""
     own = await history_of(control, envelope.arn)
@@ -151,15 +162,35 @@ async def _plan(control: ControlPlane, envelope: Envelope, function: str) -> Pla
     origin = envelope_of(name, _input(own))
     if origin is not None:
         envelope = _with_first(envelope, origin.first_arn)
+    size = text_bytes(envelope.payload)
+    if size > MAX_PAYLOAD_BYTES:
+        raise ConfigError(
+            f"the input and the results that the fork is to have are passed on as the text of its input, which has"
+            f" {size} bytes; the service takes {MAX_PAYLOAD_BYTES}: give smaller ones, or keep large data elsewhere and"
+            " give its address"
+        )
     taken_over(lineage, envelope)
     return Plan(envelope=envelope, function=function, lineage=lineage)
 
 
-def _check_input(payload: str | None) -> None:
+def _check_texts(payload: str | None, results: Mapping[str, str]) -> None:
+    texts = {f"the result of operation {each}": text for each, text in results.items()}
+    if payload is not None:
+        texts["the input of a fork"] = payload
+    for label, text in texts.items():
+        given: object = text
+        if not isinstance(given, str):
+            raise ConfigError(
+                f"{label} is given as a JSON text, as json.dumps(value) makes it, not as {given!r}"
+            )
+        try:
+            given.encode()
+        except UnicodeEncodeError as error:
+            raise ConfigError(f"{label} cannot be written as UTF-8: {error}") from error
     try:
         if payload is not None:
             msgspec.json.decode(payload)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ConfigError(
             f"the input of a fork is the text of a JSON value, and this is none: {error}"
         ) from error

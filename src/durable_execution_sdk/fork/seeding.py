@@ -77,7 +77,8 @@ class Seeded(Struct, frozen=True, kw_only=True):
 
     ``token`` is ``None`` if the invocation may not checkpoint any more: then it has to suspend. ``first_arn`` is the
     execution from which random values derive, ``in_doubt`` the contexts whose payload may be a summary. ``own_ids`` are
-    the ids of the STEPs that hold the old history, which no code asks for.
+    the ids of the STEPs that hold the old history, which no code asks for. ``has_new_input``: the fork was given an input
+    that no code has read yet.
     """
 
     operations: list[Operation]
@@ -86,6 +87,7 @@ class Seeded(Struct, frozen=True, kw_only=True):
     first_arn: str
     in_doubt: set[str]
     own_ids: set[str]
+    has_new_input: bool
 
 
 async def seeded(
@@ -143,6 +145,7 @@ class _Seeding:
         """Record the seed, begin again what was open, and return the fork's log."""
         chunks = _chunks(self._recorded)
         seed = seed_from(chunks)
+        has_new_input = seed is None and envelope.input is not None
         if seed is None:
             seed = await self._taken_over(envelope)
             updates = chunk_updates(seed, execution_name(envelope.arn) or envelope.arn)
@@ -159,6 +162,7 @@ class _Seeding:
             first_arn=envelope.first_arn,
             in_doubt=overlay.in_doubt,
             own_ids=own_ids,
+            has_new_input=has_new_input,
         )
 
     async def _taken_over(self, envelope: Envelope) -> Seed:

@@ -49,6 +49,7 @@ def _first_invocation(plan: Plan) -> Invocation:
         Operation(
             id=update.id,
             type=OperationType.STEP,
+            name=update.name,
             status=OperationStatus.SUCCEEDED,
             start_timestamp=execution.start_timestamp,
             end_timestamp=execution.start_timestamp,

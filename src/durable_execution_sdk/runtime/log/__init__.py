@@ -64,6 +64,8 @@ class Journal:
         )
         if self.execution is not None:
             self._operations.pop(self.execution.id, None)
+        # True if no earlier invocation can have read the input.
+        self.has_new_input = not self._operations
         self._claimed_callbacks: set[str] = set()
         # The ids of the operations whose outcome the workflow has seen, in this order, with their names, or their
         # types and subtypes if they have none.

@@ -38,4 +38,5 @@ async def log_of_fork(
     journal = Journal(invoked.arn, fork.operations, news)
     journal.seed = fork.first_arn
     journal.in_doubt = fork.in_doubt
+    journal.has_new_input = fork.has_new_input
     return fork.plane, replace(invoked, token=fork.token), journal
