@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,22 +13,24 @@ from durable_execution_sdk.aws.botocore_credentials import BotocoreCredentials, 
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.aws.credentials import FixedCredentials
 from durable_execution_sdk.aws.endpoint import Endpoint, find_endpoint
+from durable_execution_sdk.aws.function_catalog import LambdaFunctions
+from durable_execution_sdk.aws.loopback import is_loopback
 from durable_execution_sdk.aws.signer import Credentials
-from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.ports.backoff import Backoff
-from durable_execution_sdk.protocol.ids import ExecutionArn
-from durable_execution_sdk.server.access import is_loopback
+from durable_execution_sdk.protocol.error_codes import NOT_FOUND
 
 if TYPE_CHECKING:
     from durable_execution_sdk.aws.credentials import CredentialSource
 
 __all__ = ["EndpointConnection", "EndpointOptions"]
 
+_FORBIDDEN = 403
 _LOCAL = Credentials(access_key="local", secret_key="local")  # noqa: S106 - servers of this computer take any
 
 
 class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Options of the connection; what is left out comes from the environment, and the region from the ARN."""
+    """Options of the connection; what is left out comes from the environment."""
 
     url: str | None = None
     profile: str | None = None
@@ -36,15 +38,18 @@ class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndpointConnection:
-    """A client of the endpoint that an execution is at.
+    """A client of the endpoint, for the region of an ARN if there is one and the options name none.
 
     Raises ``ConfigError`` if the settings contradict one another, or there are no credentials.
     """
 
     def __init__(
-        self, arn: ExecutionArn, options: EndpointOptions, environ: Mapping[str, str] = os.environ
+        self,
+        region: str | None,
+        options: EndpointOptions,
+        environ: Mapping[str, str] = os.environ,
     ) -> None:
-        endpoint = find_endpoint(environ, url=options.url, region=options.region or arn.region)
+        endpoint = find_endpoint(environ, url=options.url, region=options.region or region)
         self._client = LambdaClient(
             endpoint=endpoint,
             credentials=_credentials(endpoint, options.profile, environ),
@@ -54,6 +59,29 @@ class EndpointConnection:
         )
         self.url = endpoint.url
         self.control = LambdaControlPlane(self._client)
+        self.functions = LambdaFunctions(self._client)
+
+    def explained(
+        self, error: ServiceError, *, absent: str, reads: str, actions: Sequence[str]
+    ) -> ServiceError:
+        """Say what an error means for the reader of ``reads``: ``absent`` is not there, or ``actions`` are not allowed."""
+        if error.code == NOT_FOUND:
+            text = (
+                f"there is no {absent} at {self.url}: it never was there, or its retention is over;"
+                " --endpoint, --profile and --region say where to look"
+            )
+        elif error.status == _FORBIDDEN:
+            *first, last = (f"lambda:{action}" for action in actions)
+            needed = f"{', '.join(first)} and {last}" if first else last
+            text = (
+                f"{self.url} does not let you read {reads}: {error.message}; it takes permission for"
+                f" {needed}"
+            )
+        elif error.status is None and error.code is None:
+            text = f"{self.url} does not answer: {error.message}"
+        else:
+            text = f"{self.url}: {error.message}"
+        return ServiceError(text)
 
     async def aclose(self) -> None:
         """Close the connections of the running loop; a later call opens new ones."""
