@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["EndpointConnection", "EndpointOptions"]
 
 _FORBIDDEN = 403
+_ANY_REGION = "us-east-1"
 _LOCAL = Credentials(access_key="local", secret_key="local")  # noqa: S106 - servers of this computer take any
 
 
@@ -49,7 +50,8 @@ class EndpointConnection:
         options: EndpointOptions,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        endpoint = find_endpoint(environ, url=options.url, region=options.region or region)
+        region = options.region or region or _local_region(options, environ)
+        endpoint = find_endpoint(environ, url=options.url, region=region)
         self._client = LambdaClient(
             endpoint=endpoint,
             credentials=_credentials(endpoint, options.profile, environ),
@@ -62,12 +64,12 @@ class EndpointConnection:
         self.functions = LambdaFunctions(self._client)
 
     def explained(
-        self, error: ServiceError, *, absent: str, reads: str, actions: Sequence[str]
+        self, error: ServiceError, *, absent: str, gone: str, reads: str, actions: Sequence[str]
     ) -> ServiceError:
-        """Say what an error means for the reader of ``reads``: ``absent`` is not there, or ``actions`` are not allowed."""
+        """Say what an error means for the reader of ``reads``: ``absent`` is not there for the reason ``gone``, or ``actions`` are not allowed."""
         if error.code == NOT_FOUND:
             text = (
-                f"there is no {absent} at {self.url}: it never was there, or its retention is over;"
+                f"there is no {absent} at {self.url}: {gone};"
                 " --endpoint, --profile and --region say where to look"
             )
         elif error.status == _FORBIDDEN:
@@ -86,6 +88,15 @@ class EndpointConnection:
     async def aclose(self) -> None:
         """Close the connections of the running loop; a later call opens new ones."""
         await self._client.aclose()
+
+
+def _local_region(options: EndpointOptions, environ: Mapping[str, str]) -> str | None:
+    """Return a region for a server on this computer, which looks at none, if the environment has none."""
+    names = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE")
+    if options.url is None or options.profile or any(environ.get(name) for name in names):
+        return None
+    is_local = is_loopback(Endpoint.at(options.url, region=_ANY_REGION).host)
+    return _ANY_REGION if is_local else None
 
 
 def _credentials(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -49,7 +50,7 @@ class PacedReading:
         while True:
             size = MAX_PAGE_ITEMS if left is None else min(left, MAX_PAGE_ITEMS)
             asked = replace(request, max_items=size)
-            page = await self._lists.call(lambda asked=asked: self._control.list_executions(asked))
+            page = await self._lists.call(partial(self._control.list_executions, asked))
             found = page.durable_executions[:left]
             for summary in found:
                 yield summary
@@ -60,7 +61,7 @@ class PacedReading:
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
         """Read a page of an execution's events."""
-        return await self._histories.call(lambda: self._control.history(request))
+        return await self._histories.call(partial(self._control.history, request))
 
 
 class _Pace:

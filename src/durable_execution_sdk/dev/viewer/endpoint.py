@@ -190,6 +190,7 @@ class EndpointExecution:
         return self._connection.explained(
             error,
             absent=f"execution {self.arn}",
+            gone="it never was there, or its retention is over",
             reads="the execution",
             actions=("GetDurableExecution", "GetDurableExecutionHistory"),
         )
