@@ -16,6 +16,7 @@ from durable_execution_sdk.aws.endpoint import Endpoint, find_endpoint
 from durable_execution_sdk.aws.function_catalog import LambdaFunctions
 from durable_execution_sdk.aws.loopback import is_loopback
 from durable_execution_sdk.aws.signer import Credentials
+from durable_execution_sdk.aws.transport import NoAnswerError
 from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.ports.backoff import Backoff
 from durable_execution_sdk.protocol.error_codes import NOT_FOUND
@@ -79,7 +80,7 @@ class EndpointConnection:
                 f"{self.url} does not let you read {reads}: {error.message}; it takes permission for"
                 f" {needed}"
             )
-        elif error.status is None and error.code is None:
+        elif isinstance(error.__cause__, NoAnswerError):
             text = f"{self.url} does not answer: {error.message}"
         else:
             text = f"{self.url}: {error.message}"

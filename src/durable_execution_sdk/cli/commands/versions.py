@@ -96,7 +96,7 @@ def versions(
         }
         say(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        _show(found, now, has_code=rehearsals is not None)
+        _show(reference.text, found, now, has_code=rehearsals is not None)
     return _exit_code(reference, found, has_code=rehearsals is not None)
 
 
@@ -124,8 +124,11 @@ def _rehearse(rehearsals: Rehearsals, found: list[OpenVersion]) -> None:
                 version.rehearsals.append(done[path].about(arn))
 
 
-def _show(found: Versions, now: int, *, has_code: bool) -> None:
-    print_table(_COLUMNS, [_cells(version, now, has_code=has_code) for version in found.found])
+def _show(function: str, found: Versions, now: int, *, has_code: bool) -> None:
+    if found.found:
+        print_table(_COLUMNS, [_cells(version, now, has_code=has_code) for version in found.found])
+    else:
+        say(f"{function} has no open executions")
     for note in found.notes:
         say(note, err=True)
     for version in found.found:
