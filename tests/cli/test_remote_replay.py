@@ -157,12 +157,25 @@ def test_wrong_words_are_refused(
 
 
 def test_an_endpoint_without_credentials_or_an_answer_is_told(
-    durable: Durable, write: Write
+    durable: Durable, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, none = write(CODE.format("charge")), ("--region", "eu-west-1", "--profile", "nobody")
     output = durable("replay", file, "--function", "workflow", *none)
     assert output.code == 2
     assert "nobody" in output.err
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, "none")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    without = durable("replay", file, "--function", "workflow", "--region", "eu-west-1")
+    assert without.code == 2
+    assert "no AWS credentials" in without.err
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    nowhere = durable("replay", file, "--function", "workflow")
+    assert nowhere.code == 2
+    assert "workflow is read at an endpoint of Lambda's API, but: no AWS region" in nowhere.err
     closed = durable("replay", file, "--function", "workflow", "--endpoint", "http://127.0.0.1:1")
     assert closed.code == 2
     assert "http://127.0.0.1:1 does not answer" in closed.err
