@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.cli.command import CommandOutput, Durable, Write
 from tests.cli.remote_shop import CODE, RemoteShop
 
 from durable_execution_sdk.cli.remote.versions import OpenVersion
+from durable_execution_sdk.emulator.functions.catalog import Catalog
 from durable_execution_sdk.protocol.control_plane import ExecutionSummary, PauseRequest
+from durable_execution_sdk.protocol.functions import AliasPage, AliasRouting
 from durable_execution_sdk.server import routes
 
 
@@ -133,6 +136,45 @@ def test_an_endpoint_that_does_not_list_versions_tells_those_of_open_executions(
         "1": "needed by its executions",
     }
     assert len(output.document["notes"]) == 2
+    named = durable("versions", "workflow:2", *at, "--json")
+    assert (named.code, by_version(named)["2"]["verdict"]) == (0, "can go")
+
+
+def test_all_pages_of_versions_and_aliases_are_read(
+    durable: Durable, remote_shop: RemoteShop
+) -> None:
+    functions = remote_shop.rig.emulator.functions
+    function = functions.get("workflow")
+    assert function is not None
+    for n in range(4, 121):
+        functions.add_version(str(n), function)
+        functions.add_alias("workflow", f"alias-{n:03}", str(n))
+    found = by_version(durable("versions", "workflow", "--endpoint", remote_shop.url, "--json"))
+    assert [*found] == ["$LATEST", *(str(n) for n in range(120, 0, -1))]
+    assert [found[str(n)]["aliases"] for n in range(4, 121)] == [
+        [f"alias-{n:03}"] for n in range(4, 121)
+    ]
+
+
+def test_an_alias_that_shares_its_calls_needs_both_versions(
+    durable: Durable, remote_shop: RemoteShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Catalog.aliases
+
+    def aliases(self: Catalog, name: str, **options: Any) -> AliasPage:
+        page = whole(self, name, **options)
+        shared = AliasRouting(additional_version_weights={"2": 0.1})
+        return AliasPage(aliases=[replace(each, routing_config=shared) for each in page.aliases])
+
+    monkeypatch.setattr(Catalog, "aliases", aliases)
+    found = by_version(durable("versions", "workflow", "--endpoint", remote_shop.url, "--json"))
+    assert {key: each["aliases"] for key, each in found.items()} == {
+        "$LATEST": [],
+        "3": ["live"],
+        "2": ["live"],
+        "1": [],
+    }
+    assert durable("versions", "workflow:2", "--endpoint", remote_shop.url).code == 1
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class VersionPage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", om
 class AliasRouting(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
     """The second version of an alias, with the share of the calls that it gets."""
 
-    additional_version_weights: dict[str, float] = {}
+    additional_version_weights: dict[str, float] | None = None
 
 
 class AliasConfiguration(

@@ -22,6 +22,7 @@ from durable_execution_sdk.protocol.control_plane import (
     ListRequest,
 )
 from durable_execution_sdk.protocol.error_codes import NOT_FOUND
+from durable_execution_sdk.protocol.functions import AliasConfiguration
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.family import title
 from durable_execution_sdk.testing.cloud.progress import progress_of
@@ -29,6 +30,8 @@ from durable_execution_sdk.testing.cloud.progress import progress_of
 __all__ = ["LATEST", "OpenVersion", "Verdict", "Versions", "read_versions"]
 
 LATEST = "$LATEST"
+# Neither an answer nor a refusal for good: the endpoint does not answer, or has too many calls to answer.
+_NO_ANSWER = (None, 429)
 _OPEN = (ExecutionStatus.RUNNING, ExecutionStatus.PAUSING, ExecutionStatus.PAUSED)
 
 
@@ -153,13 +156,15 @@ async def _listed(
     try:
         configurations = await connection.functions.versions(function.name)
     except ServiceError as error:
-        if error.code == NOT_FOUND or error.status is None:
+        if error.code == NOT_FOUND or error.status in _NO_ANSWER:
             raise
         notes.append(
             f"only versions with open executions are shown, for the endpoint does not list versions"
             f" (lambda:ListVersionsByFunction): {error.message}"
         )
-        return []
+        # The one that is named may be there.
+        named = function.qualifier or ""
+        return [named] if named.isdecimal() else []
     if configurations and all(each.durable_config is None for each in configurations):
         raise ConfigError(f"{function.name} is no durable function, so it has no executions")
     return [each.version for each in configurations]
@@ -168,27 +173,23 @@ async def _listed(
 async def _aliases(
     connection: EndpointConnection, function: FunctionReference, notes: list[str]
 ) -> dict[str, set[str]]:
+    """Return the versions of each alias: two while it shares its calls between them."""
     try:
         aliases = await connection.functions.aliases(function.name)
     except ServiceError as error:
-        if error.status is None:
+        if error.status in _NO_ANSWER:
             raise
         notes.append(
             "a version that can go may have an alias, for the endpoint does not list aliases"
             f" (lambda:ListAliases): {error.message}"
         )
         return {}
-    return {
-        alias.name: {
-            alias.function_version,
-            *(
-                ()
-                if alias.routing_config is None
-                else alias.routing_config.additional_version_weights
-            ),
-        }
-        for alias in aliases
-    }
+    return {alias.name: {alias.function_version, *_second(alias)} for alias in aliases}
+
+
+def _second(alias: AliasConfiguration) -> Iterable[str]:
+    routing = alias.routing_config
+    return () if routing is None else routing.additional_version_weights or ()
 
 
 def _version(execution: ExecutionSummary) -> str:
