@@ -13,6 +13,7 @@ from tests.cli.remote_shop import CODE, RemoteShop
 
 from durable_execution_sdk.cli.remote.versions import OpenVersion
 from durable_execution_sdk.emulator.functions.catalog import Catalog
+from durable_execution_sdk.protocol import control_plane_codec
 from durable_execution_sdk.protocol.control_plane import ExecutionSummary, PauseRequest
 from durable_execution_sdk.protocol.functions import AliasPage, AliasRouting
 from durable_execution_sdk.server import routes
@@ -138,6 +139,22 @@ def test_an_endpoint_that_does_not_list_versions_tells_those_of_open_executions(
     assert len(output.document["notes"]) == 2
     named = durable("versions", "workflow:2", *at, "--json")
     assert (named.code, by_version(named)["2"]["verdict"]) == (0, "can go")
+
+
+def test_histories_that_cannot_be_read_are_told_beside_the_counts(
+    durable: Durable, at: tuple[str, str], write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encode = control_plane_codec.encode_history_page
+    monkeypatch.setattr(
+        control_plane_codec,
+        "encode_history_page",
+        lambda page: encode(page).replace(b'"RetryDetails"', b'"Left"'),
+    )
+    output = durable("versions", "workflow:1", write(CODE.format("charge")), *at, "--json")
+    assert output.code == 1
+    found = by_version(output)["1"]
+    assert (found["open_executions"], found["replayed"], found["waits"]) == (2, None, [])
+    assert ["RetryDetails" in each for each in found["faults"]] == [True, True]
 
 
 def test_all_pages_of_versions_and_aliases_are_read(

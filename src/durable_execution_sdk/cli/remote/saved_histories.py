@@ -42,7 +42,7 @@ async def save_histories(
 ) -> list[SavedHistory]:
     """Save the whole history of each execution, with its data, to a file of its own.
 
-    An execution that has been deleted meanwhile, or whose history has no end, is one without a file. Raises
+    An execution that has been deleted meanwhile, or whose history has no end or cannot be read, is one without a file. Raises
     ``ServiceError`` if the service refuses a call, and ``Refusal`` if a file cannot be written.
     """
     free = asyncio.Semaphore(_AT_ONCE)
@@ -56,9 +56,9 @@ async def save_histories(
             except ConfigError as error:
                 return SavedHistory(execution=execution, path=path, fault=str(error))
             except ServiceError as error:
-                if error.code != NOT_FOUND:
+                fault = _fault(arn, error)
+                if fault is None:
                     raise
-                fault = f"{arn} is not there any more: its retention is over, or it was deleted"
                 return SavedHistory(execution=execution, path=path, fault=fault)
             # Not in another thread: files are written one at a time, each as soon as it is there.
             _write(path, arn, events)
@@ -73,6 +73,15 @@ async def save_histories(
         # The first one has ended the others.
         raise failed.exceptions[0] from None
     return [task.result() for task in tasks]
+
+
+def _fault(arn: str, error: ServiceError) -> str | None:
+    """Return the reason for which this history alone cannot be had; ``None`` if others cannot either."""
+    if error.code == NOT_FOUND:
+        return f"{arn} is not there any more: its retention is over, or it was deleted"
+    if isinstance(error.__cause__, msgspec.ValidationError):
+        return f"{arn}: {error.message}"
+    return None
 
 
 def _file_name(execution: ExecutionSummary) -> str:
