@@ -17,8 +17,8 @@ from tests.browser.page_rig import Complaints, address
 from tests.dev.dev_server_rig import Client
 from tests.dev.viewer.viewer_rig import as_the_aws_cli_prints, page_of, saved, viewed
 
+from durable_execution_sdk.client.endpoint_connection import EndpointOptions
 from durable_execution_sdk.dev.viewer.endpoint import EndpointExecution, Pace
-from durable_execution_sdk.dev.viewer.endpoint_connection import EndpointOptions
 from durable_execution_sdk.dev.viewer.saved_history import SavedHistory
 from durable_execution_sdk.dev.viewer.source import Source
 from durable_execution_sdk.dev.viewer.store import StoreFile

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from tests.cli.command import CommandOutput, Durable, Write
+from tests.cli.remote_shop import RemoteShop
 
 from durable_execution_sdk.cli.main import main
+from durable_execution_sdk.server.http_server import serve
 
 
 @pytest.fixture(autouse=True)
@@ -53,3 +55,14 @@ def write(place: Path) -> Write:
         return name
 
     return write
+
+
+@pytest.fixture
+def remote_shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[RemoteShop]:
+    """Serve a function with versions; the environment names the server, and no region or credentials."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(name, raising=False)
+    shop = RemoteShop()
+    with serve(shop.rig.driver, workers=0) as server:
+        shop.url = server.url
+        yield shop

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -134,6 +135,16 @@ def test_a_version_is_published_and_outlives_an_edit_and_a_kill(
         assert (order["versions"], order["aliases"]) == (["1"], {"live": "1"})
         told(tmp_path, "start", "order", "--name", "new", "--input", "1")
         again.until("new: WaitStarted")
+        at = ("--endpoint", re.findall(r"http://127\.0\.0\.1:\d+", again.text)[0], "--json")
+        found = json.loads(told(tmp_path, "versions", "order", "app.py:order", *at))["versions"]
+        assert [
+            (each["version"], each["aliases"], each["open_executions"], each["replayed"])
+            for each in found
+        ] == [("$LATEST", [], 1, 1), ("1", ["live"], 1, 1)]
+        replayed = json.loads(
+            told(tmp_path, "replay", "app.py:order", "--function", "order:1", *at)
+        )
+        assert [(each["recorded_as"], each["ok"]) for each in replayed] == [("order", True)]
         for name, word in (("old", "first"), ("new", "second")):
             told(tmp_path, "time", name, "skip")
             again.until(f"answer with: durable callback succeed {name}/approval")

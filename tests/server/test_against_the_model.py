@@ -76,6 +76,7 @@ def test_lists(busy: tuple[ServerRig, str]) -> None:
         ("ListFunctions", "", {"MaxItems": "2"}),
         ("ListFunctions", "", {"FunctionVersion": "ALL"}),
         ("ListVersionsByFunction", "/workflow/versions", {}),
+        ("ListAliases", "/workflow/aliases", {"FunctionVersion": "$LATEST"}),
     ],
 )
 def test_functions(server_rig: ServerRig, name: str, path: str, query: dict[str, str]) -> None:

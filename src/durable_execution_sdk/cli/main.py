@@ -68,7 +68,11 @@ _SECTIONS = {
         **{name: f"{_COMMANDS}.steer:{name}" for name in ("time", "pause", "resume", "crash")},
         **{name: f"{_COMMANDS}.fork:{name}" for name in ("fork", "rerun")},
     },
-    "Prove": {"replay": f"{_COMMANDS}.replay:replay", "lint": f"{_COMMANDS}.lint:lint"},
+    "Prove": {
+        "replay": f"{_COMMANDS}.replay:replay",
+        "versions": f"{_COMMANDS}.versions:versions",
+        "lint": f"{_COMMANDS}.lint:lint",
+    },
     "Project": {"completion": f"{_COMMANDS}.completion:completion"},
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +22,7 @@ from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.control_plane import (
     CLOSED_STATUSES,
     ExecutionDescription,
+    HistoryPage,
     HistoryRequest,
     InvocationType,
     InvokeRequest,
@@ -31,7 +33,7 @@ from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS, MAX_PAYLOAD_BYTES
 from durable_execution_sdk.protocol.updates import text_bytes
 
-__all__ = ["Plan", "Rehearse", "fork", "history_of"]
+__all__ = ["Histories", "Plan", "Rehearse", "fork", "history_of"]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -119,7 +121,15 @@ async def fork(
         ) from problem
 
 
-async def history_of(control: ControlPlane, arn: str) -> list[HistoryEvent]:
+class Histories(Protocol):
+    """The part of a control plane that reads histories."""
+
+    async def history(self, request: HistoryRequest) -> HistoryPage:
+        """Read a page of an execution's events."""
+        ...
+
+
+async def history_of(control: Histories, arn: str) -> list[HistoryEvent]:
     """Return all events of an execution, with their data."""
     events: list[HistoryEvent] = []
     marker: str | None = None

@@ -1,4 +1,4 @@
-"""Functions in responses of Lambda's API: their configuration and lists of them.
+"""Functions in responses of Lambda's API: their configuration, and lists of them and of their aliases.
 
 Members that a function has only in AWS (role, code size, layers ...) are left out.
 """
@@ -43,4 +43,28 @@ class VersionPage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", om
     """Response of ``ListVersionsByFunction``; ``next_marker`` requests the next page."""
 
     versions: list[FunctionConfiguration]
+    next_marker: str | None = None
+
+
+class AliasRouting(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+    """The second version of an alias, with the share of the calls that it gets."""
+
+    additional_version_weights: dict[str, float] | None = None
+
+
+class AliasConfiguration(
+    msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True
+):
+    """An alias of a function (API shape ``AliasConfiguration``)."""
+
+    alias_arn: str
+    name: str
+    function_version: str
+    routing_config: AliasRouting | None = None
+
+
+class AliasPage(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
+    """Response of ``ListAliases``; ``next_marker`` requests the next page."""
+
+    aliases: list[AliasConfiguration]
     next_marker: str | None = None

@@ -61,6 +61,12 @@ MAX_FUNCTIONS_REQUESTED = 10_000
 """The largest ``MaxItems`` of a list of functions; a page has 50 all the same."""
 DEFAULT_PAGE_ITEMS = 100
 
+# Rates, in requests per second, account and Region.
+
+# Quota: ListDurableExecutionsByFunction, GetDurableExecutionHistory.
+MAX_LISTS_PER_SECOND = 15
+MAX_HISTORIES_PER_SECOND = 15
+
 # Lengths, in characters.
 
 # API: OperationId.

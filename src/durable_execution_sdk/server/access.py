@@ -9,12 +9,12 @@ forms without a preflight request, which this server refuses.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from collections.abc import Collection, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from durable_execution_sdk.aws.loopback import is_loopback
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.server.error_mapping import refusal
 from durable_execution_sdk.server.heads import check_head
@@ -108,16 +108,6 @@ def reason_against_page(
     if headers.get("sec-fetch-site", "none") not in _OWN_SITE:
         return "A page of another site may not call this server."
     return None
-
-
-def is_loopback(name: str) -> bool:
-    """Tell whether a host's name or address is reachable from this computer only."""
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(name.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def _name(host: str) -> str:

@@ -38,3 +38,14 @@ def list_versions(emulator: Emulator, incoming: Incoming) -> Response:
         max_items=incoming.number("MaxItems"),
     )
     return json_answer(msgspec.json.encode(page))
+
+
+def list_aliases(emulator: Emulator, incoming: Incoming) -> Response:
+    """Serve ``ListAliases``."""
+    page = Catalog(emulator.functions).aliases(
+        incoming.path["FunctionName"],
+        version=incoming.text("FunctionVersion"),
+        marker=incoming.text("Marker"),
+        max_items=incoming.number("MaxItems"),
+    )
+    return json_answer(msgspec.json.encode(page))

@@ -11,9 +11,10 @@ import uvicorn
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from durable_execution_sdk.aws.loopback import is_loopback
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.server.access import AccessControl, is_loopback
+from durable_execution_sdk.server.access import AccessControl
 from durable_execution_sdk.server.application import application
 from durable_execution_sdk.server.backend import Backend
 from durable_execution_sdk.server.heads import BoundedHeads

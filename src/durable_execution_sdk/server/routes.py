@@ -81,6 +81,12 @@ ROUTES = (
         _quick(functions.list_versions),
     ),
     Route(
+        "ListAliases",
+        "GET",
+        f"{_FUNCTIONS}/{{FunctionName}}/aliases",
+        _quick(functions.list_aliases),
+    ),
+    Route(
         "GetDurableExecution",
         "GET",
         _EXECUTION,

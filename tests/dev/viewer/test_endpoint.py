@@ -12,8 +12,8 @@ from tests.dev.dev_server_rig import Client, dev_server, execution
 from tests.dev.viewer.viewer_rig import document, viewed
 
 from durable_execution_sdk import DurableContext, durable_execution
+from durable_execution_sdk.client.endpoint_connection import EndpointOptions
 from durable_execution_sdk.dev.viewer.endpoint import EndpointExecution, Pace
-from durable_execution_sdk.dev.viewer.endpoint_connection import EndpointOptions
 from durable_execution_sdk.errors import ServiceError
 
 pytestmark = pytest.mark.dev

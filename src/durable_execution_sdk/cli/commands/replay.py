@@ -2,82 +2,196 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import click
+import msgspec
 
 from durable_execution_sdk.cli.options import json_option
 from durable_execution_sdk.cli.output.lines import say
-from durable_execution_sdk.cli.output.streams import Streams
-from durable_execution_sdk.cli.refusals import ExitCode
-from durable_execution_sdk.cli.user_code import UserCode, split_target
-from durable_execution_sdk.replay.check import replay_history
-from durable_execution_sdk.replay.report import ReplayReport
+from durable_execution_sdk.cli.refusals import ExitCode, Refusal
+from durable_execution_sdk.cli.remote.endpoint import (
+    FunctionReference,
+    connected,
+    endpoint_options,
+)
+from durable_execution_sdk.cli.remote.rehearsals import Rehearsal, Rehearsals
+from durable_execution_sdk.cli.remote.saved_histories import SavedHistory, save_histories
+from durable_execution_sdk.client.endpoint_connection import EndpointOptions
+from durable_execution_sdk.client.paced_reading import PacedReading
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.protocol.control_plane import ExecutionStatus, ListRequest
 
+_LAST = 50
 _EPILOG = """\b
 Exit codes:
-   0  the code replays every history
+   0  the code replays every history, or the function has none
    1  the code diverges from a recorded history
-   2  a file cannot be used: no workflow, no history, or a history without payloads
+   2  a history cannot be used: no workflow, no history, or a history without payloads
 """
+
+
+class _Search(msgspec.Struct, frozen=True, kw_only=True):
+    """The executions whose histories are fetched."""
+
+    function: FunctionReference
+    last: int
+    statuses: tuple[ExecutionStatus, ...]
+    options: EndpointOptions
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("target", metavar="FILE[:HANDLER]")
-@click.argument("histories", metavar="HISTORY...", nargs=-1, required=True)
+@click.argument("histories", metavar="HISTORY...", nargs=-1)
 @click.option("--arn", metavar="ARN", help="The execution's ARN, if the history lacks it.")
+@click.option(
+    "--function",
+    metavar="NAME[:QUALIFIER]",
+    help="Fetch the histories of a function's executions, of one version or alias or of all.",
+)
+@click.option(
+    "--last",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help=f"With --function: the newest N executions.  [default: {_LAST}]",
+)
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice([*ExecutionStatus], case_sensitive=False),
+    help="With --function: only executions with this status; may be repeated.",
+)
+@click.option(
+    "--save", metavar="DIR", help="With --function: keep the histories in this directory."
+)
+@endpoint_options
 @json_option
-def replay(target: str, histories: tuple[str, ...], arn: str | None, as_json: bool) -> int:
+def replay(
+    target: str,
+    histories: tuple[str, ...],
+    arn: str | None,
+    function: str | None,
+    last: int | None,
+    statuses: tuple[ExecutionStatus, ...],
+    save: str | None,
+    endpoint: str | None,
+    profile: str | None,
+    region: str | None,
+    as_json: bool,
+) -> int:
     """Replay recorded histories against the current code. No step runs again.
 
     HISTORY is a JSON file: the output of `durable history NAME --json`, or of
-    `aws lambda get-durable-execution-history` with all pages and payloads. No step runs and nothing is
-    recorded; workflow code outside of operations does run, with its side effects.
+    `aws lambda get-durable-execution-history` with all pages and payloads. With --function the histories
+    come from AWS, or from another endpoint of Lambda's API, and --save keeps them, to be replayed again
+    later. No step runs and nothing is recorded; workflow code outside of operations does run, with its
+    side effects.
 
     Shows the first divergence: the operation in the history, the one that the code asked for, and the
     line of code. The ARN is needed by workflows that use ctx.uuid4(), ctx.random() or
     ctx.execution_arn.
     """
-    streams = Streams(as_json=as_json)
-    user_code = UserCode()
-    file, wanted = split_target(target)
-    with streams.for_user_code():
-        handler = user_code.handlers(file)[user_code.choose(file, wanted)]
-        reports = {
-            history: replay_history(handler, history, execution_arn=arn) for history in histories
-        }
+    options = EndpointOptions(url=endpoint, profile=profile, region=region)
+    if function is None:
+        if not histories:
+            raise click.UsageError(
+                "Missing argument 'HISTORY...', or --function NAME, whose histories are fetched"
+            )
+        if last or statuses or save or options != EndpointOptions():
+            raise Refusal(
+                "--last, --status, --save, --endpoint, --profile and --region say which histories are fetched:"
+                " add --function NAME[:QUALIFIER]"
+            )
+        rehearsed = Rehearsals(target, as_json=as_json).of(histories, arn)
+        fault = next((each.fault for each in rehearsed if each.fault is not None), None)
+        if fault is not None:
+            raise ConfigError(fault)
+        return _tell(rehearsed, as_json=as_json)
+    if histories or arn is not None:
+        raise Refusal(
+            "histories are either fetched or files: leave out --function, or the files and --arn"
+        )
+    rehearsals = Rehearsals(target, as_json=as_json)
+    search = _Search(
+        function=FunctionReference(function),
+        last=last or _LAST,
+        statuses=statuses,
+        options=options,
+    )
+    with _folder(save) as folder:
+        saved = asyncio.run(_fetch(search, folder))
+        say(_fetched(search, saved, save), err=True)
+        rehearsed = _rehearsed(rehearsals, saved, names=save is None)
+    return _tell(rehearsed, as_json=as_json)
+
+
+@contextmanager
+def _folder(save: str | None) -> Generator[Path]:
+    """Make the directory of the histories; without ``save`` it is deleted afterwards."""
+    if save is None:
+        with tempfile.TemporaryDirectory(prefix="durable-histories-") as folder:
+            yield Path(folder)
+        return
+    path = Path(save)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refusal(f"--save {save}: cannot make the directory: {error.strerror}") from error
+    yield path
+
+
+async def _fetch(search: _Search, folder: Path) -> list[SavedHistory]:
+    function = search.function
+    request = ListRequest(
+        function_name=function.name, qualifier=function.qualifier, statuses=[*search.statuses]
+    )
+    async with connected(function, search.options) as connection:
+        reading = PacedReading(connection.control)
+        found = [each async for each in reading.executions(request, search.last)]
+        return await save_histories(reading, found, folder)
+
+
+def _fetched(search: _Search, saved: Sequence[SavedHistory], save: str | None) -> str:
+    which = f" that are {' or '.join(search.statuses)}" if search.statuses else ""
+    if not saved:
+        return f"{search.function.text} has no executions{which}: there is nothing to replay"
+    count = "1 execution" if len(saved) == 1 else f"{len(saved)} executions"
+    place = "" if save is None else f"; their histories are in {save}"
+    return f"{count} of {search.function.text}{which}{place}"
+
+
+def _rehearsed(
+    rehearsals: Rehearsals, saved: Sequence[SavedHistory], *, names: bool
+) -> list[Rehearsal]:
+    """Replay what was fetched; with ``names`` the reports name executions, otherwise the files that are kept."""
+    done = {each.history: each for each in rehearsals.of(_paths(saved))}
+    rehearsed: list[Rehearsal] = []
+    for each in saved:
+        path, arn = str(each.path), each.execution.durable_execution_arn
+        if each.fault is not None:
+            rehearsed.append(Rehearsal(history=arn, fault=each.fault))
+        else:
+            rehearsed.append(done[path].about(arn) if names else done[path])
+    return rehearsed
+
+
+def _paths(saved: Sequence[SavedHistory]) -> list[str]:
+    return [str(each.path) for each in saved if each.fault is None]
+
+
+def _tell(rehearsed: Sequence[Rehearsal], *, as_json: bool) -> int:
     if as_json:
-        documents = [_document(history, report) for history, report in reports.items()]
-        say(json.dumps(documents, indent=2, ensure_ascii=False))
+        say(json.dumps([each.document() for each in rehearsed], indent=2, ensure_ascii=False))
     else:
-        for history, report in reports.items():
-            say(f"{history}: {report}")
-    return ExitCode.SUCCEEDED if all(reports.values()) else ExitCode.FAILED
-
-
-def _document(history: str, report: ReplayReport) -> dict[str, object]:
-    divergence = report.divergence
-    document: dict[str, object] = {
-        "history": history,
-        "function": report.function,
-        "recorded_as": report.recorded_as,
-        "ok": report.ok,
-        "operations": report.operations,
-        "moments": report.moments,
-        "skipped": report.skipped,
-        "notes": report.notes,
-        "patches": report.patches,
-        "patches_gone": report.patches_gone,
-    }
-    if divergence is not None:
-        place = divergence.place
-        document["divergence"] = {
-            "kind": divergence.kind,
-            "invocation": divergence.invocation,
-            "operation_id": divergence.operation_id,
-            "expected": divergence.expected,
-            "actual": divergence.actual,
-            "file": place.file if place else None,
-            "line": place.line if place else None,
-        }
-    return document
+        for each in rehearsed:
+            told = f"cannot be replayed: {each.fault}" if each.report is None else each.report
+            say(f"{each.history}: {told}")
+    if any(each.diverges for each in rehearsed):
+        return ExitCode.FAILED
+    return ExitCode.REFUSED if any(each.fault for each in rehearsed) else ExitCode.SUCCEEDED

@@ -69,7 +69,7 @@ def ui(
     Nothing is started, answered or changed. Ctrl-C ends the page.
     """
     try:
-        from durable_execution_sdk.dev.viewer.endpoint_connection import (  # noqa: PLC0415 - loads the server
+        from durable_execution_sdk.client.endpoint_connection import (  # noqa: PLC0415 - loads the server
             EndpointOptions,
         )
         from durable_execution_sdk.dev.viewer.opening import open_source  # noqa: PLC0415

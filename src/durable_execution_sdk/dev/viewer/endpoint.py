@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from durable_execution_sdk.client.endpoint_connection import EndpointConnection, EndpointOptions
 from durable_execution_sdk.dev.feed.about import About, Origin
 from durable_execution_sdk.dev.feed.changes import CALLBACKS_OF, SERVER, Changes
 from durable_execution_sdk.dev.feed.process_view import ProcessView
-from durable_execution_sdk.dev.viewer.endpoint_connection import EndpointConnection, EndpointOptions
 from durable_execution_sdk.dev.viewer.history_logs import HistoryLogs
 from durable_execution_sdk.emulator.stores.store import NameTakenError
 from durable_execution_sdk.engine.events import ParentLink
@@ -21,7 +21,6 @@ from durable_execution_sdk.engine.from_history import HistoryLog
 from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.ports.follower import Follower
 from durable_execution_sdk.protocol.control_plane import CLOSED_STATUSES
-from durable_execution_sdk.protocol.error_codes import NOT_FOUND
 from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.protocol.ids import ExecutionArn
 
@@ -29,8 +28,6 @@ __all__ = ["EndpointExecution", "Pace"]
 
 MOST_FOLLOWED = 50
 """Executions that are read: the one that was asked for, and those that it invoked."""
-
-_FORBIDDEN = 403
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +72,7 @@ class EndpointExecution:
             raise ConfigError(str(error)) from error
         self.arn = arn
         self.local = ProcessView(served_elsewhere=True)
-        self._connection = EndpointConnection(parsed, options, environ)
+        self._connection = EndpointConnection(parsed.region, options, environ)
         self._pace = pace or Pace()
         self._logs = HistoryLogs()
         self._trouble: str | None = None
@@ -190,19 +187,10 @@ class EndpointExecution:
 
     def _explained(self, error: ServiceError) -> ServiceError:
         """Say what an error means for the reader of an execution."""
-        url = self._connection.url
-        if error.code == NOT_FOUND:
-            text = (
-                f"there is no execution {self.arn} at {url}: it never was there, or its retention is over;"
-                " --endpoint, --profile and --region say where to look"
-            )
-        elif error.status == _FORBIDDEN:
-            text = (
-                f"{url} does not let you read the execution: {error.message}; it takes permission for"
-                " lambda:GetDurableExecution and lambda:GetDurableExecutionHistory"
-            )
-        elif error.status is None and error.code is None:
-            text = f"{url} does not answer: {error.message}"
-        else:
-            text = f"{url}: {error.message}"
-        return ServiceError(text)
+        return self._connection.explained(
+            error,
+            absent=f"execution {self.arn}",
+            gone="it never was there, or its retention is over",
+            reads="the execution",
+            actions=("GetDurableExecution", "GetDurableExecutionHistory"),
+        )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from durable_execution_sdk.client.endpoint_connection import EndpointOptions
 from durable_execution_sdk.dev.viewer.endpoint import EndpointExecution
-from durable_execution_sdk.dev.viewer.endpoint_connection import EndpointOptions
 from durable_execution_sdk.dev.viewer.saved_history import SavedHistory
 from durable_execution_sdk.dev.viewer.source import Source
 from durable_execution_sdk.dev.viewer.store import StoreFile

@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from durable_execution_sdk.emulator.functions.registry import LATEST, Function, Functions
 from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.protocol.control_plane import DurableConfig
 from durable_execution_sdk.protocol.functions import (
+    AliasConfiguration,
+    AliasPage,
     FunctionConfiguration,
     FunctionDescription,
     FunctionPage,
@@ -19,6 +22,7 @@ from durable_execution_sdk.protocol.functions import (
 from durable_execution_sdk.protocol.limits import MAX_FUNCTIONS_PER_PAGE, MAX_FUNCTIONS_REQUESTED
 
 _ALL = "ALL"
+_Item = TypeVar("_Item")
 
 
 class Catalog:
@@ -59,7 +63,7 @@ class Catalog:
                     )
             else:
                 configurations += self._versions(name)
-        page, next_marker = _page(configurations, marker, max_items)
+        page, next_marker = _page(configurations, marker, max_items, _position)
         return FunctionPage(functions=page, next_marker=next_marker)
 
     def versions(self, name: str, *, marker: str | None, max_items: int) -> VersionPage:
@@ -68,8 +72,26 @@ class Catalog:
         Raises ``ServiceError`` if the function is not here.
         """
         name = self._functions.resolve(name).function.name
-        page, next_marker = _page(self._versions(name), marker, max_items)
+        page, next_marker = _page(self._versions(name), marker, max_items, _position)
         return VersionPage(versions=page, next_marker=next_marker)
+
+    def aliases(
+        self, name: str, *, version: str | None, marker: str | None, max_items: int
+    ) -> AliasPage:
+        """List the aliases of a function by name, or those that stand for a version.
+
+        Raises ``ServiceError`` if the function is not here.
+        """
+        name = self._functions.resolve(name).function.name
+        aliases = [
+            AliasConfiguration(
+                alias_arn=self._functions.arn(name, alias), name=alias, function_version=stands_for
+            )
+            for alias, stands_for in sorted(self._functions.aliases(name).items())
+            if version in (None, stands_for)
+        ]
+        page, next_marker = _page(aliases, marker, max_items, lambda alias: (alias.name, 0))
+        return AliasPage(aliases=page, next_marker=next_marker)
 
     def _versions(self, name: str) -> list[FunctionConfiguration]:
         configurations: list[FunctionConfiguration] = []
@@ -103,8 +125,11 @@ def _configuration(function: Function, arn: str, version: str) -> FunctionConfig
 
 
 def _page(
-    items: Sequence[FunctionConfiguration], marker: str | None, max_items: int
-) -> tuple[list[FunctionConfiguration], str | None]:
+    items: Sequence[_Item],
+    marker: str | None,
+    max_items: int,
+    position: Callable[[_Item], tuple[str, int]],
+) -> tuple[list[_Item], str | None]:
     """Return the items after the marker's, and the marker of the next page.
 
     A marker names the last item of its page, so nothing is left out when functions come and go.
@@ -113,8 +138,8 @@ def _page(
         raise invalid(f"Invalid MaxItems {max_items}: 1 to {MAX_FUNCTIONS_REQUESTED}.")
     size = min(max_items or MAX_FUNCTIONS_PER_PAGE, MAX_FUNCTIONS_PER_PAGE)
     after = _read_marker(marker) if marker else None
-    rest = [item for item in items if after is None or _position(item) > after]
-    next_marker = _marker(rest[size - 1]) if len(rest) > size else None
+    rest = [item for item in items if after is None or position(item) > after]
+    next_marker = _marker(*position(rest[size - 1])) if len(rest) > size else None
     return rest[:size], next_marker
 
 
@@ -122,8 +147,8 @@ def _position(item: FunctionConfiguration) -> tuple[str, int]:
     return item.function_name, -1 if item.version == LATEST else int(item.version)
 
 
-def _marker(item: FunctionConfiguration) -> str:
-    return base64.b64encode(f"{item.function_name}:{_position(item)[1]}".encode()).decode()
+def _marker(name: str, number: int) -> str:
+    return base64.b64encode(f"{name}:{number}".encode()).decode()
 
 
 def _read_marker(marker: str) -> tuple[str, int]:

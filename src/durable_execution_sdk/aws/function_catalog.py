@@ -1,0 +1,55 @@
+"""The versions and the aliases of a function, from Lambda's API."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import msgspec
+
+from durable_execution_sdk.aws import Call, LambdaClient
+from durable_execution_sdk.aws.error_mapping import read_answer
+from durable_execution_sdk.aws.signer import segment
+from durable_execution_sdk.protocol.functions import (
+    AliasConfiguration,
+    AliasPage,
+    FunctionConfiguration,
+    VersionPage,
+)
+
+__all__ = ["LambdaFunctions"]
+
+_Page = TypeVar("_Page", VersionPage, AliasPage)
+
+
+class LambdaFunctions:
+    """Reads all pages. Its methods raise ``ServiceError`` when the service refuses a call or cannot be reached."""
+
+    def __init__(self, client: LambdaClient) -> None:
+        self._client = client
+
+    async def versions(self, name: str) -> list[FunctionConfiguration]:
+        """Return ``$LATEST`` and the published versions of a function."""
+        pages = await self._pages("ListVersionsByFunction", name, "versions", VersionPage)
+        return [version for page in pages for version in page.versions]
+
+    async def aliases(self, name: str) -> list[AliasConfiguration]:
+        """Return the aliases of a function."""
+        pages = await self._pages("ListAliases", name, "aliases", AliasPage)
+        return [alias for page in pages for alias in page.aliases]
+
+    async def _pages(self, operation: str, name: str, part: str, type_: type[_Page]) -> list[_Page]:
+        pages: list[_Page] = []
+        marker: str | None = None
+        while True:
+            call = Call(
+                operation=operation,
+                method="GET",
+                path=f"/2015-03-31/functions/{segment(name)}/{part}",
+                query=() if marker is None else (("Marker", marker),),
+            )
+            decoder = msgspec.json.Decoder(type_)
+            page = read_answer(operation, decoder.decode, await self._client.call(call))
+            pages.append(page)
+            if not page.next_marker:
+                return pages
+            marker = page.next_marker

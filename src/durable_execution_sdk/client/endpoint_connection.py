@@ -1,0 +1,117 @@
+"""The connection with an endpoint of Lambda's API: its address, and the credentials for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from durable_execution_sdk.aws import LambdaClient
+from durable_execution_sdk.aws.botocore_credentials import BotocoreCredentials, botocore_session
+from durable_execution_sdk.aws.control_plane import LambdaControlPlane
+from durable_execution_sdk.aws.credentials import FixedCredentials
+from durable_execution_sdk.aws.endpoint import Endpoint, find_endpoint
+from durable_execution_sdk.aws.function_catalog import LambdaFunctions
+from durable_execution_sdk.aws.loopback import is_loopback
+from durable_execution_sdk.aws.signer import Credentials
+from durable_execution_sdk.aws.transport import NoAnswerError
+from durable_execution_sdk.errors import ConfigError, ServiceError
+from durable_execution_sdk.ports.backoff import Backoff
+from durable_execution_sdk.protocol.error_codes import NOT_FOUND
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.aws.credentials import CredentialSource
+
+__all__ = ["EndpointConnection", "EndpointOptions"]
+
+_FORBIDDEN = 403
+_ANY_REGION = "us-east-1"
+_LOCAL = Credentials(access_key="local", secret_key="local")  # noqa: S106 - servers of this computer take any
+
+
+class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of the connection; what is left out comes from the environment."""
+
+    url: str | None = None
+    profile: str | None = None
+    region: str | None = None
+
+
+class EndpointConnection:
+    """A client of the endpoint, for the region of an ARN if there is one and the options name none.
+
+    Raises ``ConfigError`` if the settings contradict one another, or there are no credentials.
+    """
+
+    def __init__(
+        self,
+        region: str | None,
+        options: EndpointOptions,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        region = options.region or region or _local_region(options, environ)
+        endpoint = find_endpoint(environ, url=options.url, region=region)
+        self._client = LambdaClient(
+            endpoint=endpoint,
+            credentials=_credentials(endpoint, options.profile, environ),
+            # A person waits for the first answer; later ones are asked for again anyway.
+            backoff=Backoff(attempts=3),
+            environ=environ,
+        )
+        self.url = endpoint.url
+        self.control = LambdaControlPlane(self._client)
+        self.functions = LambdaFunctions(self._client)
+
+    def explained(
+        self, error: ServiceError, *, absent: str, gone: str, reads: str, actions: Sequence[str]
+    ) -> ServiceError:
+        """Say what an error means for the reader of ``reads``: ``absent`` is not there for the reason ``gone``, or ``actions`` are not allowed."""
+        if error.code == NOT_FOUND:
+            text = (
+                f"there is no {absent} at {self.url}: {gone};"
+                " --endpoint, --profile and --region say where to look"
+            )
+        elif error.status == _FORBIDDEN:
+            *first, last = (f"lambda:{action}" for action in actions)
+            needed = f"{', '.join(first)} and {last}" if first else last
+            text = (
+                f"{self.url} does not let you read {reads}: {error.message}; it takes permission for"
+                f" {needed}"
+            )
+        elif isinstance(error.__cause__, NoAnswerError):
+            text = f"{self.url} does not answer: {error.message}"
+        else:
+            text = f"{self.url}: {error.message}"
+        return ServiceError(text)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running loop; a later call opens new ones."""
+        await self._client.aclose()
+
+
+def _local_region(options: EndpointOptions, environ: Mapping[str, str]) -> str | None:
+    """Return a region for a server on this computer, which looks at none, if the environment has none."""
+    names = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE")
+    if options.url is None or options.profile or any(environ.get(name) for name in names):
+        return None
+    is_local = is_loopback(Endpoint.at(options.url, region=_ANY_REGION).host)
+    return _ANY_REGION if is_local else None
+
+
+def _credentials(
+    endpoint: Endpoint, profile: str | None, environ: Mapping[str, str]
+) -> CredentialSource | None:
+    """Return the source of credentials; ``None`` for that of the environment."""
+    if profile is not None:
+        session = botocore_session(profile)
+        if session is None:
+            raise ConfigError(
+                f"the profile {profile!r} is read by botocore, which is not installed:"
+                ' pip install "durable-execution-sdk[aws]"'
+            )
+        return BotocoreCredentials(session)
+    if is_loopback(endpoint.host) and not environ.get("AWS_ACCESS_KEY_ID"):
+        return FixedCredentials(_LOCAL)
+    return None

@@ -1,0 +1,101 @@
+"""Read the executions of a function and their histories, no faster than the service allows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.ports.backoff import Backoff, Timing
+from durable_execution_sdk.ports.control_plane import ControlPlane
+from durable_execution_sdk.protocol.control_plane import (
+    ExecutionSummary,
+    HistoryPage,
+    HistoryRequest,
+    ListRequest,
+)
+from durable_execution_sdk.protocol.limits import (
+    MAX_HISTORIES_PER_SECOND,
+    MAX_LISTS_PER_SECOND,
+    MAX_PAGE_ITEMS,
+)
+
+__all__ = ["PacedReading"]
+
+_THROTTLED = 429
+# The rates are those of a whole account, so others may use them up for a while.
+_PATIENT = Backoff(attempts=12, first=1.0, longest=30.0, give_up_after=300.0)
+_Answer = TypeVar("_Answer")
+
+
+class PacedReading:
+    """Lists and histories of a control plane, each at its rate, with longer pauses while the service refuses more."""
+
+    def __init__(
+        self, control: ControlPlane, timing: Timing | None = None, backoff: Backoff = _PATIENT
+    ) -> None:
+        timing = timing or Timing()
+        self._control = control
+        self._lists = _Pace(MAX_LISTS_PER_SECOND, timing, backoff)
+        self._histories = _Pace(MAX_HISTORIES_PER_SECOND, timing, backoff)
+
+    async def executions(
+        self, request: ListRequest, most: int | None = None
+    ) -> AsyncIterator[ExecutionSummary]:
+        """Yield the executions that a request finds, page by page, at most ``most`` of them."""
+        left = most
+        while True:
+            size = MAX_PAGE_ITEMS if left is None else min(left, MAX_PAGE_ITEMS)
+            asked = replace(request, max_items=size)
+            page = await self._lists.call(partial(self._control.list_executions, asked))
+            found = page.durable_executions[:left]
+            for summary in found:
+                yield summary
+            left = None if left is None else left - len(found)
+            if not page.next_marker or left == 0:
+                return
+            request = replace(request, marker=page.next_marker)
+
+    async def history(self, request: HistoryRequest) -> HistoryPage:
+        """Read a page of an execution's events."""
+        return await self._histories.call(partial(self._control.history, request))
+
+
+class _Pace:
+    """Calls of one kind, at even distances. A refused one pushes back those that follow too."""
+
+    def __init__(self, per_second: int, timing: Timing, backoff: Backoff) -> None:
+        self._distance = 1 / per_second
+        self._timing = timing
+        self._backoff = backoff
+        self._next = timing.elapsed()
+
+    async def call(self, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        started, attempt = self._timing.elapsed(), 0
+        while True:
+            attempt += 1
+            await self._turn()
+            try:
+                return await ask()
+            except ServiceError as error:
+                delay = None
+                if error.status == _THROTTLED:
+                    delay = self._backoff.delay(
+                        attempt=attempt,
+                        elapsed=self._timing.elapsed() - started,
+                        jitter=self._timing.jitter(),
+                        retry_after=error.retry_after,
+                    )
+                if delay is None:
+                    raise
+                self._next = max(self._next, self._timing.elapsed() + delay)
+
+    async def _turn(self) -> None:
+        now = self._timing.elapsed()
+        turn = max(now, self._next)
+        self._next = turn + self._distance
+        if turn > now:
+            await self._timing.sleep(turn - now)
