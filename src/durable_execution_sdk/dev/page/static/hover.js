@@ -5,6 +5,7 @@ import { requestDraw } from "./draw.js";
 import { count, duration, exactTime, size, utc, visible } from "./format.js";
 import { peek } from "./payloads.js";
 import { h } from "./render.js";
+import { state } from "./state.js";
 import { awaited, kindName, sign, statusName, title, tone } from "./words.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
@@ -69,7 +70,8 @@ export function closeHover() {
 /** @param {ExecutionModel} model @returns {Child} */
 export function hoverCard(model) {
     const operation = isShown && pointed ? model.operations.get(pointed.id) : undefined;
-    if (!pointed || !operation) {
+    // The panel shows the same, and the card would lie over it.
+    if (!pointed || !operation || state.address.query.get("operation") === operation.id) {
         return null;
     }
     return h(
