@@ -2,7 +2,7 @@
 
 import { duration } from "./format.js";
 import { svg } from "./render.js";
-import { awaited, title, tone } from "./words.js";
+import { title, tone, waits } from "./words.js";
 
 /** @import { Axis } from "./axis.js" */
 /** @import { Invocation, Operation } from "./types.js" */
@@ -141,7 +141,7 @@ function label({ operation, isGroup, inside }, top, { left, right }, plot) {
     const took = length > 0 || isGroup ? `  ${about}${duration(length)}` : "";
     const attempts = operation.attempts.length > 1 ? `, ${operation.attempts.length} attempts` : "";
     const name = `${title(operation)}${isGroup ? ` (${inside.toLocaleString("en")})` : ""}`;
-    const texts = [`${name}${took}${attempts}${waits(operation, plot)}`, `${name}${took}`, name];
+    const texts = [`${name}${took}${attempts}${waiting(operation, plot)}`, `${name}${took}`, name];
     if (right < left) {
         return null;
     }
@@ -178,10 +178,10 @@ function placeOf(text, left, right, width) {
 }
 
 /** Writes what an open operation waits for. @param {Operation} operation @param {Plot} plot */
-function waits(operation, { now, statusOf }) {
+function waiting(operation, { now, statusOf }) {
     const { waits_for, until, attempt } = operation;
     const isOpen = waits_for !== null && tone(statusOf(operation)) === "open";
-    return isOpen ? `, waits for ${awaited({ waits_for, until, attempt }, now)}` : "";
+    return isOpen ? `, ${waits({ waits_for, until, attempt }, now)}` : "";
 }
 
 /** Draws the invocations in a strip. @param {Iterable<Invocation>} invocations @param {{axis: Axis, now: number, width: number}} plot @param {number} top */

@@ -111,7 +111,7 @@ function body(selected) {
             "div",
             { class: "head executions-grid" },
             ["Name", "Function", "Status", "Waits for", "Started", "Took", "Operations", "Attempts"].map((each) =>
-                h("span", null, each),
+                h("span", { class: ["Took", "Operations", "Attempts"].includes(each) ? "number" : "" }, each),
             ),
         ),
         rows({
@@ -134,6 +134,7 @@ function line(row, isSelected, place) {
         drawAfter(1_000);
     }
     const words = statusWords(row);
+    const [operation, rest] = waitsFor(row);
     return h(
         "a",
         {
@@ -149,11 +150,16 @@ function line(row, isSelected, place) {
             { class: `status ${row.held ? "bad" : tone(row.status)} ${row.activity}` },
             `${row.held ? "!" : sign(row.status)} ${words}`,
         ),
-        h("span", { class: "waits" }, waitsFor(row)),
+        h(
+            "span",
+            { class: "waits", title: operation + rest },
+            operation && h("span", null, operation),
+            h("span", null, rest),
+        ),
         h("span", { class: "number", title: utc(row.start_timestamp) }, time(row.start_timestamp, serverNow())),
-        h("span", { class: "number" }, duration(end - Date.parse(row.start_timestamp))),
-        h("span", { class: "number" }, row.operations.toLocaleString("en")),
-        h("span", { class: "number" }, row.attempts.toLocaleString("en")),
+        h("span", { class: "number right" }, duration(end - Date.parse(row.start_timestamp))),
+        h("span", { class: "number right" }, row.operations.toLocaleString("en")),
+        h("span", { class: "number right" }, row.attempts.toLocaleString("en")),
     );
 }
 
