@@ -197,9 +197,10 @@ def test_a_long_name_does_not_hide_the_wait(page: Page, client: SessionClient) -
     client.start("race", "r")
     client.until_activity("r", "asking")
     page.goto("/executions")
-    rest = page.locator(".waits span").last
-    expect(rest).to_have_text(": an answer, without a limit +1")
-    assert rest.evaluate("(each) => each.scrollWidth <= each.clientWidth")
+    waits = page.locator(".row .waits")
+    expect(waits).to_have_text(re.compile(r"^a review .*…: an answer, without a limit \+1$"))
+    expect(waits).to_have_attribute("title", f"{LONG}: an answer, without a limit +1")
+    assert waits.evaluate("(each) => each.scrollWidth <= each.clientWidth")
     right = page.locator(".executions-grid.row > .number").last
     assert right.evaluate("(each) => getComputedStyle(each).textAlign") == "right"
 
