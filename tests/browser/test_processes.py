@@ -117,7 +117,7 @@ def test_a_crash_is_survived(page: Page, client: SessionClient) -> None:
     expect(page.locator(".logs-grid.row")).to_have_count(1)
     page.get_by_role("button", name="Crash…").click()
     page.get_by_role("button", name="Crash", exact=True).click()
-    expect(page.get_by_text("The worker was killed.")).to_be_visible()
+    expect(page.get_by_text("The process was killed.")).to_be_visible()
     expect(page.locator(".logs-grid.row")).to_have_count(2)
     page.get_by_role("link", name="Invocations").click()
     expect(page.locator(".invocations-grid.row").first).to_contain_text("Runtime.ExitError")

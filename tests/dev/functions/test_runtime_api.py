@@ -231,3 +231,21 @@ def test_unknown_requests_are_refused_in_words(method: str, path: str) -> None:
         assert f"{method} {path}" in response.json()["errorMessage"]
 
     run(test)
+
+
+def test_a_client_is_ready_from_its_first_request_and_not_from_its_first_call() -> None:
+    async def test(api: Api, client: httpx.AsyncClient) -> None:
+        assert api.exchange.ready_at is None
+        asking = asyncio.create_task(client.get(f"{PREFIX}/invocation/next"))
+        while not api.exchange.is_ready:
+            await asyncio.sleep(0)
+        ready_at = api.exchange.ready_at
+        assert ready_at is not None
+        api.exchange.offer(call())
+        await asking
+        await client.post(f"{PREFIX}/invocation/r1/response", content=b"1")
+        api.exchange.offer(call("r2"))
+        await client.get(f"{PREFIX}/invocation/next")
+        assert api.exchange.ready_at == ready_at
+
+    run(test)

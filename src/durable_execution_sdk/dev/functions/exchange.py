@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -38,7 +39,7 @@ class Exchange:
     """Hand calls to a worker, and its answers back.
 
     ``taken`` is resolved with ``True`` when the worker asks for the call that was offered, and with
-    ``False`` when the worker has ended before.
+    ``False`` when the worker has ended before. ``ready_at`` is the monotonic time of its first request.
     """
 
     def __init__(self, on_answer: Callable[[], None]) -> None:
@@ -50,6 +51,7 @@ class Exchange:
         self.is_closed = False
         self.init_error: ErrorObject | None = None
         self.is_ready = False
+        self.ready_at: float | None = None
 
     @property
     def current(self) -> Handover | None:
@@ -74,6 +76,8 @@ class Exchange:
         stays for its next request.
         """
         self.is_ready = True
+        if self.ready_at is None:
+            self.ready_at = time.monotonic()
         if self._current is not None:
             # The client has given up a call without an answer, and asks for the next.
             self.answer(self._current.call.request_id, Answer(error=_NO_RESPONSE))

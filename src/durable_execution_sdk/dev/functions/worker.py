@@ -150,9 +150,11 @@ class Worker:
 
     def _take_init_time(self) -> int | None:
         """Return the time that the process took to be ready, for its first invocation only."""
-        if self._init_milliseconds is not None:
+        ready_at = self._exchange.ready_at
+        if self._init_milliseconds is not None or ready_at is None:
             return None
-        self._init_milliseconds = round((time.monotonic() - self._started_at) * 1000)
+        # A process may have been ready for long before its first call.
+        self._init_milliseconds = max(1, round((ready_at - self._started_at) * 1000))
         return self._init_milliseconds
 
     def _init_failure(self, call: Handover) -> ErrorObject:

@@ -11,6 +11,7 @@ import { title } from "./words.js";
 
 /** @import { ExecutionDocument, Operation, Timer } from "./types.js" */
 
+const MOST_CHOICES = 500;
 const UNITS = /** @type {Record<string, number>} */ ({ ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 });
 
 /** @param {ExecutionDocument} document */
@@ -92,8 +93,10 @@ export function stop(arn) {
         ],
         verb: "Stop",
         isDanger: true,
-        run: ({ type, message }) =>
-            control(arn, "stop", { ...(type && { ErrorType: type }), ...(message && { ErrorMessage: message }) }),
+        run: async ({ type, message }) => {
+            await control(arn, "stop", { ...(type && { ErrorType: type }), ...(message && { ErrorMessage: message }) });
+            state.notice = { text: "Stopped.", isBad: false };
+        },
     });
 }
 
@@ -104,7 +107,10 @@ function advance(arn) {
         text: "Each timer on the way fires at its time, and the code that waits for it runs first. Time never goes back.",
         fields: [{ name: "by", label: "By", kind: "text", value: "1h", hint: "90s, 15m, 3h, or 1d12h" }],
         verb: "Advance",
-        run: ({ by }) => act(arn, "time", { advance_milliseconds: milliseconds(by ?? "") }),
+        run: async ({ by }) => {
+            await act(arn, "time", { advance_milliseconds: milliseconds(by ?? "") });
+            state.notice = { text: `Time goes on by ${by}.`, isBad: false };
+        },
     });
 }
 
@@ -137,27 +143,34 @@ function crash(arn) {
                 label: "Fault",
                 kind: "choice",
                 options: [
-                    ["", "Kill the worker now"],
-                    ["crash_before", "Kill the worker before a checkpoint"],
-                    ["crash_after", "Kill the worker after a checkpoint"],
+                    ["", "Kill the process now"],
+                    ["crash_before", "Kill the process before a checkpoint"],
+                    ["crash_after", "Kill the process after a checkpoint"],
                     ["lose_response", "Lose the response of a checkpoint"],
                     ["throttle", "Refuse a checkpoint, as with too many requests"],
                 ],
             },
-            { name: "checkpoint", label: "Checkpoint, 1 for the next one", kind: "number", value: "1" },
+            {
+                name: "checkpoint",
+                label: "Checkpoint, 1 for the next one",
+                kind: "number",
+                value: "1",
+                isFor: ({ kind }) => kind !== "",
+            },
             {
                 name: "operation",
                 label: "That records this operation",
                 kind: "text",
                 isOptional: true,
                 hint: "Its name or id; empty for any",
+                isFor: ({ kind }) => kind !== "",
             },
         ],
         verb: "Crash",
         isDanger: true,
         run: async ({ kind, checkpoint, operation }) => {
             await act(arn, "crash", kind ? { kind, checkpoint: Number(checkpoint), operation: operation || null } : {});
-            state.notice = { text: kind ? "The fault is planned." : "The worker was killed.", isBad: false };
+            state.notice = { text: kind ? "The fault is planned." : "The process was killed.", isBad: false };
         },
     });
 }
@@ -169,8 +182,14 @@ function crash(arn) {
 export async function fork(document, before) {
     const arn = document.execution.durable_execution_arn;
     const input = await payload(arn, "input").catch(() => ({ payload: null }));
+    const operations = new Map(document.operations.map((each) => [each.id, each]));
+    // What ended after the cut is not in the fork.
     const done = document.operations.filter(
-        (each) => each.end_timestamp && each.result_bytes !== null && each.id !== before?.id,
+        (each) =>
+            each.end_timestamp &&
+            each.result_bytes !== null &&
+            each.id !== before?.id &&
+            (!before || each.end_timestamp <= (before.recorded_start_timestamp ?? before.start_timestamp)),
     );
     openDialog({
         title: before ? `Fork before ${title(before)}` : "Fork",
@@ -184,11 +203,17 @@ export async function fork(document, before) {
                 options: [
                     ["", "no operation"],
                     .../** @type {[string, string][]} */ (
-                        done.slice(0, 500).map((each) => [each.id, `${title(each)} (${each.id.slice(0, 8)})`])
+                        done.slice(0, MOST_CHOICES).map((each) => [each.id, path(each, operations)])
                     ),
                 ],
             },
-            { name: "result", label: "That result", kind: "json", isOptional: true },
+            {
+                name: "result",
+                label: "That result",
+                kind: "json",
+                isOptional: true,
+                isFor: ({ operation }) => operation !== "",
+            },
             {
                 name: "name",
                 label: "Name of the new execution",
@@ -212,6 +237,16 @@ export async function fork(document, before) {
             go(executionAddress(made.durable_execution_arn));
         },
     });
+}
+
+/** Names an operation with the groups around it. @param {Operation} operation @param {Map<string, Operation>} operations */
+function path(operation, operations) {
+    const names = [];
+    for (let each = /** @type {Operation | undefined} */ (operation); each; ) {
+        names.unshift(title(each));
+        each = each.parent_id ? operations.get(each.parent_id) : undefined;
+    }
+    return `${names.join(" / ")} (${operation.id.slice(0, 8)})`;
 }
 
 /** @param {string} arn */

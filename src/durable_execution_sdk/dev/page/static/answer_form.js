@@ -127,7 +127,7 @@ function asForm(draft) {
 function asJson(draft, limit) {
     const { mistake } = draft;
     const field = `answer-${draft.id}`;
-    const refused = draft.refused.map(({ path, message }) => `${["$", ...path].join(" / ")}: ${message}`);
+    const refused = draft.refused.map(({ path, message }) => `${path.join(" / ") || "The answer"}: ${message}`);
     return h(
         "div",
         { class: "field", key: "json" },

@@ -35,14 +35,22 @@ export function attemptsView({ arn, operation, version }) {
         h(
             "ol",
             { class: "attempts", start: hidden + 1 },
-            list.map((each) => attemptItem(each)),
+            list.map((each) => attemptItem(each, realStart(operation, each))),
         ),
     );
 }
 
-/** @param {Attempt} attempt @returns {Child} */
-function attemptItem(attempt) {
-    const { start_timestamp: began, end_timestamp: ended, next_attempt_timestamp: next, error } = attempt;
+/** Returns the start that the bars show: it may be known better than the history has it. @param {Operation} operation @param {Attempt} attempt */
+function realStart(operation, attempt) {
+    const offset = operation.attempts[attempt.number - 1]?.[0] ?? null;
+    return offset === null
+        ? attempt.start_timestamp
+        : new Date(Date.parse(operation.start_timestamp) + offset).toISOString();
+}
+
+/** @param {Attempt} attempt @param {string | null} began @returns {Child} */
+function attemptItem(attempt, began) {
+    const { end_timestamp: ended, next_attempt_timestamp: next, error } = attempt;
     const length = began && ended ? Date.parse(ended) - Date.parse(began) : 0;
     const took = length > 0 ? duration(length) : ended ? "" : "not ended";
     const delay = next && ended ? `again after ${duration(Date.parse(next) - Date.parse(ended))}` : "";

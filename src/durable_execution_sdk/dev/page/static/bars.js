@@ -2,7 +2,7 @@
 
 import { duration } from "./format.js";
 import { svg } from "./render.js";
-import { awaited, title, tone } from "./words.js";
+import { title, tone, waits } from "./words.js";
 
 /** @import { Axis } from "./axis.js" */
 /** @import { Invocation, Operation } from "./types.js" */
@@ -39,7 +39,8 @@ export function bars(rows, first, last, plot) {
 }
 
 /** @param {TreeRow} row @param {number} top @param {Plot} plot @param {Map<Kind, string[]>} paths */
-function drawOperation({ operation, isGroup }, top, plot, paths) {
+function drawOperation(row, top, plot, paths) {
+    const { operation, isGroup } = row;
     let left = plot.width;
     let right = 0;
     /** @param {Kind} kind @param {number} from @param {number} to @param {number} thickness */
@@ -72,7 +73,7 @@ function drawOperation({ operation, isGroup }, top, plot, paths) {
         drawAttempts(operation, from, to, plot, add);
     } else {
         const [start, end] = [from, to].map((at) => clamp(plot.axis.place(at), 0) * plot.width);
-        const isOver = placeOf(title(operation), start ?? 0, end ?? 0, plot.width).isOver;
+        const { isOver } = placeOfLabel(row, start ?? 0, end ?? 0, plot);
         add(waitKind(plot.statusOf(operation)), from, to, isOver ? 5 : 10);
     }
     return { left, right };
@@ -132,25 +133,12 @@ function clamp(place, least) {
 }
 
 /** @param {TreeRow} row @param {number} top @param {{left: number, right: number}} ends @param {Plot} plot */
-function label({ operation, isGroup, inside }, top, { left, right }, plot) {
-    const length =
-        (operation.end_timestamp ? Date.parse(operation.end_timestamp) : plot.now) -
-        Date.parse(operation.start_timestamp);
-    // The start of a step that was recorded with its end is not known.
-    const about = operation.recorded_start_timestamp ? "≈ " : "";
-    const took = length > 0 || isGroup ? `  ${about}${duration(length)}` : "";
-    const attempts = operation.attempts.length > 1 ? `, ${operation.attempts.length} attempts` : "";
-    const name = `${title(operation)}${isGroup ? ` (${inside.toLocaleString("en")})` : ""}`;
-    const texts = [`${name}${took}${attempts}${waits(operation, plot)}`, `${name}${took}`, name];
+function label(row, top, { left, right }, plot) {
     if (right < left) {
         return null;
     }
-    // The longest text that has room; beside the bar of a wait, which is too thick to be written over.
-    const places = texts.map((text) => placeOf(text, left, right, plot.width)).filter((each) => each.hasRoom);
-    const place =
-        (hasThickBar({ operation, isGroup }) && places.find((each) => !each.isOver)) ||
-        (places[0] ?? placeOf(name, left, right, plot.width));
-    const { x, anchor, isOver, text } = place;
+    const { operation } = row;
+    const { x, anchor, isOver, text } = placeOfLabel(row, left, right, plot);
     return svg(
         "text",
         {
@@ -162,6 +150,28 @@ function label({ operation, isGroup, inside }, top, { left, right }, plot) {
         },
         text,
     );
+}
+
+/**
+ * Places the longest text that has room; beside the bar of a wait, which is too thick to be written over. A wait that goes
+ * on says what it is for all the same: its bar is then a thin one.
+ * @param {TreeRow} row @param {number} left @param {number} right @param {Plot} plot
+ */
+function placeOfLabel({ operation, isGroup, inside }, left, right, plot) {
+    const length =
+        (operation.end_timestamp ? Date.parse(operation.end_timestamp) : plot.now) -
+        Date.parse(operation.start_timestamp);
+    // The start of a step that was recorded with its end is not known.
+    const about = operation.recorded_start_timestamp ? "≈ " : "";
+    const took = length > 0 || isGroup ? `  ${about}${duration(length)}` : "";
+    const attempts = operation.attempts.length > 1 ? `, ${operation.attempts.length} attempts` : "";
+    const name = `${title(operation)}${isGroup ? ` (${inside.toLocaleString("en")})` : ""}`;
+    const wait = waiting(operation, plot);
+    const texts = [`${name}${took}${attempts}${wait}`, `${name}${took}`, name];
+    const places = texts.map((text) => placeOf(text, left, right, plot.width)).filter((each) => each.hasRoom);
+    const longest = places[0] ?? placeOf(name, left, right, plot.width);
+    const isThick = hasThickBar({ operation, isGroup }) && !wait;
+    return (isThick && places.find((each) => !each.isOver)) || longest;
 }
 
 /** Places a text after its bar, before it, or over it. @param {string} text @param {number} left @param {number} right @param {number} width */
@@ -178,10 +188,10 @@ function placeOf(text, left, right, width) {
 }
 
 /** Writes what an open operation waits for. @param {Operation} operation @param {Plot} plot */
-function waits(operation, { now, statusOf }) {
+function waiting(operation, { now, statusOf }) {
     const { waits_for, until, attempt } = operation;
     const isOpen = waits_for !== null && tone(statusOf(operation)) === "open";
-    return isOpen ? `, waits for ${awaited({ waits_for, until, attempt }, now)}` : "";
+    return isOpen ? `, ${waits({ waits_for, until, attempt }, now)}` : "";
 }
 
 /** Draws the invocations in a strip. @param {Iterable<Invocation>} invocations @param {{axis: Axis, now: number, width: number}} plot @param {number} top */

@@ -9,7 +9,7 @@ import { h } from "./render.js";
 const MOST_CHARACTERS = 80;
 
 /**
- * @typedef {{name: string, label: string, kind: "json" | "text" | "choice" | "number", value?: string, options?: [string, string][], hint?: string, isOptional?: boolean, list?: string[], recent?: string[]}} Field
+ * @typedef {{name: string, label: string, kind: "json" | "text" | "choice" | "number", value?: string, options?: [string, string][], hint?: string, isOptional?: boolean, list?: string[], recent?: string[], isFor?: (values: Values) => boolean}} Field
  * @typedef {Record<string, string>} Values
  * @typedef {{title: string, text?: string, fields: Field[], verb: string, isDanger?: boolean, run: (values: Values) => Promise<unknown>}} Form
  */
@@ -38,7 +38,9 @@ export function dialog() {
         return null;
     }
     const { form, values, refusal, isBusy } = open;
-    const isRight = form.fields.every((field) => mistakeOf(field, values[field.name] ?? "") === null);
+    const isRight = form.fields.every(
+        (field) => field.isFor?.(values) === false || mistakeOf(field, values[field.name] ?? "") === null,
+    );
     return h(
         "dialog",
         {
@@ -53,7 +55,7 @@ export function dialog() {
             { onsubmit: submit },
             h("h2", { id: "dialog-title" }, form.title),
             form.text && h("p", null, form.text),
-            form.fields.map((field) => fieldRow(field, values)),
+            form.fields.filter((field) => field.isFor?.(values) !== false).map((field) => fieldRow(field, values)),
             refusal && h("p", { class: "bad refusal", role: "alert" }, refusal),
             h(
                 "div",

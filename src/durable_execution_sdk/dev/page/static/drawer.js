@@ -14,7 +14,7 @@ import { h } from "./render.js";
 import { executionAddress, goWith } from "./router.js";
 import { state } from "./state.js";
 import { actionOnTimer } from "./timers.js";
-import { awaited, kindName, sign, statusName, title, tone } from "./words.js";
+import { kindName, sign, statusName, title, tone, waits } from "./words.js";
 
 /** @import { Child } from "./render.js" */
 /** @import { ExecutionModel } from "./execution_model.js" */
@@ -103,7 +103,7 @@ function operationPanel(model, operation) {
                 h(
                     "b",
                     null,
-                    ` waits for ${awaited({ waits_for: operation.waits_for, until: operation.until, attempt: operation.attempt }, now)}`,
+                    ` ${waits({ waits_for: operation.waits_for, until: operation.until, attempt: operation.attempt }, now)}`,
                 ),
         ),
         canAnswer &&

@@ -12,20 +12,20 @@ import { historyTab } from "./history_tab.js";
 import { invocationsTab } from "./invocations_tab.js";
 import { logsTab } from "./logs_tab.js";
 import { operationsTab } from "./operations_tab.js";
-import { copyButton, errorView, payloadView } from "./payloads.js";
+import { errorView, payloadView } from "./payloads.js";
 import { notesOnHistory, otherExecution } from "./reading.js";
 import { h } from "./render.js";
-import { addressOfPage, executionAddress, TABS } from "./router.js";
+import { executionAddress } from "./router.js";
 import { state } from "./state.js";
+import { tabRow } from "./tabs.js";
 import { timeline } from "./timeline.js";
 import { actionOnTimer } from "./timers.js";
-import { awaited, sign, statusWords, title, tone } from "./words.js";
+import { sign, statusWords, title, tone, waits } from "./words.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
 /** @import { Child } from "./render.js" */
 /** @import { ErrorDocument, ExecutionDocument, Row, Waiting } from "./types.js" */
 
-const NAMES = /** @type {Record<string, string>} */ ({ payloads: "input and output" });
 const MOST_INPUT_BYTES = 6 << 20;
 const MOST_WAITING = 3;
 
@@ -56,27 +56,7 @@ export function executionScreen() {
         model.state === "gone" && purged(model),
         header(model, document),
         heldNotice(model),
-        h(
-            "div",
-            { class: "tab-row" },
-            h(
-                "nav",
-                { class: "tabs", "aria-label": "Parts of the execution" },
-                TABS.map((tab) =>
-                    h(
-                        "a",
-                        {
-                            key: tab,
-                            href: executionAddress(model.arn, tab),
-                            "aria-current": tab === state.address.tab ? "page" : null,
-                        },
-                        NAMES[tab] ?? tab,
-                    ),
-                ),
-            ),
-            state.server?.is_arn_known !== false && copyButton(model.arn, "Copy ARN"),
-            copyButton(addressOfPage(), "Copy link"),
-        ),
+        tabRow(model),
         h(
             "div",
             { class: "panes" },
@@ -183,6 +163,7 @@ function header(model, document) {
         model.state !== "gone" && actionBar(/** @type {ExecutionDocument} */ (model.whole())),
         document.error &&
             isEnded(execution.status) &&
+            said(document.error) !== "" &&
             h(
                 "p",
                 // A long one is scrolled, also by the keyboard.
@@ -204,9 +185,9 @@ function origin(model, { durable_execution_arn: arn, before }) {
     );
 }
 
-/** @param {ErrorDocument} error */
+/** Writes an error; nothing for that of a stop without a reason. @param {ErrorDocument} error */
 function said({ error_type: type, error_message: message }) {
-    return visible(`${type ?? "Error"}: ${message ?? ""}`);
+    return visible(message ? `${type ?? "Error"}: ${message}` : (type ?? ""));
 }
 
 /** @param {string} status */
@@ -241,7 +222,7 @@ function waitingItem(model, document, each, now) {
         "li",
         { key: each.id },
         isOwn ? h("a", { href: executionAddress(model.arn, state.address.tab, each.id) }, name) : h("b", null, name),
-        ` waits for ${awaited(each, now)} `,
+        ` ${waits(each, now)} `,
         each.callback_id && state.canAct
             ? h(
                   "a",
@@ -251,7 +232,7 @@ function waitingItem(model, document, each, now) {
                   },
                   "Answer",
               )
-            : timer && actionOnTimer(document, timer),
+            : timer && actionOnTimer(document, timer, "small"),
     );
 }
 

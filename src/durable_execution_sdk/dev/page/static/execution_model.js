@@ -2,7 +2,7 @@
 
 import { executionPath, get, history, Refusal } from "./api.js";
 import { requestDraw } from "./draw.js";
-import { withRealStarts } from "./real_starts.js";
+import { withRealStarts, withStartInside } from "./real_starts.js";
 
 /** @import { ExecutionDocument, Invocation, Line, Loading, Operation, Place, Row } from "./types.js" */
 /** @import { Watched } from "./feed.js" */
@@ -26,6 +26,8 @@ export class ExecutionModel {
         this.operations = new Map();
         /** As the history has them. @type {Map<string, Operation>} */
         this.recorded = new Map();
+        /** The first real start inside each group, in milliseconds. @type {Map<string, number>} */
+        this.startsInside = new Map();
         /** @type {Map<string, Invocation>} */
         this.invocations = new Map();
         /** @type {Map<string, Place>} */
@@ -51,6 +53,7 @@ export class ExecutionModel {
             this.arn = document.execution.durable_execution_arn;
             this.operations.clear();
             this.recorded.clear();
+            this.startsInside.clear();
             this.invocations.clear();
             this.merge(document);
             this.state = "ready";
@@ -113,17 +116,35 @@ export class ExecutionModel {
         this.version += 1;
         for (const operation of document.operations) {
             this.recorded.set(operation.id, operation);
-            this.operations.set(operation.id, withRealStarts(operation, this.places.get(operation.id)));
+            this.setRealStarts(operation.id);
         }
         for (const invocation of document.invocations) {
             this.invocations.set(invocation.request_id, invocation);
         }
         for (const place of document.places) {
             this.places.set(place.operation_id, place);
-            const operation = this.recorded.get(place.operation_id);
-            if (operation) {
-                this.operations.set(operation.id, withRealStarts(operation, place));
+            this.setRealStarts(place.operation_id);
+        }
+    }
+
+    /** Gives an operation its real starts, and the groups around it theirs. @param {string} id */
+    setRealStarts(id) {
+        const recorded = this.recorded.get(id);
+        if (!recorded) {
+            return;
+        }
+        const real = withRealStarts(recorded, this.places.get(id));
+        const operation = withStartInside(real, this.startsInside.get(id));
+        this.operations.set(id, operation);
+        const began = Date.parse(operation.start_timestamp);
+        let parent = operation.recorded_start_timestamp ? operation.parent_id : null;
+        while (parent && began < (this.startsInside.get(parent) ?? Number.POSITIVE_INFINITY)) {
+            this.startsInside.set(parent, began);
+            const group = this.operations.get(parent);
+            if (group) {
+                this.operations.set(parent, withStartInside(group, began));
             }
+            parent = group?.parent_id ?? null;
         }
     }
 

@@ -7,7 +7,7 @@ import { count, duration, time, utc, visible } from "./format.js";
 import { startDialog } from "./functions.js";
 import { h } from "./render.js";
 import { executionAddress, goWith } from "./router.js";
-import { isNearEnd, rows } from "./rows.js";
+import { isNearEnd, rows, widthOf } from "./rows.js";
 import { state } from "./state.js";
 import { sign, statusWords, tone, waitsFor } from "./words.js";
 
@@ -15,6 +15,10 @@ import { sign, statusWords, tone, waitsFor } from "./words.js";
 /** @import { Row } from "./types.js" */
 
 export const ROW_HEIGHT = 34;
+/** The width of a letter, and that of all but the three columns that share what is left. */
+const LETTER = 7.2;
+const OTHER_COLUMNS = 570;
+const LEAST_LETTERS = 12;
 const STATUSES = ["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED", "PAUSED"];
 
 let typing = 0;
@@ -111,7 +115,7 @@ function body(selected) {
             "div",
             { class: "head executions-grid" },
             ["Name", "Function", "Status", "Waits for", "Started", "Took", "Operations", "Attempts"].map((each) =>
-                h("span", null, each),
+                h("span", { class: ["Took", "Operations", "Attempts"].includes(each) ? "number" : "" }, each),
             ),
         ),
         rows({
@@ -134,6 +138,7 @@ function line(row, isSelected, place) {
         drawAfter(1_000);
     }
     const words = statusWords(row);
+    const [operation, rest] = waitsFor(row);
     return h(
         "a",
         {
@@ -149,12 +154,19 @@ function line(row, isSelected, place) {
             { class: `status ${row.held ? "bad" : tone(row.status)} ${row.activity}` },
             `${row.held ? "!" : sign(row.status)} ${words}`,
         ),
-        h("span", { class: "waits" }, waitsFor(row)),
+        h("span", { class: "waits", title: operation + rest }, shortened(operation, rest) + rest),
         h("span", { class: "number", title: utc(row.start_timestamp) }, time(row.start_timestamp, serverNow())),
-        h("span", { class: "number" }, duration(end - Date.parse(row.start_timestamp))),
-        h("span", { class: "number" }, row.operations.toLocaleString("en")),
-        h("span", { class: "number" }, row.attempts.toLocaleString("en")),
+        h("span", { class: "number right" }, duration(end - Date.parse(row.start_timestamp))),
+        h("span", { class: "number right" }, row.operations.toLocaleString("en")),
+        h("span", { class: "number right" }, row.attempts.toLocaleString("en")),
     );
+}
+
+/** Cuts a long name, so that what comes after it is seen. @param {string} operation @param {string} rest */
+function shortened(operation, rest) {
+    const column = (widthOf("executions") - OTHER_COLUMNS) / 2;
+    const room = Math.max(LEAST_LETTERS, Math.floor(column / LETTER) - rest.length);
+    return column > 0 && operation.length > room ? `${operation.slice(0, room - 1)}…` : operation;
 }
 
 function empty() {

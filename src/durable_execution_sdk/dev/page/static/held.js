@@ -89,6 +89,9 @@ function runAnyway(document) {
         fields: [],
         verb: "Run on",
         isDanger: true,
-        run: () => act(document.execution.durable_execution_arn, "accept-code", {}),
+        run: async () => {
+            await act(document.execution.durable_execution_arn, "accept-code", {});
+            state.notice = { text: "It goes on with the code of now.", isBad: false };
+        },
     });
 }

@@ -5,7 +5,8 @@ import { requestDraw } from "./draw.js";
 import { count, duration, exactTime, size, utc, visible } from "./format.js";
 import { peek } from "./payloads.js";
 import { h } from "./render.js";
-import { awaited, kindName, sign, statusName, title, tone } from "./words.js";
+import { state } from "./state.js";
+import { kindName, sign, statusName, title, tone, waits } from "./words.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
 /** @import { Child, Props } from "./render.js" */
@@ -24,13 +25,17 @@ const CARD_HEIGHT = 300;
 /** Where the pointer is, and whether it has rested there. @type {Place | null} */
 let pointed = null;
 let isShown = false;
+/** Where a row was pressed last. @type {{x: number, y: number} | null} */
+let pressed = null;
 let timer = 0;
 
 /** The events of a row with an operation. @param {string} id @returns {Props} */
 export function hoverEvents(id) {
     return {
         onpointerenter: (/** @type {PointerEvent} */ event) => {
-            if (event.pointerType !== "mouse") {
+            // A press that opens a panel moves the rows under a pointer that rests.
+            const isStill = pressed?.x === event.clientX && pressed.y === event.clientY;
+            if (event.pointerType !== "mouse" || isStill) {
                 return;
             }
             const box = /** @type {Element} */ (event.currentTarget).getBoundingClientRect();
@@ -45,7 +50,10 @@ export function hoverEvents(id) {
             );
         },
         onpointerleave: leave,
-        onpointerdown: closeHover,
+        onpointerdown: (/** @type {PointerEvent} */ event) => {
+            pressed = { x: event.clientX, y: event.clientY };
+            closeHover();
+        },
     };
 }
 
@@ -69,7 +77,8 @@ export function closeHover() {
 /** @param {ExecutionModel} model @returns {Child} */
 export function hoverCard(model) {
     const operation = isShown && pointed ? model.operations.get(pointed.id) : undefined;
-    if (!pointed || !operation) {
+    // The panel shows the same, and the card would lie over it.
+    if (!pointed || !operation || state.address.query.get("operation") === operation.id) {
         return null;
     }
     return h(
@@ -112,17 +121,17 @@ function placed({ x, top, bottom }) {
 function head(model, operation) {
     const status = model.statusOf(operation);
     const now = executionNow(model.document?.execution.time);
-    const waits =
+    const waiting =
         status !== "CUT_OFF" &&
         operation.waits_for &&
-        awaited({ waits_for: operation.waits_for, until: operation.until, attempt: operation.attempt }, now);
+        waits({ waits_for: operation.waits_for, until: operation.until, attempt: operation.attempt }, now);
     return h(
         "p",
         { key: "head" },
         h("b", { class: tone(status) }, `${sign(status)} ${title(operation)}`.slice(0, 200)),
         ` ${kindName(operation.kind)}, ${statusName(status)}`,
         operation.attempts.length > 1 && `, ${count(operation.attempts.length, "attempt")}`,
-        waits && h("span", { class: "open" }, `, waits for ${waits}`),
+        waiting && h("span", { class: "open" }, `, ${waiting}`),
     );
 }
 

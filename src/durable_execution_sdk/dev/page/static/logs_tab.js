@@ -1,6 +1,7 @@
 // The lines that functions wrote.
 
-import { exactTime, utc, visible } from "./format.js";
+import { count, exactTime, utc } from "./format.js";
+import { recordOf, textOf } from "./log_record.js";
 import { missing } from "./reading.js";
 import { h } from "./render.js";
 import { executionAddress, goWith } from "./router.js";
@@ -52,7 +53,7 @@ export function logsTab(model) {
                     { onclick: () => goWith({ of: "" }) },
                     `Of ${operation ? title(operation) : "one invocation"} alone ×`,
                 ),
-            h("span", { class: "quiet" }, `${lines.length.toLocaleString("en")} lines`),
+            h("span", { class: "quiet" }, count(lines.length, "line")),
         ),
         lines.length
             ? rows({
@@ -151,24 +152,4 @@ function address(model, name, value) {
     query.delete("operation");
     query.set(name, value);
     return `${executionAddress(model.arn, "logs")}?${query}`;
-}
-
-/** Reads a record of JSON; null if the line is another one. @param {Line} line @returns {Record<string, unknown> | null} */
-function recordOf(line) {
-    if (line.text.startsWith("{")) {
-        try {
-            return JSON.parse(line.text);
-        } catch {
-            // Not JSON.
-        }
-    }
-    return null;
-}
-
-/** Shows a record by its level and message; another line as it is. @param {Line} line @param {Record<string, unknown> | null} record */
-function textOf(line, record) {
-    if (record && typeof record.message === "string") {
-        return visible(`${typeof record.level === "string" ? `${record.level} ` : ""}${record.message}`);
-    }
-    return visible(line.text);
 }

@@ -143,9 +143,20 @@ function pageTitle() {
     return `${state.callbacks?.length ? `(${state.callbacks.length}) ` : ""}${state.address.screen[0]?.toUpperCase()}${state.address.screen.slice(1)} · ${programName()}`;
 }
 
+/** The screen, and the execution. @param {string} path */
+function pathOf(path) {
+    return path.split("/").slice(0, 3).join("/");
+}
+
+let shownPath = pathOf(location.pathname);
 drawWith(draw);
 followLinks(() => {
     selection.index = -1;
+    // A message is about what was done on the screen before.
+    if (pathOf(location.pathname) !== shownPath) {
+        shownPath = pathOf(location.pathname);
+        state.notice = null;
+    }
     closeHover();
     state.moved();
 });

@@ -6,7 +6,7 @@ import { duration, exactTime, size, utc } from "./format.js";
 import { hoverCard, hoverEvents } from "./hover.js";
 import { h } from "./render.js";
 import { rows } from "./rows.js";
-import { filterOf, ROW_HEIGHT, toolbar, treeName } from "./tree_view.js";
+import { filterOf, followSelected, ROW_HEIGHT, toolbar, treeName } from "./tree_view.js";
 import { kindName, statusName } from "./words.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
@@ -14,6 +14,7 @@ import { kindName, statusName } from "./words.js";
 
 /** @param {ExecutionModel} model */
 export function operationsTab(model) {
+    followSelected(model);
     const { rows: list, operation } = filterOf(model);
     const time = model.document?.execution.time ?? null;
     if (!model.document?.execution.end_timestamp) {
@@ -28,7 +29,9 @@ export function operationsTab(model) {
         h(
             "div",
             { class: "head operations-grid" },
-            ["Operation", "Kind", "Status", "Attempts", "Began", "Took", "Result"].map((each) => h("span", null, each)),
+            ["Operation", "Kind", "Status", "Attempts", "Began", "Took", "Result"].map((each) =>
+                h("span", { class: ["Attempts", "Took", "Result"].includes(each) ? "number" : "" }, each),
+            ),
         ),
         rows({
             id: "operations",
@@ -59,9 +62,9 @@ function line(model, row, isSelected, place, now) {
         treeName(model, row, "operations"),
         h("span", null, kindName(operation.kind)),
         h("span", null, statusName(model.statusOf(operation))),
-        h("span", { class: "number" }, operation.attempts.length || ""),
+        h("span", { class: "number right" }, operation.attempts.length || ""),
         h("span", { class: "number", title: utc(operation.start_timestamp) }, exactTime(operation.start_timestamp)),
-        h("span", { class: "number" }, length > 0 ? duration(length) : ""),
-        h("span", { class: "number" }, operation.result_bytes === null ? "" : size(operation.result_bytes)),
+        h("span", { class: "number right" }, length > 0 ? duration(length) : ""),
+        h("span", { class: "number right" }, operation.result_bytes === null ? "" : size(operation.result_bytes)),
     );
 }

@@ -1,5 +1,5 @@
-// The real starts of steps, as the function's process saw them: the history has those of the checkpoints, and the START
-// of a step is sent with its end.
+// The real starts of steps, as the function's process saw them, and of the groups around them: the history has those of
+// the checkpoints, and the START of a step is sent with its end.
 
 /** @import { Operation, Place, ShortAttempt } from "./types.js" */
 
@@ -36,6 +36,22 @@ export function withRealStarts(operation, place) {
             start_timestamp: new Date(began).toISOString(),
             recorded_start_timestamp: operation.start_timestamp,
         }),
+    };
+}
+
+/**
+ * Returns a group that begins no later than what is inside: its recorded start is that of a checkpoint, too.
+ * @param {Operation} group @param {number | undefined} inside the first real start of an operation inside
+ * @returns {Operation}
+ */
+export function withStartInside(group, inside) {
+    if (inside === undefined || group.attempts.length || inside >= Date.parse(group.start_timestamp)) {
+        return group;
+    }
+    return {
+        ...group,
+        start_timestamp: new Date(inside).toISOString(),
+        recorded_start_timestamp: group.recorded_start_timestamp ?? group.start_timestamp,
     };
 }
 

@@ -11,13 +11,14 @@ import { h, svg } from "./render.js";
 import { goWith } from "./router.js";
 import { rows, widthOf } from "./rows.js";
 import { state } from "./state.js";
-import { filterOf, ROW_HEIGHT, toolbar, treeName } from "./tree_view.js";
+import { filterOf, followSelected, ROW_HEIGHT, toolbar, treeName } from "./tree_view.js";
 
 /** @import { Axis } from "./axis.js" */
 /** @import { ExecutionModel } from "./execution_model.js" */
 /** @import { TreeRow } from "./tree.js" */
 
 const HEAD_HEIGHT = 34;
+const HALF_LETTER = 3.2;
 const LIVE_MILLISECONDS = 250;
 const LEGEND_WIDTH = 1_180;
 
@@ -32,6 +33,7 @@ export function timeline(model) {
     if (!document) {
         return null;
     }
+    followSelected(model);
     const { rows: list, operation } = filterOf(model);
     const { execution } = document;
     const now = execution.end_timestamp ? Date.parse(execution.end_timestamp) : executionNow(execution.time);
@@ -169,31 +171,39 @@ function head(model, plot) {
 
 /** @param {Axis} axis @param {number} width @param {number} height @param {boolean} [isNamed] */
 function gaps(axis, width, height, isNamed = false) {
+    let reached = 0;
     return axis
         .idle()
         .filter((gap) => gap.right > 0 && gap.left < 1)
-        .flatMap((gap, index) => [
-            svg("rect", {
-                key: `gap ${index}`,
-                class: "gap",
-                x: gap.left * width,
-                y: 0,
-                width: (gap.right - gap.left) * width,
-                height,
-            }),
-            isNamed &&
-                svg(
-                    "text",
-                    {
-                        key: `gap text ${index}`,
-                        class: "tick gap-text",
-                        x: Math.max(14, Math.min(width - 16, ((gap.left + gap.right) / 2) * width)),
-                        y: 13,
-                        "text-anchor": "middle",
-                    },
-                    gap.text,
-                ),
-        ]);
+        .flatMap((gap, index) => {
+            // A text has room in the axis, and beside the one before.
+            const half = gap.text.length * HALF_LETTER;
+            const x = Math.max(half, Math.min(width - half, ((gap.left + gap.right) / 2) * width));
+            const hasRoom = isNamed && x - half >= reached;
+            reached = hasRoom ? x + half + HALF_LETTER : reached;
+            return [
+                svg("rect", {
+                    key: `gap ${index}`,
+                    class: "gap",
+                    x: gap.left * width,
+                    y: 0,
+                    width: (gap.right - gap.left) * width,
+                    height,
+                }),
+                hasRoom &&
+                    svg(
+                        "text",
+                        {
+                            key: `gap text ${index}`,
+                            class: "tick gap-text",
+                            x,
+                            y: 13,
+                            "text-anchor": "middle",
+                        },
+                        gap.text,
+                    ),
+            ];
+        });
 }
 
 /** @param {ExecutionModel} model @param {TreeRow} row @param {boolean} isSelected @param {Record<string, string>} place */

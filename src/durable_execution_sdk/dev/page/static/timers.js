@@ -8,15 +8,20 @@ import { state } from "./state.js";
 
 /** @import { ExecutionDocument, Timer } from "./types.js" */
 
-/** @param {ExecutionDocument} document @param {Timer} timer */
-export function actionOnTimer(document, timer) {
+const NAMES = /** @type {Record<string, string>} */ ({
+    "callback timeout": "Let it time out now",
+    "callback heartbeat": "Let its heartbeat run out now",
+});
+
+/** @param {ExecutionDocument} document @param {Timer} timer @param {"" | "small"} [size] */
+export function actionOnTimer(document, timer, size = "") {
     if (!state.canAct) {
         return null;
     }
     const rest = left(Date.parse(timer.fires_at) - executionNow(document.execution.time));
     return h(
         "button",
-        { key: "fire", title: `${timer.kind}, ${rest}`, onclick: () => fire(document, timer) },
-        "Fire this timer now",
+        { key: "fire", class: size, title: `${timer.kind}, ${rest}`, onclick: () => fire(document, timer) },
+        NAMES[timer.kind] ?? "Fire this timer now",
     );
 }

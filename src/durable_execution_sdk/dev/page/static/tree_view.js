@@ -84,6 +84,28 @@ export function revealOperation(model, id) {
     }
 }
 
+/** The operation that was scrolled to, so that it is done once. @type {{model: ExecutionModel | null, id: string, tab: string}} */
+let followed = { model: null, id: "", tab: "" };
+
+/** Scrolls to the operation of the address, and opens the groups above it, once it has been read. @param {ExecutionModel} model */
+export function followSelected(model) {
+    const { query, tab } = state.address;
+    const id = query.get("operation") ?? "";
+    const isSame = followed.model === model && followed.id === id && followed.tab === tab;
+    if (isSame || (id && !model.operations.has(id))) {
+        return;
+    }
+    followed = { model, id, tab };
+    if (id) {
+        const { rows } = filterOf(model);
+        if (!rows.some((row) => row.operation.id === id) && !query.get("find") && query.get("failed") !== "1") {
+            openAbove(model, id);
+        }
+        // After the draw in which the row has its place.
+        requestAnimationFrame(() => requestAnimationFrame(() => revealOperation(model, id)));
+    }
+}
+
 /** Describes the name of an operation in its tree, with the button of a group. @param {ExecutionModel} model @param {TreeRow} row @param {string} tab */
 export function treeName(model, row, tab) {
     const { operation, depth } = row;

@@ -31,7 +31,7 @@ export function awaited(waiting, now) {
         case "answer":
             return rest ? `an answer, ${rest}` : "an answer, without a limit";
         case "retry":
-            return `attempt ${waiting.attempt ?? ""}, ${rest}`;
+            return [`attempt ${waiting.attempt ?? ""}`, rest].filter((part) => part).join(", ");
         case "function":
             return "a function";
         default:
@@ -39,24 +39,33 @@ export function awaited(waiting, now) {
     }
 }
 
-/** Writes what an execution waits for, its next end first. @param {Row} row */
+/** Writes that an operation waits, and for what. @param {Pick<Waiting, "waits_for" | "until" | "attempt">} waiting @param {number} now */
+export function waits(waiting, now) {
+    const isForSomething = ["answer", "retry", "function"].includes(waiting.waits_for ?? "") || !waiting.until;
+    return `${isForSomething ? "waits for " : "waits, "}${awaited(waiting, now)}`;
+}
+
+/**
+ * Writes what an execution waits for, its next end first: the operation, and what it waits for.
+ * @param {Row} row @returns {[string, string]}
+ */
 export function waitsFor(row) {
     if (row.held) {
-        return `held: ${visible(row.held.kind)}`;
+        return ["", `held: ${visible(row.held.kind)}`];
     }
     if (row.activity === "paused") {
-        return "to be resumed";
+        return ["", "to be resumed"];
     }
     if (!row.waiting.length || row.activity === "running" || row.end_timestamp) {
-        return "";
+        return ["", ""];
     }
     const now = executionNow(row.time);
     const [first] = [...row.waiting].sort((a, b) => urgency(a) - urgency(b));
     if (!first) {
-        return "";
+        return ["", ""];
     }
     const more = row.waiting_count > 1 ? ` +${row.waiting_count - 1}` : "";
-    return `${first.path.map(visible).join(" / ")}: ${awaited(first, now)}${more}`;
+    return [first.path.map(visible).join(" / "), `: ${awaited(first, now)}${more}`];
 }
 
 /** @param {Waiting} waiting */
