@@ -71,7 +71,11 @@ def test_a_diverging_edit_is_told_and_a_further_edit_goes_on(
     assert lines[4].startswith(f"  at:            {place / 'app.py'}:10, in order")
     assert lines[5].strip() == 'first = await ctx.step(note, "first", name="renamed")'
     assert "durable run app.py --name n" in output.err
-    assert "durable fork n --before" in output.err
+    assert (
+        "Edit the code (old beside new: if ctx.patched(...): new, else: old), and go on"
+        in output.err
+    )
+    assert "or begin anew before that: durable fork n --before" in output.err
     answer(durable)
     assert run(durable).code == 3
     assert durable("show", "n", "--json").document["status"] == "RUNNING"
@@ -112,6 +116,23 @@ def test_a_fork_from_before_the_divergence_goes_on(durable: Durable, write: Writ
     assert durable("run", "app.py", "--name", "other", "--no-wait").code == 3
     assert durable("callback", "succeed", "other/approval", "--data", "5").code == 0
     assert durable("run", "app.py", "--name", "other").result == ["first", 5]
+
+
+@pytest.mark.usefixtures("waiting")
+def test_an_input_that_no_longer_fits_goes_on_in_a_fork_with_another(
+    durable: Durable, write: Write
+) -> None:
+    write(ORIGINAL.replace("event: dict[str, object]", "event: list[str]"))
+    told = run(durable).err
+    assert "or fork with other input: durable fork n --input JSON\n" in told
+    assert "or fork with other results: durable fork n --result OPERATION=JSON\n" in told
+    assert "begin anew" not in told
+    assert "ctx.patched" not in told
+    assert durable("fork", "n", "--input", '["b"]', "--as", "other").code == 0
+    assert durable("run", "app.py", "--name", "other", "--no-wait").code == 3  # hands out a new id
+    assert durable("callback", "succeed", "other/approval", "--data", "3").code == 0
+    output = durable("run", "app.py", "--name", "other", "--no-wait")
+    assert (output.code, output.result) == (0, ["first", 3])
 
 
 @pytest.mark.usefixtures("waiting")

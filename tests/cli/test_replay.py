@@ -73,6 +73,8 @@ def test_a_divergence_is_shown_with_its_line_and_the_exit_code_is_1(
     assert "replay found another operation in invocation 1" in output.out
     assert "history:  step 'charge'" in output.out
     assert "code:     step 'pay' (another name)" in output.out
+    for way in ("ctx.patched", "their function version", "durable fork", "docs/changing-code.md"):
+        assert way in output.out
     assert "other.py:13, in order" in output.out
     document = durable("replay", "other.py", history, "--json").document[0]["divergence"]
     assert (document["kind"], document["line"]) == ("another operation", 13)

@@ -259,7 +259,9 @@ class RehearsalLog:
 
 _HINT_CHANGED = (
     "The code has changed since, or it branches on something that is not recorded: executions at this"
-    " point cannot go on with it."
+    " point cannot go on with it. Put the old code back beside the new (if ctx.patched(...): new, else: old), keep"
+    " their function version until they have ended, or fork them before the change (durable fork). See"
+    " docs/changing-code.md"
 )
 
 

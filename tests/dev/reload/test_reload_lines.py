@@ -37,5 +37,7 @@ def test_executions_with_one_finding_are_told_together(tmp_path: Path) -> None:
         f"HELD  o: {edited} it ran, and does not fit its log (a failure)",
     ]
     assert "  they go on once an edit of the code fits. Or, as for n:" in told
+    fork = f"durable fork o --input JSON --store {tmp_path / 'x.db'}"
+    assert f"    fork with other input:   {fork}" in told
     assert [line.split("stop ")[1][0] for line in told if "stop " in line] == ["n", "o"]
     assert told[-2:] == ["n is not held any more", "n, m are not held any more"]

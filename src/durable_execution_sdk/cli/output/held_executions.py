@@ -47,22 +47,43 @@ def finding_lines(arns: Sequence[str], finding: Finding) -> list[str]:
 def ways_on(emulator: Emulator, place: Place, arns: Sequence[str], finding: Finding) -> list[str]:
     """Write the ways in which executions go on that a server holds; the commands are those for the first."""
     name = _name(arns[0])
-    or_else = "it goes on" if len(arns) == 1 else "they go on"
+    go_on = "it goes on" if len(arns) == 1 else "they go on"
     whose = "" if len(arns) == 1 else f", as for {name}"
     return [
-        f"  {or_else} once an edit of the code fits. Or{whose}:",
-        f"    begin anew before that:  {_fork_command(emulator, place, arns[0], finding)}",
+        f"  {go_on} once an edit of the code fits{_patch(finding)}. Or{whose}:",
+        *(
+            f"    {f'{label}:':<24} {command}"
+            for label, command in _fork_ways(emulator, place, arns[0], finding)
+        ),
         f"    run it as it is:         {place.command('resume', name, '--anyway')}",
         f"    end it:                  {place.command('stop', name)}",
     ]
 
 
-def _fork_command(emulator: Emulator, place: Place, arn: str, finding: Finding) -> str:
-    """Write the command that goes on from before what does not fit."""
+def _patch(finding: Finding) -> str:
+    """Write the edit that fits where the code asks for other operations."""
     if finding.operation_id is None:
-        return place.command("fork", _name(arn))
+        return ""
+    return " (old beside new: if ctx.patched(...): new, else: old)"
+
+
+def _fork_ways(
+    emulator: Emulator, place: Place, arn: str, finding: Finding
+) -> list[tuple[str, str]]:
+    """Write the forks that may go on: from before what does not fit or, after a failure, with other data.
+
+    Without other data a fork would fail as its origin does, and from broken code no fork goes on.
+    """
+    name = _name(arn)
+    if finding.operation_id is None:
+        if finding.kind != "a failure":
+            return []
+        return [
+            ("fork with other input", place.command("fork", name, "--input", "JSON")),
+            ("fork with other results", place.command("fork", name, "--result", "OPERATION=JSON")),
+        ]
     operation = reference_of(emulator.progress(arn), finding.operation_id)
-    return place.command("fork", _name(arn), "--before", operation)
+    return [("begin anew before that", place.command("fork", name, "--before", operation))]
 
 
 def tell_held(
@@ -72,11 +93,13 @@ def tell_held(
     for arn, finding in findings.items():
         for line in finding_lines([arn], finding):
             say(line)
-    say("nothing was recorded. Edit the code, and go on with:", err=True)
+    patches = {_patch(finding) for finding in findings.values()} - {""}
+    say(f"nothing was recorded. Edit the code{''.join(patches)}, and go on with:", err=True)
     say(f"  {resume}", err=True)
     say("or run it as it is, which will fail: add --anyway", err=True)
     for arn, finding in findings.items():
-        say(f"or begin anew before that: {_fork_command(emulator, place, arn, finding)}", err=True)
+        for label, command in _fork_ways(emulator, place, arn, finding):
+            say(f"or {label}: {command}", err=True)
         say(f"or end it: {place.command('stop', _name(arn))}", err=True)
 
 
