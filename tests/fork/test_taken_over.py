@@ -131,7 +131,7 @@ def test_the_result_of_a_context_that_is_open_can_be_given() -> None:
         ({"before": "child", "results": {"last": "1"}}, "there is no operation"),
         ({"function": "workflow"}, "lacks a version or an alias"),
         ({"payload": "{"}, "the text of a JSON value"),
-        ({"payload": "[" * 5_000 + "]" * 5_000}, "the text of a JSON value"),
+        ({"payload": "[" * 100_000 + "]" * 100_000}, "the text of a JSON value"),
         ({"payload": {"id": 8}}, "the input of a fork is given as a JSON text"),
         ({"payload": b"{}"}, "the input of a fork is given as a JSON text"),
         ({"payload": '"\ud800"'}, "cannot be written as UTF-8"),
