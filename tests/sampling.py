@@ -30,14 +30,6 @@ def rotated(*axes: Iterable[Any]) -> list[Any]:
     return params
 
 
-def every_third(values: Iterable[Any]) -> list[Any]:
-    """Return all values, with the mark ``slow`` on those that are not the first, the fourth and so on."""
-    return [
-        value if n % 3 == 0 else pytest.param(value, marks=pytest.mark.slow)
-        for n, value in enumerate(values)
-    ]
-
-
 def name_of(value: Any) -> str | None:
     """Return the part of a test's id for a function or an object with a name; else pytest finds one."""
     if isinstance(value, str):

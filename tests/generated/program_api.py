@@ -138,6 +138,7 @@ class Trace:
     expects_stubborn: bool = False
     # The program leaves what it waits for, by a timeout or an error for instance.
     gives_up: bool = False
+    # It starts task groups of anyio.
     has_groups: bool = False
     # The SDK may refuse what the program does.
     may_be_refused: bool = False
