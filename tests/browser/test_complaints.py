@@ -188,6 +188,20 @@ COUNT_FRAMES = """() => {
 }"""
 
 
+def test_a_feed_that_never_began_is_told(
+    page: Page, client: Client, complaints: Complaints
+) -> None:
+    complaints.are_allowed = True
+    client.start("order", "first")
+    client.until_waiting("first")
+    page.route("**/_durable/events?*", lambda route: route.abort())
+    page.goto("/executions")
+    expect(page.get_by_text("approval").first).to_be_visible()
+    expect(page.get_by_role("alert")).to_contain_text("The feed is lost")
+    page.unroute_all(behavior="wait")
+    expect(page.get_by_text("● live")).to_be_visible()
+
+
 @pytest.mark.parametrize("path", ["/executions/first", "/executions", "/callbacks"])
 def test_a_broken_feed_is_told_and_caught_up_with(
     page: Page, client: Client, complaints: Complaints, path: str

@@ -95,7 +95,7 @@ export class Feed {
         } else if (said.asks !== this.tab) {
             // A new tab asks for the state; a new holder asks what is watched.
             if (this.source) {
-                this.say({ state: this.source.isConnected });
+                this.say({ state: this.source.isConnected !== false });
             } else if (this.watching) {
                 this.say({ ...this.watching, tab: this.tab });
             }
@@ -109,7 +109,8 @@ class Source {
     constructor(number, tell) {
         this.number = number;
         this.tell = tell;
-        this.isConnected = false;
+        /** Null until the first try has ended: a first connection that fails is told too. @type {boolean | null} */
+        this.isConnected = null;
         this.failures = 0;
         /** The execution of each tab. @type {Map<string, string>} */
         this.tabs = new Map();
