@@ -94,7 +94,7 @@ def test_a_worker_is_crashed_now_and_at_a_checkpoint(server: Running, tmp_path: 
     gate = json.dumps(str(tmp_path / "gate"))
     told(tmp_path, "start", "stuck", "--input", gate, "--name", "s")
     server.until("hanging")
-    assert "s: its worker was killed" in told(tmp_path, "crash", "s")
+    assert "s: its process was killed" in told(tmp_path, "crash", "s")
     server.until("s: InvocationCompleted")
     server.until("s: ExecutionSucceeded")
     refused = durable(tmp_path, "crash", "s")

@@ -165,7 +165,7 @@ class StoreSteering:
         processes = processes_of(self._emulator, arn, self._place)
         advice = "".join(f"; kill it with: kill -9 {process}" for process in processes[:1])
         raise Refusal(
-            f"no server runs over {self._place.path}, so there is no worker to crash. Faults are for"
+            f"no server runs over {self._place.path}, so there is no process to crash. Faults are for"
             f" executions that `durable dev` runs{advice}"
         )
 

@@ -17,7 +17,7 @@ from durable_execution_sdk.cli.store_file import Place
 
 _COLUMNS = [
     Column(title=title)
-    for title in ("function", "kind", "versions", "aliases", "timeout", "workers")
+    for title in ("function", "kind", "versions", "aliases", "timeout", "processes")
 ]
 
 
@@ -48,7 +48,7 @@ def check_served(client: ServerClient, function: str) -> None:
 def functions(store: str | None, as_json: bool) -> None:
     """List the functions of the development server.
 
-    Shows the versions, aliases and workers of each.
+    Shows the versions, aliases and processes of each.
     """
     client = ServerClient(running_server(Place(store)))
     if as_json:

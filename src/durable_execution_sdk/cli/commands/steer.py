@@ -105,7 +105,7 @@ def resume(name: str, reason: str | None, store: str | None, anyway: bool) -> No
         tell_going_on(control, arn)
 
 
-@click.command(short_help="Kill the worker that runs an execution, now or later.")
+@click.command(short_help="Kill the process that runs an execution, now or later.")
 @click.argument("name")
 @click.option("--before", metavar="CHECKPOINT", help="Crash before this checkpoint is recorded.")
 @click.option("--after", metavar="CHECKPOINT", help="Crash after it was recorded.")
@@ -124,7 +124,7 @@ def crash(
     times: int,
     store: str | None,
 ) -> None:
-    """Kill the worker that runs an execution now, or at a checkpoint to come; or plan another fault.
+    """Kill the process that runs an execution now, or at a checkpoint to come; or plan another fault.
 
     CHECKPOINT is a number, 1 for the next one, or the name or id of an operation: the next checkpoint that
     records it.
@@ -153,7 +153,7 @@ def crash(
         arn = _open(control, name, "crash")
         control.crash(arn, faults[0] if faults else None)
         if not faults:
-            say(f"{name_of(arn)}: its worker was killed")
+            say(f"{name_of(arn)}: its process was killed")
         else:
             say(f"{name_of(arn)}: {_fault_text(faults[0])}")
 
@@ -164,9 +164,9 @@ def _fault_text(fault: LiveFault) -> str:
         place = f"the next checkpoint of {fault.operation}"
     match fault.kind:
         case FaultKind.CRASH_BEFORE:
-            return f"its worker will be killed before {place} is recorded"
+            return f"its process will be killed before {place} is recorded"
         case FaultKind.CRASH_AFTER:
-            return f"its worker will be killed after {place} is recorded"
+            return f"its process will be killed after {place} is recorded"
         case FaultKind.LOSE_RESPONSE:
             return f"the response of {place} will be lost"
         case FaultKind.THROTTLE:
