@@ -23,12 +23,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import aws_emulator, instructions
 
-from durable_execution_sdk.emulator.clock import SkippingClock
+from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call
 from durable_execution_sdk.emulator.functions.registry import Function, Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
+from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -91,7 +92,9 @@ def on_our_server(invocations: Invocations, event: Any) -> None:
     functions.add_function(
         Function(name="bench", durable=True, connect=lambda _: invocations, execution_timeout=3600)
     )
-    emulator = Emulator(MemoryStore(), SkippingClock(), functions, limits=LIMITS)
+    emulator = Emulator(
+        MemoryStore(), RealClock(), functions, limits=LIMITS, time_mode=TimeMode.SKIP
+    )
     driver = Driver(emulator)
     with serve(driver, workers=0) as server:
         invocations.environment = dict(os.environ) | {"AWS_ENDPOINT_URL_LAMBDA": server.url}
