@@ -17,11 +17,19 @@ from hypothesis.strategies import none
 from durable_execution_sdk import *  # noqa: F403 - see below
 from durable_execution_sdk import operations, retry, serdes
 
+# Collection makes a million objects that stay, and a collector that looks at them again and again.
+gc.disable()
+
 # A run of pytest within a test forgets the modules that were first loaded in it. Names that are loaded on
 # first use would then have two classes, so all of them are loaded here.
 for package in (operations, retry, serdes):
     for name in package.__all__:
         getattr(package, name)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector work again, now that all tests are collected."""
+    gc.enable()
 
 
 @pytest.fixture(scope="module", autouse=True)

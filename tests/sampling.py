@@ -30,6 +30,20 @@ def rotated(*axes: Iterable[Any]) -> list[Any]:
     return params
 
 
+def one_each(axis: Iterable[Any], *others: Iterable[Any]) -> list[Any]:
+    """Return all combinations, with the mark ``slow`` on all but one for each value of the first axis.
+
+    Neighbours on that axis come with different combinations of the others, so that each of those is tried
+    if the axis is as long as they are many.
+    """
+    combinations = list(product(*others))
+    return [
+        pytest.param(value, *rest, marks=() if n % len(combinations) == m else (pytest.mark.slow,))
+        for n, value in enumerate(axis)
+        for m, rest in enumerate(combinations)
+    ]
+
+
 def name_of(value: Any) -> str | None:
     """Return the part of a test's id for a function or an object with a name; else pytest finds one."""
     if isinstance(value, str):

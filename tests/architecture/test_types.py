@@ -44,6 +44,7 @@ each_checker = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.slow
 @each_checker
 def test_each_wrong_call_is_an_error_and_nothing_else_is(checker):
     command, pattern = CHECKERS[checker]

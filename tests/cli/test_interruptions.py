@@ -81,12 +81,12 @@ def test_a_run_that_is_killed_in_a_step_goes_on_to_the_same_result_and_charges_o
 @pytest.mark.parametrize(
     "line",
     [
-        "StepSucceeded            validate",
+        pytest.param("StepSucceeded            validate", marks=pytest.mark.slow),
         "StepStarted              charge",
-        "StepSucceeded            charge",
-        "WaitStarted              settle",
+        pytest.param("StepSucceeded            charge", marks=pytest.mark.slow),
+        pytest.param("WaitStarted              settle", marks=pytest.mark.slow),
         "settle (Wait) waits until",
-        "WaitSucceeded            settle",
+        pytest.param("WaitSucceeded            settle", marks=pytest.mark.slow),
         "StepSucceeded            ship",
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cli.command import Durable, Write
 from tests.cli.process import running
+from tests.sampling import one_each
 
 KILLED = """
     import os
@@ -40,19 +41,19 @@ KILLED = """
 """
 
 
-@pytest.mark.parametrize("kind", ["plain", "async", "bound"])
-@pytest.mark.parametrize(
-    ("options", "mode", "is_shown"),
-    [
-        ("acknowledge_start=True", "BATCHED", True),
-        ("acknowledge_start=True", "OPTIMISTIC", True),
-        ("", "EAGER", True),
-        ("", "BATCHED", False),
-    ],
-)
+CASES = [
+    ("acknowledge_start=True", "BATCHED", True),
+    ("acknowledge_start=True", "OPTIMISTIC", True),
+    ("", "EAGER", True),
+    ("", "BATCHED", False),
+]
+
+
+@pytest.mark.parametrize(("case", "kind"), one_each(CASES, ["plain", "async", "bound"]))
 def test_a_body_that_kills_the_process_at_once_is_named_if_its_start_is_acknowledged(
-    durable: Durable, write: Write, place: Path, kind: str, options: str, mode: str, is_shown: bool
+    durable: Durable, write: Write, place: Path, case: tuple[str, str, bool], kind: str
 ) -> None:
+    options, mode, is_shown = case
     file = write(KILLED.replace("OPTIONS", options).replace("MODE", mode))
     (place / "deadly").touch()
     with running(place, "run", file, "--input", f'"{kind}"', "--name", "o") as run:

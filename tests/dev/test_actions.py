@@ -19,6 +19,15 @@ def client(tmp_path: Path) -> Iterator[Client]:
         yield Client(server)
 
 
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Start a server with a waiting execution ``a``, for tests that change nothing: servers close slowly."""
+    with dev_server(tmp_path_factory.mktemp("refusing") / "x.db") as server:
+        client = Client(server)
+        waiting(client)
+        yield client
+
+
 def waiting(client: Client, name: str = "a") -> str:
     """Start an execution, wait until it asks for an answer, and return its ARN."""
     arn = client.start("order", name, {"n": 1})
@@ -120,10 +129,9 @@ def test_a_planned_fault_strikes_the_next_checkpoint_that_it_names(client: Clien
     ],
 )
 def test_an_action_that_is_not_possible_is_refused(
-    client: Client, rest: str, body: Any, status: int, message: str
+    refusing: Client, rest: str, body: Any, status: int, message: str
 ) -> None:
-    waiting(client)
-    answer = client.posted(execution("a", rest), json.dumps(body).encode())
+    answer = refusing.posted(execution("a", rest), json.dumps(body).encode())
     assert (answer[0], message in answer[1]) == (status, True), answer
     assert set(json.loads(answer[1])) in ({"Type", "message"}, {"Type", "Message"})
 
@@ -135,10 +143,9 @@ ACTIONS = [
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-def test_an_action_without_the_content_type_of_json_is_refused(client: Client, path: str) -> None:
-    waiting(client)
+def test_an_action_without_the_content_type_of_json_is_refused(refusing: Client, path: str) -> None:
     for kind, status in ((None, 415), ("application/xml", 415), ("text/plain", 403)):
-        answer = client.posted(path, b"{}", kind)
+        answer = refusing.posted(path, b"{}", kind)
         assert answer[0] == status, answer
 
 
@@ -152,12 +159,11 @@ def test_an_action_without_the_content_type_of_json_is_refused(client: Client, p
     ],
 )
 def test_an_action_of_another_site_or_to_another_host_is_refused(
-    client: Client, path: str, headers: dict[str, str]
+    refusing: Client, path: str, headers: dict[str, str]
 ) -> None:
-    waiting(client)
-    status, _ = client.refused(path, "POST", Content_Type="application/json", **headers)
+    status, _ = refusing.refused(path, "POST", Content_Type="application/json", **headers)
     assert status == 403
-    assert len(client.get("/_durable/executions")["executions"]) == 1
+    assert len(refusing.get("/_durable/executions")["executions"]) == 1
 
 
 def test_functions_of_this_process_have_no_versions(client: Client) -> None:
@@ -168,13 +174,11 @@ def test_functions_of_this_process_have_no_versions(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ACTIONS)
-def test_an_action_is_a_post(client: Client, path: str) -> None:
-    waiting(client)
-    status, body = client.refused(path, "PUT")
+def test_an_action_is_a_post(refusing: Client, path: str) -> None:
+    status, body = refusing.refused(path, "PUT")
     assert (status, "not PUT" in body) == (405, True)
 
 
-def test_code_is_accepted_for_held_executions_alone(client: Client) -> None:
-    waiting(client)
-    status, text = client.posted(execution("a", "/accept-code"), b"{}")
+def test_code_is_accepted_for_held_executions_alone(refusing: Client) -> None:
+    status, text = refusing.posted(execution("a", "/accept-code"), b"{}")
     assert status == 400 and "a is not held" in text

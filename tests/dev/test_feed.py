@@ -29,6 +29,16 @@ def client(tmp_path: Path) -> Iterator[Client]:
         yield Client(server)
 
 
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Start a server with an execution ``a``, for tests that change nothing: servers close slowly."""
+    with dev_server(tmp_path_factory.mktemp("refusing") / "x.db") as server:
+        client = Client(server)
+        client.start("order", "a")
+        client.until_waiting("a")
+        yield client
+
+
 def test_an_execution_is_told_with_attempts_and_invocations_and_no_payloads(
     client: Client,
 ) -> None:
@@ -431,16 +441,15 @@ def test_a_server_that_stops_ends_its_streams(client: Client) -> None:
     ],
 )
 def test_what_cannot_be_answered_is_refused(
-    client: Client, path: str, status: int, message: str
+    refusing: Client, path: str, status: int, message: str
 ) -> None:
-    client.start("order", "a")
-    answer = client.refused(path)
+    answer = refusing.refused(path)
     assert (answer[0], message in answer[1]) == (status, True), answer
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-def test_nothing_is_changed_by_these_routes(client: Client, method: str) -> None:
-    status, body = client.refused("/_durable/executions", method)
+def test_nothing_is_changed_by_these_routes(refusing: Client, method: str) -> None:
+    status, body = refusing.refused("/_durable/executions", method)
     assert (status, "/_durable/executions takes GET, not" in body) == (405, True)
 
 
@@ -463,15 +472,15 @@ SITE = "https://evil.example"
     ["/_durable/executions", "/_durable/events", "/_durable/callbacks", "/_durable/functions"],
 )
 def test_a_page_of_another_site_and_a_rebinding_host_are_refused(
-    client: Client, path: str, headers: dict[str, str]
+    refusing: Client, path: str, headers: dict[str, str]
 ) -> None:
-    status, body = client.refused(path, **headers)
+    status, body = refusing.refused(path, **headers)
     assert (status, "callback_id" in body) == (403, False)
 
 
-def test_answers_cannot_be_framed_guessed_or_kept(client: Client) -> None:
+def test_answers_cannot_be_framed_guessed_or_kept(refusing: Client) -> None:
     for path in ("/_durable/executions", "/_durable/events"):
-        with client.asked(path) as answer:
+        with refusing.asked(path) as answer:
             assert answer.getheader("x-content-type-options") == "nosniff"
             assert answer.getheader("cross-origin-resource-policy") == "same-origin"
             assert answer.getheader("cache-control") == "no-store"

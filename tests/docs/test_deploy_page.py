@@ -83,6 +83,7 @@ def test_the_recipe_gives_a_package_of_which_nothing_is_compiled(tmp_path: Path)
     assert compiled_by(recipe_without(""), tmp_path) == 0
 
 
+@pytest.mark.slow
 def test_the_variable_for_reproducible_packages_does_as_well(tmp_path: Path) -> None:
     command = "python -m compileall -q --invalidation-mode unchecked-hash build"
     alternative = "SOURCE_DATE_EPOCH=315532800 python -m compileall -q build"
@@ -91,7 +92,11 @@ def test_the_variable_for_reproducible_packages_does_as_well(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "left_out", ["--invalidation-mode unchecked-hash ", "python -m compileall"]
+    "left_out",
+    [
+        pytest.param("--invalidation-mode unchecked-hash ", marks=pytest.mark.slow),
+        "python -m compileall",
+    ],
 )
 def test_without_it_every_module_is_compiled(left_out: str, tmp_path: Path) -> None:
     instead = "true" if left_out.startswith("python") else ""

@@ -94,7 +94,9 @@ def most(request: pytest.FixtureRequest) -> int:
     return 300 if request.node.callspec.params["make"] == "memory" else 60
 
 
-@pytest.mark.parametrize("mode", [TimeMode.REAL, TimeMode.SKIP])
+@pytest.mark.parametrize(
+    "mode", [TimeMode.REAL, pytest.param(TimeMode.SKIP, marks=pytest.mark.slow)]
+)
 def test_an_execution_takes_the_same_beside_a_few_and_beside_many_others(
     make: Callable[[str], Store], most: int, mode: TimeMode
 ) -> None:

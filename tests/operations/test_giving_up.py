@@ -15,7 +15,7 @@ from tests.replay.play import Play, Watched, replay
 from tests.replay.prove import played, prove
 from tests.replay.test_crash_everywhere import WAYS
 from tests.rig import Ran, run_workflow
-from tests.sampling import whole_or_sample
+from tests.sampling import name_of, one_each, whole_or_sample
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -382,8 +382,7 @@ def test_an_operation_of_a_cancelled_task_is_given_up_after_each_crash(
     assert ran.invocations <= 3
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("build", GIVES_UP, ids=lambda build: build.__name__)
+@pytest.mark.parametrize(("build", "mode"), one_each(GIVES_UP, MODES), ids=name_of)
 def test_only_the_outermost_is_recorded_and_no_body_runs_again(
     build: Any, mode: CheckpointingMode
 ) -> None:
@@ -415,9 +414,7 @@ class Crashing(Watched):
         return await super().checkpoint(request)
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("build", GIVES_UP, ids=lambda build: build.__name__)
+@pytest.mark.parametrize(("build", "way", "mode"), one_each(GIVES_UP, WAYS, MODES), ids=name_of)
 def test_a_crash_between_the_cancellation_and_its_record_runs_no_body_again(
     build: Any, way: Any, mode: CheckpointingMode
 ) -> None:

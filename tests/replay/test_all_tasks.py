@@ -16,6 +16,7 @@ from tests.replay.corpus import ONE_TRY, Probe, Workflow, seconds
 from tests.replay.play import Play
 from tests.replay.prove import played, prove
 from tests.rig import run_workflow
+from tests.sampling import whole_or_sample
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -152,15 +153,16 @@ def beside(act: Act) -> Callable[[Probe], Workflow]:
     return build
 
 
+@whole_or_sample
 @pytest.mark.parametrize("act", WAYS)
-def test_the_tasks_of_other_contexts_are_not_seen_live_nor_on_replay(act: Act) -> None:
+def test_the_tasks_of_other_contexts_are_not_seen_live_nor_on_replay(act: Act, whole: bool) -> None:
     _, play, _ = played(beside(act))
     seen = {entry[1]: entry[2] for entry in play.probe.observations[-1]}
     assert seen["inside"] == ITS_OWN
     assert seen["around 1"] == ["acts", "the handler's"]
     assert seen["after"] == ["the handler's"]
     assert seen["end"] == 2
-    prove(beside(act), seeds=3, same_log=False, same_result=False)
+    prove(beside(act), seeds=3, same_log=False, same_result=False, whole=whole)
 
 
 @pytest.mark.parametrize("mode", CheckpointingMode)

@@ -18,7 +18,7 @@ import pytest
 from tests.memory_service import MemoryService
 from tests.replay.play import Watched
 from tests.rig import Ran, Rig, rig_of
-from tests.sampling import rotated
+from tests.sampling import one_each, rotated
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -478,7 +478,7 @@ def crashed(workflow: Workflow, mode: CheckpointingMode, at: int, way: When) -> 
 
 @pytest.mark.parametrize(
     ("name", "mode", "way"),
-    rotated([*WORKFLOWS, *LEAVING], CheckpointingMode, ["before", "after", "response_lost"]),
+    one_each([*WORKFLOWS, *LEAVING], CheckpointingMode, ["before", "after", "response_lost"]),
 )
 def test_no_line_is_lost_by_a_crash_at_any_checkpoint(
     name: str, mode: CheckpointingMode, way: When, kept: Keeping

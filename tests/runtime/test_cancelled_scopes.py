@@ -169,7 +169,9 @@ def test_a_circle_of_awaits_is_a_deadlock_at_once(code: Any, turns: Turns) -> No
     assert turns.count < 10_000
 
 
-@pytest.mark.parametrize("code", CANCELLED)
+@pytest.mark.parametrize(
+    "code", [pytest.param(CANCELLED[0], marks=pytest.mark.slow), *CANCELLED[1:]]
+)
 def test_a_cancellation_that_is_swallowed_again_and_again_is_a_deadlock(
     code: Any, turns: Turns, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from unittest import mock
 import anyio
 import pytest
 from tests.rig import rig_of, run_workflow
+from tests.sampling import name_of, one_each
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -158,8 +159,7 @@ def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spinning, "_ENDLESS_MOVES", 50_000)
 
 
-@pytest.mark.parametrize("spin", SPINS)
-@pytest.mark.parametrize("mode", list(CheckpointingMode))
+@pytest.mark.parametrize(("spin", "mode"), one_each(SPINS, CheckpointingMode), ids=name_of)
 def test_a_workflow_may_spin_until_a_step_has_ended(spin: Spin, mode: CheckpointingMode) -> None:
     observed: list[list[str]] = []
 

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from tests.server.server_rig import ServerRig
 
 from durable_execution_sdk import DurableContext, durable_execution
 from durable_execution_sdk.server.http_server import Server, serve
 
 
+@pytest.mark.slow
 def test_functions_that_wait_for_functions_do_not_use_up_the_threads(
     clients: Callable[[Server], Any],
 ) -> None:

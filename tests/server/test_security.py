@@ -44,8 +44,9 @@ class Door:
             connection.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def door() -> Iterator[Door]:
+    """Start a server that the tests share, as it takes a while to close; each test has its own execution."""
     server_rig = ServerRig()
     with serve(server_rig.driver, workers=0) as server:
         yield Door(server_rig, server)
@@ -87,13 +88,15 @@ PAGES: dict[str, dict[str, str]] = {
 def test_a_page_of_another_site_can_do_nothing(page: str, call: str, door: Door) -> None:
     arn, cb = waiting(door)
     before = len(door.server_rig.emulator.recording(arn)())
+    heads_before = door.server_rig.emulator.store.open_heads()
+    assert heads_before[arn] == before
     method, path, body = CALLS[call](arn, cb)
     status, headers, answer = door.ask(method, path, body, **PAGES[page])
     assert status == 403, answer
     assert headers["x-amzn-errortype"] == "AccessDeniedException"
     assert arn.encode() not in answer
     assert len(door.server_rig.emulator.recording(arn)()) == before
-    assert door.server_rig.emulator.store.open_heads() == {arn: before}
+    assert door.server_rig.emulator.store.open_heads() == heads_before
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
@@ -385,7 +388,9 @@ def test_a_stranger_who_knows_an_arn_can_answer_no_callback(door: Door) -> None:
     assert door.ask("POST", callback(cb, "succeed"), b'"yes"')[0] == 200
 
 
-def test_a_stranger_who_knows_an_arn_can_checkpoint_nothing(door: Door) -> None:
+def test_a_stranger_who_knows_an_arn_can_checkpoint_nothing(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Checkpoint tokens contain a secret besides the invocation's number."""
     server_rig, tokens = door.server_rig, []
     arn = server_rig.start({"do": "add"})
@@ -403,7 +408,7 @@ def test_a_stranger_who_knows_an_arn_can_checkpoint_nothing(door: Door) -> None:
         assert door.ask("GET", path)[0] == 400
         return original(function, call)
 
-    server_rig.driver.caller.answer = spy
+    monkeypatch.setattr(server_rig.driver.caller, "answer", spy)
     server_rig.driver.run_until_closed(arn)
     assert tokens and len(tokens[0][2]) == 32
     assert server_rig.emulator.is_closed(arn)
