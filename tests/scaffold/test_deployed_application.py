@@ -144,17 +144,36 @@ def test_the_template_passes_cfn_lint(applications: dict[str, Path]) -> None:
     assert sh(applications["sam"], f"{program} template.yaml") == ""
 
 
-def test_the_template_becomes_what_open_executions_need(applications: dict[str, Path]) -> None:
+def transformed(application: Path, **properties: object) -> dict[str, Any]:
+    """Transform the template as CloudFormation does, with other properties of all functions."""
     from samtranslator.parser.parser import Parser
     from samtranslator.translator.translator import Translator
     from samtranslator.yaml_helper import yaml_parse
 
-    tree = yaml_parse((applications["sam"] / "template.yaml").read_text("utf-8"))
+    tree = yaml_parse((application / "template.yaml").read_text("utf-8"))
     # The place of the package after `sam deploy` has sent it there.
-    tree["Globals"]["Function"]["CodeUri"] = "s3://bucket/package"
+    tree["Globals"]["Function"] |= {"CodeUri": "s3://bucket/package", **properties}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        check_stack(Translator({}, Parser()).translate(tree, {}))
+        stack: dict[str, Any] = Translator({}, Parser()).translate(tree, {})
+    return stack
+
+
+def test_the_template_becomes_what_open_executions_need(applications: dict[str, Path]) -> None:
+    check_stack(transformed(applications["sam"]))
+
+
+@pytest.mark.parametrize("changes", [{"CodeUri": "s3://bucket/other"}, {"MemorySize": 1024}])
+def test_a_change_of_code_or_properties_publishes_new_versions(
+    applications: dict[str, Path], changes: dict[str, object]
+) -> None:
+    def versions(**changes: object) -> set[str]:
+        resources = transformed(applications["sam"], **changes)["Resources"]
+        return {name for name, each in resources.items() if each["Type"] == "AWS::Lambda::Version"}
+
+    assert len(versions()) == len(versions(**changes)) == 2
+    assert versions() == versions()
+    assert not versions() & versions(**changes)
 
 
 def test_the_makefile_packs_wheels_of_the_platform_and_their_bytecode(

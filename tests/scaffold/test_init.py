@@ -134,6 +134,13 @@ def test_a_file_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
     assert list(files(tmp_path)) == ["src"]
 
 
+def test_a_link_to_nowhere_in_the_place_of_a_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "tests").symlink_to("nowhere")
+    result = init(tmp_path, "--name", "shop")
+    assert "tests/test_orders.py" in str(result.exception)
+    assert [path.name for path in tmp_path.iterdir()] == ["tests"]
+
+
 def test_a_file_in_the_place_of_the_project_is_named(tmp_path: Path) -> None:
     (tmp_path / "shop").write_text("mine")
     assert init(tmp_path / "shop").exit_code != 0

@@ -68,14 +68,14 @@ def write_project(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _is_taken(folder: Path, path: str) -> bool:
-    """True if something stands in the place of a file, or of a folder above it."""
+    """True if something stands in the place of a file, or no folder in that of one above it."""
     file = folder / path
-    above = [parent for parent in file.parents if parent == folder or folder in parent.parents]
-    return (
-        file.exists()
-        or file.is_symlink()
-        or any(parent.exists() and not parent.is_dir() for parent in above)
-    )
+    above = file.parents[: len(Path(path).parts)]
+    return _exists(file) or any(_exists(parent) and not parent.is_dir() for parent in above)
+
+
+def _exists(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
 
 
 def _target(path: Path) -> str:
