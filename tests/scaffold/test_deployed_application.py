@@ -97,10 +97,18 @@ def test_the_application_passes_every_step_of_its_ci(sam: Path) -> None:
         sh(sam, line)
 
 
+@pytest.fixture(params=TOOLS)
+def application(request: pytest.FixtureRequest, sam: Path, applications: dict[str, Path]) -> Path:
+    """Return each application. Their code is the same, so the packages are those of the first."""
+    return sam if request.param == "sam" else applications[request.param]
+
+
 @pytest.fixture
-def served(sam: Path, programs: Path) -> Iterator[Callable[..., AbstractContextManager[Running]]]:
+def served(
+    application: Path, programs: Path
+) -> Iterator[Callable[..., AbstractContextManager[Running]]]:
     """Run `durable dev` for the application, and give other commands beside it."""
-    command = partial(running, sam, python=str(programs / "python"))
+    command = partial(running, application, python=str(programs / "python"))
     with command("dev", "--port", "0") as server:
         server.until("durable dev listens at")
         yield command
@@ -109,34 +117,36 @@ def served(sam: Path, programs: Path) -> Iterator[Callable[..., AbstractContextM
 
 
 def test_an_order_is_approved_as_the_readme_tells(
-    sam: Path, served: Callable[..., AbstractContextManager[Running]]
+    application: Path, served: Callable[..., AbstractContextManager[Running]]
 ) -> None:
     dev, start, listing, answer, show = [
-        line for line in shell_lines(sam) if line.startswith("durable ")
+        line for line in shell_lines(application) if line.startswith("durable ")
     ][:5]
     assert dev == "durable dev"
     with served(*shlex.split(start)[1:], "--follow") as order:
         order.until("approval")
-        assert "order-2041/approval" in sh(sam, listing)
-        sh(sam, answer)
-        assert "SUCCEEDED" in sh(sam, show)
+        assert "order-2041/approval" in sh(application, listing)
+        sh(application, answer)
+        assert "SUCCEEDED" in sh(application, show)
         assert order.end() == 0
 
 
 def test_an_order_is_declined_by_the_function_behind_the_url(
-    sam: Path, served: Callable[..., AbstractContextManager[Running]]
+    application: Path, served: Callable[..., AbstractContextManager[Running]]
 ) -> None:
     event = ("--input", "@events/large-order.json")
     with served("start", "ProcessOrder:live", *event, "--name", "two", "--follow") as order:
         order.until("approval")
-        [callback] = json.loads(sh(sam, "durable callback list --json"))
+        [callback] = json.loads(sh(application, "durable callback list --json"))
         body = {"callback_id": callback["callback_id"], "approved": False, "by": "Ada"}
         request = shlex.quote(json.dumps({"body": json.dumps(body)}))
         answer = f"durable start AnswerApproval --input {request}"
-        assert json.loads(sh(sam, answer))["statusCode"] == 200
+        assert json.loads(sh(application, answer))["statusCode"] == 200
         assert order.end() == 0
-        assert json.loads(sh(sam, "durable show two --json"))["result"]["status"] == "declined"
-        assert json.loads(sh(sam, answer))["statusCode"] == 409
+        assert (
+            json.loads(sh(application, "durable show two --json"))["result"]["status"] == "declined"
+        )
+        assert json.loads(sh(application, answer))["statusCode"] == 409
 
 
 def test_the_template_passes_cfn_lint(applications: dict[str, Path]) -> None:
