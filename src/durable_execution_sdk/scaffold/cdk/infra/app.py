@@ -52,7 +52,8 @@ class OrdersStack(Stack):
         # A caller signs the request, and needs lambda:InvokeFunctionUrl and lambda:InvokeFunction.
         url = answer.add_function_url(auth_type=lambda_.FunctionUrlAuthType.AWS_IAM)
 
-        # An execution of ShipOrder that fails makes one of ProcessOrder fail: these tell of both.
+        # An execution of ShipOrder that fails makes one of ProcessOrder fail: these tell of both. The
+        # metrics are in "Monitoring durable functions" of Lambda's documentation.
         topic = sns.Topic(self, "Alarms")
         self._alarm("OrdersFail", "DurableExecutionFailed", process_order, topic)
         self._alarm("OrdersTimeOut", "DurableExecutionTimedOut", process_order, topic)
