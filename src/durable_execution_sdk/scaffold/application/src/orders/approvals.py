@@ -15,15 +15,17 @@ def answer_approval(event: dict[str, Any], _context: object) -> dict[str, Any]:
     The function URL checks the caller: it lets through what IAM allows.
     """
     text = event.get("body") or ""
-    body = base64.b64decode(text) if event.get("isBase64Encoded") else text
     try:
-        match json.loads(body):
-            case {"callback_id": str(callback_id), "approved": bool(approved), "by": str(by)}:
-                asyncio.run(_send(callback_id, {"approved": approved, "by": by}))
-            case _:
-                return _response(400, "expected callback_id, approved (true or false) and by")
+        body = json.loads(base64.b64decode(text) if event.get("isBase64Encoded") else text)
     except ValueError as error:
         return _response(400, f"the body is not JSON: {error}")
+    match body:
+        case {"callback_id": str(callback_id), "approved": bool(approved), "by": str(by)}:
+            decision = {"approved": approved, "by": by}
+        case _:
+            return _response(400, "expected callback_id, approved (true or false) and by")
+    try:
+        asyncio.run(_send(callback_id, decision))
     except ServiceError as error:
         return _response(409, f"the callback cannot be answered: {error}")
     return _response(200, "answered")
