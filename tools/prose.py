@@ -75,7 +75,7 @@ def files_in(places: list[Path], ending: str) -> list[Path]:
             files.update(place.rglob(f"*{ending}"))
         elif place.suffix == ending:
             files.add(place)
-    return sorted(path for path in files if ".venvs" not in path.parts)
+    return sorted(path for path in files if not {".venvs", "node_modules"}.intersection(path.parts))
 
 
 def main(arguments: list[str]) -> int:

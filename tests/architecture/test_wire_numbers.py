@@ -63,6 +63,7 @@ runtime/run.py _TURNED_DOWN_AT_MOST
 runtime/settings.py DEFAULT_MAX_THREADS
 runtime/tasks/identity.py _MOST_ROWS
 runtime/tasks/__init__.py UNCHECKED_MOVES
+scaffold/project.py _LONGEST_NAME
 serdes/annotations.py _function_of()
 server/backend.py _LONG
 server/backend.py _NESTED

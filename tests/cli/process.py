@@ -18,9 +18,9 @@ _PATIENCE = 60
 class Running:
     """A `durable` process whose output can be read while it runs."""
 
-    def __init__(self, place: Path, words: tuple[str, ...]) -> None:
+    def __init__(self, place: Path, words: tuple[str, ...], python: str = sys.executable) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "durable_execution_sdk.cli.main", *words],
+            [python, "-m", "durable_execution_sdk.cli.main", *words],
             cwd=place,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -93,8 +93,8 @@ class Running:
 
 
 @contextmanager
-def running(place: Path, *words: str) -> Iterator[Running]:
-    process = Running(place, words)
+def running(place: Path, *words: str, python: str = sys.executable) -> Iterator[Running]:
+    process = Running(place, words, python)
     try:
         yield process
     finally:

@@ -196,6 +196,7 @@ assert_type(configured, DurableHandler[dict[str, Any], None])
 async def a_test(durable_runner: RunnerFactory) -> None:
     runner = durable_runner(handler)
     assert_type(runner, LocalDurableTestRunner[str])
+    assert_type(LocalDurableTestRunner(handler), LocalDurableTestRunner[str])
     result = await runner.run(Order("1", 2.0))
     assert_type(result, DurableTestResult[str])
     assert_type(result.result, str)

@@ -73,7 +73,10 @@ _SECTIONS = {
         "versions": f"{_COMMANDS}.versions:versions",
         "lint": f"{_COMMANDS}.lint:lint",
     },
-    "Project": {"completion": f"{_COMMANDS}.completion:completion"},
+    "Project": {
+        "init": f"{_COMMANDS}.init:init",
+        "completion": f"{_COMMANDS}.completion:completion",
+    },
 }
 
 for _title, _places in _SECTIONS.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -71,7 +71,7 @@ class LocalDurableTestRunner(Generic[_R_co]):
 
     def __init__(
         self,
-        handler: DurableHandler[object, _R_co],
+        handler: DurableHandler[Any, _R_co],
         *,
         functions: Mapping[str, Registered] | None = None,
         function_name: str | None = None,

@@ -1,0 +1,83 @@
+"""Copy of the template files into a folder, under the name of the project."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from durable_execution_sdk.errors import ConfigError
+
+__all__ = ["DeployTool", "project_files", "project_name", "write_project"]
+
+_HERE = Path(__file__).parent
+_PLACEHOLDER = b"durable-orders"
+_NAME = re.compile(r"[a-z](-?[a-z0-9])*")
+_LONGEST_NAME = 64
+
+
+class DeployTool(StrEnum):
+    """The tool whose template the project has."""
+
+    SAM = "sam"
+    CDK = "cdk"
+
+
+def project_name(text: str) -> str:
+    """Return a name as it can stand for a Python project and a CloudFormation stack.
+
+    Raises ``ConfigError`` if there is no such name for the text.
+    """
+    name = re.sub(r"[\s._-]+", "-", text.strip().lower()).strip("-")
+    if not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+        raise ConfigError(
+            f"{text!r} cannot be the name of the project: expected a letter from a to z, and then letters,"
+            f" digits and single '-', {_LONGEST_NAME} characters at most, as in --name my-orders"
+        )
+    return name
+
+
+def project_files(name: str, tool: DeployTool) -> dict[str, bytes]:
+    """Return the files of a project by their relative paths, with the name in the place of ours."""
+    return {
+        _target(path): (root / path).read_bytes().replace(_PLACEHOLDER, name.encode())
+        for root in (_HERE / "application", _HERE / tool)
+        for path in (file.relative_to(root) for file in sorted(root.rglob("*")) if file.is_file())
+        if not any(part.startswith((".", "__pycache__")) for part in path.parts)
+    }
+
+
+def write_project(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files into the folder, and make it if it is not there.
+
+    Raises ``ConfigError`` before it writes anything if a file exists already, or has no place.
+    """
+    taken = sorted(path for path in files if _is_taken(folder, path))
+    if taken:
+        raise ConfigError(
+            f"nothing was written, because {folder} has these already: {', '.join(taken)}. Choose an"
+            " empty folder, or move them away"
+        )
+    for path, content in files.items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # A file that another process has made meanwhile is not overwritten either.
+        with file.open("xb") as opened:
+            opened.write(content)
+
+
+def _is_taken(folder: Path, path: str) -> bool:
+    """True if something stands in the place of a file, or no folder in that of one above it."""
+    file = folder / path
+    above = file.parents[: len(Path(path).parts)]
+    return _exists(file) or any(_exists(parent) and not parent.is_dir() for parent in above)
+
+
+def _exists(path: Path) -> bool:
+    return path.exists() or path.is_symlink()
+
+
+def _target(path: Path) -> str:
+    """Return the path in the project: ``dot-`` stands for the dot of a hidden file."""
+    return "/".join(re.sub("^dot-", ".", part) for part in path.parts)
