@@ -87,6 +87,36 @@ def test_the_check_finds_what_is_wrong() -> None:
             check(line)
 
 
+def anchors_of(page: str) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*GUIDES, "powertools.md"])
+def test_links_to_headings_lead_somewhere(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([\w-]*(?:\.md)?)#([^)]+)\)", text)
+    assert links
+    for target, anchor in links:
+        assert anchor in anchors_of(target or page), f"{target}#{anchor}"
+
+
+def test_each_source_that_a_guide_names_is_in_the_table() -> None:
+    texts = {page: (DOCS / page).read_text(encoding="utf-8") for page in GUIDES}
+    listed = set(
+        re.findall(r"^\| (\d+) \|", texts["deploy.md"].partition("## Sources")[2], re.MULTILINE)
+    )
+    of_operations = set(re.findall(r"\[(\d+)\] (?:is|its)", texts["operations.md"]))
+    named = {
+        number
+        for text in texts.values()
+        for group in re.findall(r"\[(\d+(?:, \d+)*)\](?!\()", text)
+        for number in group.split(", ")
+    }
+    assert named == listed | of_operations
+
+
 Workflow = Callable[[Any, DurableContext], Awaitable[None]]
 
 
