@@ -80,6 +80,7 @@ def compiled_by(recipe: str, folder: Path) -> int:
     return int(run(count, folder))
 
 
+@pytest.mark.slow
 def test_a_layer_is_compiled_as_a_package_is(tmp_path: Path) -> None:
     installed(tmp_path / "layer" / "python")
     first, *others = block("A layer").splitlines()
