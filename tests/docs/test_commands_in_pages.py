@@ -6,10 +6,10 @@ import re
 import shlex
 from typing import Any
 
-import click
 import pytest
 import yaml
 from tests.cli.remote_shop import RemoteShop
+from tests.docs.command_lines import parsed
 from tests.docs.tables import DOCS
 
 from durable_execution_sdk.cli.main import durable
@@ -28,14 +28,6 @@ def lines_of_shells() -> list[str]:
 
 
 IN_WORKFLOW = [step["run"] for step in STEPS if step.get("run", "").startswith("durable ")]
-
-
-def parsed(line: str) -> click.Context:
-    """Parse the words of a command; raise ``click.UsageError`` for an option that there is not."""
-    _, name, *words = shlex.split(line, comments=True)
-    command = durable.get_command(click.Context(durable), name)
-    assert command is not None, line
-    return command.make_context(name, words)
 
 
 def test_there_are_commands() -> None:

@@ -9,11 +9,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
+
+
+def block(heading: str) -> str:
+    """Return the first block of shell below a heading."""
+    section = PAGE.partition(f"\n### {heading}\n")[2]
+    found = re.search(r"```bash\n(.*?)```", section, re.DOTALL)
+    assert found is not None, heading
+    return found[1].strip()
+
 
 APP = """
 from durable_execution_sdk import DurableContext, durable_execution
@@ -33,7 +42,7 @@ pytestmark = pytest.mark.skipif(
 
 def installed(build: Path) -> None:
     """Put the packages into a folder as ``pip install --no-compile`` does, without an index."""
-    build.mkdir()
+    build.mkdir(parents=True)
     for name in ("durable_execution_sdk", "msgspec"):
         found = importlib.util.find_spec(name)
         assert found is not None and found.submodule_search_locations is not None
@@ -62,7 +71,7 @@ def compiled_by(recipe: str, folder: Path) -> int:
     installed(folder / "build")
     (folder / "app.py").write_text(APP)
     run(recipe, folder)
-    unpack, count = BLOCKS[1].strip().splitlines()
+    unpack, count = block("Check the package").splitlines()
     run(unpack, folder)
     sources = list((folder / "check").rglob("*.py"))
     assert len(sources) > 200
@@ -71,8 +80,21 @@ def compiled_by(recipe: str, folder: Path) -> int:
     return int(run(count, folder))
 
 
+@pytest.mark.slow
+def test_a_layer_is_compiled_as_a_package_is(tmp_path: Path) -> None:
+    installed(tmp_path / "layer" / "python")
+    first, *others = block("A layer").splitlines()
+    assert first == "pip install --target layer/python --no-compile durable-execution-sdk"
+    run("\n".join(others), tmp_path)
+    with ZipFile(tmp_path / "layer.zip") as layer:
+        names = layer.namelist()
+    assert {name.split("/")[0] for name in names} == {"python"}
+    assert "python/durable_execution_sdk/handler.py" in names
+    assert [name for name in names if re.fullmatch(r".*/__pycache__/handler\..*\.pyc", name)]
+
+
 def recipe_without(text: str, instead: str = "") -> str:
-    first, *others = BLOCKS[0].strip().splitlines()
+    first, *others = block("Bytecode that stays valid").splitlines()
     assert first == "pip install --target build --no-compile durable-execution-sdk"
     recipe = "\n".join(others)
     assert text in recipe
