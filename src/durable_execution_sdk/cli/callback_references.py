@@ -9,7 +9,7 @@ from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.protocol.operations import OperationStatus, OperationType
 from durable_execution_sdk.rendering.callback_names import names_of, references
-from durable_execution_sdk.rendering.family import Entry, family
+from durable_execution_sdk.rendering.family import Entry, Family, family
 from durable_execution_sdk.rendering.times import at
 from durable_execution_sdk.rendering.wording import brief, callback_id_of, error_of
 
@@ -29,7 +29,14 @@ def callback_id(place: Place, emulator: Emulator, reference: str) -> str:
             f" {place.path}; write NAME/OPERATION, `{place.command('list')}` shows the names"
         )
     arn, operation = owner
-    executions = family(emulator, arn)
+    return callback_in(family(emulator, arn), operation, reference)
+
+
+def callback_in(executions: Family, operation: str | None, reference: str) -> str:
+    """Return the id of the callback of an execution that is named ``operation``, or of the only one that waits.
+
+    ``reference`` is the text that the user wrote. Raises ``Refusal`` if no callback or several are meant.
+    """
     callbacks = [
         entry
         for entry in executions.entries()

@@ -62,6 +62,11 @@ class Place:
         store = [] if self._given is None else ["--store", self._given]
         return shlex.join(["durable", *words, *store])
 
+    def reference(self, arn: str, name: str) -> str:
+        """Return the word of commands for an execution, or a callback of it: names are those of the store."""
+        del arn
+        return name
+
     def prepared(self) -> Path:
         """Return the path, in a folder that exists; git ignores the default one."""
         if self.path == DEFAULT_PATH and not self.path.parent.exists():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from durable_execution_sdk.cli.interrupts import interruptible
+from durable_execution_sdk.cli.options import Endpoint, endpoint_options
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.emulator.stores.sqlite import DEFAULT_PATH
@@ -26,11 +27,7 @@ _SLICE_SECONDS = 0.5
 
 @click.command(short_help="Look at executions in a web page that only reads.")
 @click.argument("source", envvar="DURABLE_STORE", default=str(DEFAULT_PATH))
-@click.option(
-    "--endpoint", metavar="URL", help="The address of Lambda's API, for an ARN; AWS's by default."
-)
-@click.option("--profile", metavar="NAME", help="The profile of the AWS configuration, for an ARN.")
-@click.option("--region", help="The AWS region, for an ARN; the one in the ARN by default.")
+@endpoint_options
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
@@ -51,9 +48,7 @@ _SLICE_SECONDS = 0.5
 )
 def ui(
     source: str,
-    endpoint: str | None,
-    profile: str | None,
-    region: str | None,
+    at: Endpoint,
     port: int | None,
     allow_hosts: tuple[str, ...],
     opens: bool | None,
@@ -78,7 +73,7 @@ def ui(
         raise Refusal(
             f"durable ui needs {package}: pip install 'durable-execution-sdk[dev]'"
         ) from missing
-    options = EndpointOptions(url=endpoint, profile=profile, region=region)
+    options = EndpointOptions(**at._asdict())
     with interruptible():
         try:
             with (

@@ -76,6 +76,8 @@ class EndpointExecution:
         self._pace = pace or Pace()
         self._logs = HistoryLogs()
         self._trouble: str | None = None
+        self.is_lost = False
+        """True if the last look failed for a reason that asking again does not mend."""
         self._followed: dict[str, _Followed] = {}
         self._add(arn, None)
         self.emulator = self._logs.emulator
@@ -83,6 +85,10 @@ class EndpointExecution:
             asyncio.run(self._first_look())
         except ServiceError as error:
             raise self._explained(error) from error
+
+    def entries(self) -> list[HistoryEvent]:
+        """Return the history of the execution as the endpoint told it; not while ``follow`` runs."""
+        return self._followed[self.arn].follower.history
 
     def about(self) -> About:
         """Describe the endpoint."""
@@ -112,14 +118,15 @@ class EndpointExecution:
         pause = self._pace.first
         try:
             while self._is_open() and not await asyncio.to_thread(stop.wait, pause):
-                is_new, trouble = False, None
+                is_new, trouble, is_lost = False, None, False
                 try:
                     is_new = await self._look(changes)
                 except ServiceError as error:
                     trouble = str(self._explained(error))
+                    is_lost = not error.is_transient
                 pause = self._pace.after(pause, is_new=is_new)
                 if trouble != self._trouble or not self._is_open():
-                    self._trouble = trouble
+                    self._trouble, self.is_lost = trouble, is_lost
                     changes.note(SERVER)
         finally:
             await self._connection.aclose()
