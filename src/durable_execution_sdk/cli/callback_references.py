@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from durable_execution_sdk.cli.execution_place import ExecutionPlace
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -29,14 +30,17 @@ def callback_id(place: Place, emulator: Emulator, reference: str) -> str:
             f" {place.path}; write NAME/OPERATION, `{place.command('list')}` shows the names"
         )
     arn, operation = owner
-    return callback_in(family(emulator, arn), operation, reference)
+    return callback_in(family(emulator, arn), operation, reference, place)
 
 
-def callback_in(executions: Family, operation: str | None, reference: str) -> str:
+def callback_in(
+    executions: Family, operation: str | None, reference: str, place: ExecutionPlace
+) -> str:
     """Return the id of the callback of an execution that is named ``operation``, or of the only one that waits.
 
     ``reference`` is the text that the user wrote. Raises ``Refusal`` if no callback or several are meant.
     """
+    arn = executions.execution.arn
     callbacks = [
         entry
         for entry in executions.entries()
@@ -54,7 +58,7 @@ def callback_in(executions: Family, operation: str | None, reference: str) -> st
     ]
     if len(ids) == 1:
         return ids[0]
-    names = ", ".join(references(executions)) or "none"
+    names = ", ".join(place.reference(arn, each) for each in references(executions)) or "none"
     if ids:
         problem = f"{len(ids)} callbacks wait as {reference!r}"
     elif named and operation is None:
@@ -62,7 +66,8 @@ def callback_in(executions: Family, operation: str | None, reference: str) -> st
     elif named:
         problem = f"the callback {reference!r} {_end(named[-1])}"
     else:
-        others = ", ".join(dict.fromkeys(names_of(executions, entry)[0] for entry in callbacks))
+        made = dict.fromkeys(names_of(executions, entry)[0] for entry in callbacks)
+        others = ", ".join(place.reference(arn, each) for each in made)
         problem = (
             f"there is no callback {reference!r}; {executions.name}, which is"
             f" {executions.execution.status}, has made these: {others or 'none'}"

@@ -19,6 +19,7 @@ from durable_execution_sdk.emulator.stores.runs import Runs
 from durable_execution_sdk.emulator.stores.single_execution import SingleExecutionStore
 from durable_execution_sdk.emulator.stores.sqlite import DEFAULT_PATH
 from durable_execution_sdk.emulator.stores.store import Search
+from durable_execution_sdk.protocol.ids import ExecutionArn
 
 _MOST_SHOWN = 5
 _MOST_COMPARED = 500
@@ -104,6 +105,9 @@ class Place:
         if arn is None:
             close = nearest(reference, names(emulator))
             meant = f"; did you mean {' or '.join(map(repr, close))}?" if close else ";"
+            parts = ExecutionArn.read(reference)
+            if parts is not None:
+                meant = f"; one at AWS takes --region {parts.region}, --profile or --endpoint;"
             raise Refusal(
                 f"there is no execution {reference!r} in {self.path}{meant} `{self.command('list')}` shows"
                 " those that are there"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 import click
@@ -67,11 +67,12 @@ def list_(name: str | None, store: str | None, as_json: bool, at: Endpoint) -> N
             waiting_callbacks,
         )
 
-        waiters, notes = waiting_callbacks(name, at)
-        for note in notes:
+        waiting = waiting_callbacks(name, at)
+        for note in waiting.notes:
             say(note, err=True)
         now = time.time_ns() // 1_000_000
-        _tell_waiters(waiters, dict.fromkeys(waiters, now), as_json=as_json)
+        nows = dict.fromkeys(waiting.waiters, now)
+        _tell_waiters(waiting.waiters, nows, waiting.arns, as_json=as_json)
         return
     place = Place(store)
     with place.existing() as emulator:
@@ -80,13 +81,23 @@ def list_(name: str | None, store: str | None, as_json: bool, at: Endpoint) -> N
         else:
             waiters = references(family(emulator, place.arn(emulator, name)))
         nows = {reference: emulator.now(each.execution.arn) for reference, each in waiters.items()}
-    _tell_waiters(waiters, nows, as_json=as_json)
+        arns = {reference: each.execution.arn for reference, each in waiters.items()}
+    _tell_waiters(waiters, nows, arns, as_json=as_json)
 
 
-def _tell_waiters(waiters: dict[str, Waiter], nows: dict[str, int], *, as_json: bool) -> None:
+def _tell_waiters(
+    waiters: Mapping[str, Waiter],
+    nows: Mapping[str, int],
+    arns: Mapping[str, str],
+    *,
+    as_json: bool,
+) -> None:
     by_deadline = sorted(waiters.items(), key=_deadline)
     if as_json:
-        documents = [callback_document(reference, waiter) for reference, waiter in by_deadline]
+        documents = [
+            {**callback_document(reference, waiter), "durable_execution_arn": arns[reference]}
+            for reference, waiter in by_deadline
+        ]
         say(json.dumps(documents, indent=2, ensure_ascii=False))
         return
     rows: list[tuple[str, ...]] = []

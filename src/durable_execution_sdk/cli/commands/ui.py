@@ -6,6 +6,7 @@ import os
 import sys
 import webbrowser
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -59,7 +60,7 @@ def ui(
     durable dev work on them. Or it is a JSON file with the history of one execution, as
     `durable history NAME --json`, `aws lambda get-durable-execution-history` and save_history of the testing
     package write it. Or it is the ARN of an execution at AWS, or at any server of Lambda's durable API
-    (--endpoint); while it is open it is read again every few seconds.
+    (--endpoint), or FUNCTION/NAME or FUNCTION/@last there; while it is open it is read again every few seconds.
 
     Nothing is started, answered or changed. Ctrl-C ends the page.
     """
@@ -74,6 +75,18 @@ def ui(
             f"durable ui needs {package}: pip install 'durable-execution-sdk[dev]'"
         ) from missing
     options = EndpointOptions(**at._asdict())
+    if (
+        at.is_given
+        and "/" in source
+        and not source.startswith("arn:")
+        and not Path(source).exists()
+    ):
+        from durable_execution_sdk.cli.remote.executions import (  # noqa: PLC0415 - only for endpoints
+            EndpointPlace,
+            ExecutionReference,
+        )
+
+        source = EndpointPlace(at).find(ExecutionReference(source)).arn
     with interruptible():
         try:
             with (

@@ -9,8 +9,8 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from durable_execution_sdk.cli.execution_place import ExecutionPlace
 from durable_execution_sdk.cli.output.callback_hints import answers
-from durable_execution_sdk.cli.output.execution_place import ExecutionPlace
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.tree import tree
 from durable_execution_sdk.emulator.emulator import Emulator

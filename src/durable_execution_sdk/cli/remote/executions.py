@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from durable_execution_sdk.cli.options import Endpoint
 from durable_execution_sdk.cli.refusals import Refusal
@@ -19,7 +19,7 @@ from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.protocol.control_plane import ListRequest
 from durable_execution_sdk.protocol.ids import ExecutionArn
 
-__all__ = ["EndpointPlace", "ExecutionReference", "reached"]
+__all__ = ["EndpointError", "EndpointPlace", "ExecutionReference", "Found", "reached", "shown_arn"]
 
 _ARN = re.compile(r"(?P<arn>arn:[^/]*/durable-execution/[^/]+/[^/]+)(?:/(?P<operation>.+))?")
 _FORMS = (
@@ -28,6 +28,23 @@ _FORMS = (
 )
 _MOST_COMPARED = 100
 _Answer = TypeVar("_Answer")
+
+
+class Found(NamedTuple):
+    """An execution at an endpoint: its ARN there, and the one by which views know it."""
+
+    arn: str
+    shown_as: str
+
+
+def shown_arn(arn: str, function: str, name: str) -> str:
+    """Return the ARN by which views know an execution: made up for an endpoint that has ids of another form."""
+    if ExecutionArn.read(arn) is not None:
+        return arn
+    run = re.sub(r"[^A-Za-z0-9_-]", "-", arn)
+    return str(
+        ExecutionArn("aws", "us-east-1", "000000000000", function, "$LATEST", name, run or "run")
+    )
 
 
 class ExecutionReference:
@@ -62,10 +79,10 @@ class ExecutionReference:
             return self._function
         return FunctionReference(ExecutionArn.parse(self.arn or "").function_arn)
 
-    async def find(self, connection: EndpointConnection) -> str:
-        """Return the ARN of the execution; raise ``Refusal`` if there is none, and ``ServiceError``."""
+    async def find(self, connection: EndpointConnection) -> Found:
+        """Return the execution; raise ``Refusal`` if there is none, and ``ServiceError``."""
         if self.arn is not None:
-            return self.arn
+            return Found(self.arn, self.arn)
         function = self.function
         is_last = self.name == LAST
         request = ListRequest(
@@ -84,7 +101,10 @@ class ExecutionReference:
         if not found:
             raise Refusal(await self._absent(connection))
         # A name is free again once its retention is over: the newest has it.
-        return max(found, key=lambda each: each.start_timestamp).durable_execution_arn
+        newest = max(found, key=lambda each: each.start_timestamp)
+        arn = newest.durable_execution_arn
+        short_name, name = function.short_name, newest.durable_execution_name
+        return Found(arn, shown_arn(arn, short_name, name))
 
     async def _absent(self, connection: EndpointConnection) -> str:
         function = self.function
@@ -98,6 +118,10 @@ class ExecutionReference:
         close = nearest(self.name, names)
         meant = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
         return f"{function.text} has no execution {self.name!r} at {connection.url}{meant}"
+
+
+class EndpointError(Refusal):
+    """An endpoint cannot be asked, or refuses."""
 
 
 class EndpointPlace:
@@ -121,10 +145,10 @@ class EndpointPlace:
         parts = ExecutionArn.read(arn)
         return name if parts is None else f"{parts.function_name}/{name}"
 
-    def find(self, reference: ExecutionReference) -> str:
-        """Return the ARN of the execution that a reference names; raise ``Refusal`` if there is none."""
+    def find(self, reference: ExecutionReference) -> Found:
+        """Return the execution that a reference names; raise ``Refusal`` if there is none."""
         if reference.arn is not None:
-            return reference.arn
+            return Found(reference.arn, reference.arn)
         return asyncio.run(reached(self.options, reference, reference.find))
 
 
@@ -149,13 +173,13 @@ async def _connected(
     try:
         connection = EndpointConnection(reference.function.region, options)
     except ConfigError as error:
-        raise Refusal(
+        raise EndpointError(
             f"{reference.arn} is read at an endpoint of Lambda's API, but: {error}"
         ) from error
     try:
         yield connection
     except ServiceError as error:
-        raise Refusal(
+        raise EndpointError(
             str(
                 connection.explained(
                     error,

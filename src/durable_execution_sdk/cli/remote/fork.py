@@ -11,7 +11,7 @@ from durable_execution_sdk.cli.operation_references import named_in, operation_i
 from durable_execution_sdk.cli.options import Endpoint
 from durable_execution_sdk.cli.output.streams import Streams
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.cli.remote.executions import ExecutionReference, reached
+from durable_execution_sdk.cli.remote.executions import EndpointError, ExecutionReference, reached
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.cli.user_code import UserCode, split_target
 from durable_execution_sdk.client.endpoint_connection import EndpointConnection, EndpointOptions
@@ -44,6 +44,7 @@ class RemoteFork:
     """A fork of an execution at an endpoint, by its ARN, FUNCTION/NAME, or by its name and its function."""
 
     def __init__(self, at: Endpoint, name: str, function: str | None) -> None:
+        self._is_named = at.is_given
         self._options = EndpointOptions(**at._asdict())
         if ExecutionArn.read(name) is None and "/" not in name and function is not None:
             name = f"{function}/{name}"
@@ -60,7 +61,15 @@ class RemoteFork:
         stop: bool,
     ) -> tuple[str, str]:
         """Make the fork; return the ARNs of its origin and its own. Raises ``Refusal`` and ``ServiceError``."""
-        return asyncio.run(self._fork(before, payload, results, code, stop=stop))
+        try:
+            return asyncio.run(self._fork(before, payload, results, code, stop=stop))
+        except EndpointError as error:
+            if self._is_named:
+                raise
+            raise Refusal(
+                f"{self._reference.text} is not in the store, so it would be at an endpoint of Lambda's API, but:"
+                f" {error.message}"
+            ) from error
 
     async def _fork(
         self,
@@ -73,7 +82,7 @@ class RemoteFork:
     ) -> tuple[str, str]:
         async def ask(connection: EndpointConnection) -> tuple[str, str]:
             control = connection.control
-            arn = await self._reference.find(connection)
+            arn = (await self._reference.find(connection)).arn
             progress = await _progress(control, arn)
             try:
                 return arn, await fork(

@@ -8,10 +8,12 @@ from itertools import chain
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from durable_execution_sdk.cli.options import Endpoint
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.remote.endpoint import FunctionReference
+from durable_execution_sdk.cli.remote.executions import shown_arn
 from durable_execution_sdk.client.endpoint_connection import EndpointConnection, EndpointOptions
 from durable_execution_sdk.client.fork import history_of
 from durable_execution_sdk.client.paced_reading import PacedReading
@@ -172,7 +174,7 @@ async def _with_progress(
 ) -> Listed:
     """Read the history of an execution that is open, without payloads."""
     record = _record(summary)
-    if not record.is_open or ExecutionArn.read(record.arn) is None:
+    if not record.is_open:
         return Listed(record=record)
     try:
         events = await history_of(reading, record.arn, include_data=False)
@@ -188,10 +190,13 @@ async def _with_progress(
     except ConfigError as error:
         notes.append(str(error))
         return Listed(record=record)
-    logs, log = HistoryLogs(), HistoryLog(record.arn)
+    arn = shown_arn(record.arn, record.function, record.name)
+    logs, log = HistoryLogs(), HistoryLog(arn)
     logs.take(log, events)
-    executions = family(logs.emulator, record.arn)
-    return Listed(record=record, counts=logs.emulator.counts(record), executions=executions)
+    executions = family(logs.emulator, arn)
+    return Listed(
+        record=record, counts=logs.emulator.counts(replace(record, arn=arn)), executions=executions
+    )
 
 
 def _record(summary: ExecutionSummary) -> ExecutionRecord:

@@ -78,7 +78,7 @@ def callback_id(text: str, at: Endpoint) -> str:
     reference = ExecutionReference(text, has_operation=True)
     execution = text.removesuffix(f"/{reference.operation}")
     view = EndpointView(execution, at)
-    return callback_in(family(view.emulator, view.arn), reference.operation, text)
+    return callback_in(family(view.emulator, view.arn), reference.operation, text, view.place)
 
 
 def answer(text: str, at: Endpoint, send: Callable[[ControlPlane, str], Awaitable[None]]) -> None:
@@ -124,7 +124,7 @@ def _steered(
     reference = ExecutionReference(name)
 
     async def steer(connection: EndpointConnection) -> str:
-        arn = await reference.find(connection)
+        arn = (await reference.find(connection)).arn
         described = await connection.control.describe(arn, include_execution_data=False)
         return await ask(connection.control, described)
 
@@ -141,7 +141,8 @@ async def _known(operation: str, call: Awaitable[None]) -> None:
     try:
         await call
     except ServiceError as error:
-        if error.code != NOT_FOUND and error.status not in {404, 405}:
+        is_unknown = error.code == NOT_FOUND or "unknown path" in error.message.lower()
+        if not is_unknown and error.status not in {404, 405, 501}:
             raise
         raise Refusal(
             f"the endpoint has no {operation}: it is older than that call, or an emulator without it"

@@ -37,9 +37,11 @@ class EndpointView:
 
     def __init__(self, name: str, at: Endpoint, pace: Pace | None = None) -> None:
         self.place = EndpointPlace(at)
-        self.arn = self.place.find(ExecutionReference(name))
+        self.asked_arn, self.arn = self.place.find(ExecutionReference(name))
         try:
-            self._execution = EndpointExecution(self.arn, self.place.options, pace=pace)
+            self._execution = EndpointExecution(
+                self.asked_arn, self.place.options, pace=pace, shown_as=self.arn
+            )
         except (ConfigError, ServiceError) as error:
             raise Refusal(str(error)) from error
         self.emulator: Emulator = self._execution.emulator
@@ -116,6 +118,7 @@ class EndpointView:
     def document(self) -> str:
         """Write the document of ``durable show``."""
         document = execution_document(self.emulator, self.arn, [], has_log=False)
+        document["durable_execution_arn"] = self.asked_arn
         return json.dumps(document, indent=2, ensure_ascii=False)
 
     def history_document(self) -> str:
@@ -123,7 +126,7 @@ class EndpointView:
         page = control_plane_codec.encode_history_page(
             HistoryPage(events=self._execution.entries())
         )
-        arns = {"DurableExecutionArn": self.arn}
+        arns = {"DurableExecutionArn": self.asked_arn}
         origin = origin_of(self.arn, None, self.emulator.describe(self.arn).input_payload)
         if origin is not None:
             arns["ForkedFromArn"] = origin.first_arn
