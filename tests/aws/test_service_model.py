@@ -153,7 +153,7 @@ PASSED_ON = re.compile(
 """Errors that no code of ours tells apart: they reach the caller with their code and status."""
 
 OLDER_SYNCHRONOUS_SECONDS = {"1.44.5": 900, "1.44.6": 900, "1.44.7": 900}
-"""What earlier models say of the longest function timeout; all later ones agree with ``limits``."""
+"""The longest function timeout of earlier models; all later ones agree with ``limits``."""
 
 
 def members(struct: Any) -> dict[str, Any]:

@@ -25,7 +25,9 @@ _READ_BYTES = 64 * 1024
 # A long synchronous invoke sends nothing for minutes, and NAT gateways drop silent connections.
 _KEEP_ALIVE_AFTER = 60
 # macOS has another name for it.
-_KEEP_IDLE: int = getattr(socket, "TCP_KEEPIDLE", None) or getattr(socket, "TCP_KEEPALIVE", 0x10)
+_KEEP_IDLE: int = getattr(
+    socket, "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"
+)
 # Seconds for each address but the last, so that one in an unreachable network leaves time for the others.
 _ADDRESS_SECONDS = 1.5
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from durable_execution_sdk.cli.execution_place import ExecutionPlace
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.cli.store_file import ExecutionPlace, Place
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.errors import ServiceError

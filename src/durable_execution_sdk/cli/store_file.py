@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Generator, Sequence
+from collections.abc import Container, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.dev.discovery_file import ServerAddress, find_server
@@ -37,6 +38,23 @@ def names(emulator: Emulator, function: str | None = None) -> list[str]:
 def nearest(name: str, known: Sequence[str]) -> list[str]:
     """Return the names that a mistyped one may stand for, the nearest first."""
     return difflib.get_close_matches(name, known, n=3, cutoff=_LEAST_SIMILAR)
+
+
+class ExecutionPlace(Protocol):
+    """A store file, or an endpoint of Lambda's API, as views of executions need it."""
+
+    @property
+    def held(self) -> Container[str]:
+        """The ARNs of the executions that a development server holds."""
+        ...
+
+    def command(self, *words: str) -> str:
+        """Write a command line for this place, to show to a user."""
+        ...
+
+    def reference(self, arn: str, name: str) -> str:
+        """Return the word of commands for an execution, or a callback of it, by its name or ``NAME/OPERATION``."""
+        ...
 
 
 class Place:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durable_execution_sdk.cli.execution_place import ExecutionPlace
+from durable_execution_sdk.cli.store_file import ExecutionPlace
 from durable_execution_sdk.rendering.callback_names import references
 from durable_execution_sdk.rendering.family import Family
 

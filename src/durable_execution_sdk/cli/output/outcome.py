@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from durable_execution_sdk.cli.execution_place import ExecutionPlace
 from durable_execution_sdk.cli.operation_references import reference_of
 from durable_execution_sdk.cli.output.callback_hints import answers
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import ExitCode
+from durable_execution_sdk.cli.store_file import ExecutionPlace
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.errors import StepInterruptedError

@@ -9,10 +9,10 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from durable_execution_sdk.cli.execution_place import ExecutionPlace
 from durable_execution_sdk.cli.output.callback_hints import answers
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.tree import tree
+from durable_execution_sdk.cli.store_file import ExecutionPlace
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.events import Event, ExecutionPaused, InvocationCompleted
 from durable_execution_sdk.engine.views.history import history

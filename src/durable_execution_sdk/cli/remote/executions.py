@@ -26,7 +26,6 @@ _FORMS = (
     "an endpoint has executions by function: write FUNCTION/NAME, FUNCTION/@last for the one started last, or the"
     " ARN of the execution"
 )
-_MOST_COMPARED = 100
 _Answer = TypeVar("_Answer")
 
 
@@ -110,9 +109,7 @@ class ExecutionReference:
         function = self.function
         if self.name == LAST:
             return f"{function.text} has no executions at {connection.url}"
-        request = ListRequest(
-            function_name=function.name, qualifier=function.qualifier, max_items=_MOST_COMPARED
-        )
+        request = ListRequest(function_name=function.name, qualifier=function.qualifier)
         page = await connection.control.list_executions(request)
         names = [each.durable_execution_name for each in page.durable_executions]
         close = nearest(self.name, names)
