@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.cli.operation_references import named_in, operation_id, result_option
@@ -93,7 +94,7 @@ class RemoteFork:
                     payload=payload,
                     results=dict(result_option(progress, each) for each in results),
                     stop=stop,
-                    rehearse=None if code is None else lambda plan: _rehearsed(code, plan),
+                    rehearse=None if code is None else partial(_rehearsed, code),
                 )
             except ConfigError as error:
                 raise Refusal(named_in(str(error), progress)) from error
