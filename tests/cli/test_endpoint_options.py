@@ -167,6 +167,40 @@ def test_a_list_without_permission_for_histories_says_so(
     assert (refused.code, "lambda:ListFunctions" in refused.err) == (2, True)
 
 
+@pytest.mark.parametrize(
+    ("end", "words", "verb", "action"),
+    [
+        ("/stop", ("stop", "workflow/one"), "stop", "StopDurableExecution"),
+        ("/pause", ("pause", "workflow/one"), "pause", "PauseDurableExecution"),
+        ("/resume", ("resume", "workflow/one"), "resume", "ResumeDurableExecution"),
+        (
+            "/succeed",
+            ("callback", "succeed", "workflow/one", "--data", "1"),
+            "answer",
+            "SendDurableExecutionCallbackSuccess",
+        ),
+        ("/fail", ("callback", "fail", "workflow/one"), "answer", "CallbackFailure"),
+        ("/heartbeat", ("callback", "heartbeat", "workflow/one"), "answer", "CallbackHeartbeat"),
+        ("/history", ("show", "workflow/one"), "read", "GetDurableExecutionHistory"),
+        ("/history", ("fork", "workflow/one"), "fork", "InvokeFunction"),
+    ],
+)
+def test_a_permission_that_is_missing_has_its_name(
+    durable: Durable,
+    shop: RefusingShop,
+    end: str,
+    words: tuple[str, ...],
+    verb: str,
+    action: str,
+) -> None:
+    shop.start({"ask": 1}, "one")
+    shop.refusals[end] = (403, "AccessDeniedException")
+    refused = durable(*words, "--endpoint", shop.url)
+    assert refused.code == 2
+    assert f"{shop.url} does not let you {verb} the " in refused.err
+    assert action in refused.err
+
+
 def test_a_watch_outlasts_an_endpoint_that_fails_for_a_while(
     durable: Durable, shop: RefusingShop, place: Path
 ) -> None:

@@ -154,7 +154,9 @@ def succeed(
             steering as remote,
         )
 
-        remote.answer(reference, at, lambda control, id_: control.callback_success(id_, result))
+        remote.answer(
+            reference, at, "Success", lambda control, id_: control.callback_success(id_, result)
+        )
         say("answered, without a result" if result is None else "answered")
         return
     place = Place(store)
@@ -210,7 +212,9 @@ def fail(
             steering as remote,
         )
 
-        remote.answer(reference, at, lambda control, id_: control.callback_failure(id_, error))
+        remote.answer(
+            reference, at, "Failure", lambda control, id_: control.callback_failure(id_, error)
+        )
         say("answered")
         return
     place = Place(store)
@@ -232,7 +236,9 @@ def heartbeat(reference: str, store: str | None, at: Endpoint) -> None:
             steering as remote,
         )
 
-        remote.answer(reference, at, lambda control, id_: control.callback_heartbeat(id_))
+        remote.answer(
+            reference, at, "Heartbeat", lambda control, id_: control.callback_heartbeat(id_)
+        )
         say("noted")
         return
     place = Place(store)

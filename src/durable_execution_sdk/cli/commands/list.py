@@ -50,7 +50,7 @@ _REMOTE_COLUMNS = (
     Column(title="took", spare=2),
     Column(title="operations", spare=0),
     Column(title="attempts", spare=0),
-    Column(title="now", least=16),
+    Column(title="now", least=32),
 )
 
 

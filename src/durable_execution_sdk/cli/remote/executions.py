@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 import shlex
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from durable_execution_sdk.cli.options import Endpoint
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.cli.remote.endpoint import FunctionReference, connected
+from durable_execution_sdk.cli.remote.endpoint import FunctionReference
 from durable_execution_sdk.cli.store_file import nearest
 from durable_execution_sdk.client.endpoint_connection import EndpointConnection, EndpointOptions
 from durable_execution_sdk.dev.execution_references import LAST
@@ -153,39 +152,37 @@ async def reached(
     options: EndpointOptions,
     reference: ExecutionReference,
     ask: Callable[[EndpointConnection], Awaitable[_Answer]],
+    *,
+    verb: str = "read",
+    actions: Sequence[str] = ("GetDurableExecution", "GetDurableExecutionHistory"),
 ) -> _Answer:
-    """Ask an endpoint about an execution; raise ``Refusal`` in words for what it refuses."""
-    async with _connected(options, reference) as connection:
-        return await ask(connection)
+    """Ask an endpoint about an execution; raise ``Refusal`` in words for what it refuses.
 
-
-@asynccontextmanager
-async def _connected(
-    options: EndpointOptions, reference: ExecutionReference
-) -> AsyncGenerator[EndpointConnection]:
-    if reference.arn is None:
-        async with connected(reference.function, options) as connection:
-            yield connection
-        return
+    ``verb`` is what is done with the execution, which takes permission for ``actions``, and for a list of a
+    function's executions if the reference has a name.
+    """
     try:
         connection = EndpointConnection(reference.function.region, options)
     except ConfigError as error:
         raise EndpointError(
-            f"{reference.arn} is read at an endpoint of Lambda's API, but: {error}"
+            f"{reference.text} is at an endpoint of Lambda's API, but: {error}"
         ) from error
     try:
-        yield connection
+        return await ask(connection)
     except ServiceError as error:
-        raise EndpointError(
-            str(
-                connection.explained(
-                    error,
-                    absent=f"execution {reference.arn}",
-                    gone="it never was there, or its retention is over",
-                    reads="the execution",
-                    actions=("GetDurableExecution", "GetDurableExecutionHistory"),
-                )
-            )
-        ) from error
+        is_named = reference.arn is None
+        explained = connection.explained(
+            error,
+            absent=f"function {reference.function.text}"
+            if is_named
+            else f"execution {reference.arn}",
+            gone="its name, its version or its region may be another"
+            if is_named
+            else "it never was there, or its retention is over",
+            reads=f"the execution {reference.text}",
+            actions=("ListDurableExecutionsByFunction", *actions) if is_named else actions,
+            verb=verb,
+        )
+        raise EndpointError(str(explained)) from error
     finally:
         await connection.aclose()

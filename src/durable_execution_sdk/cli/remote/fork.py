@@ -99,7 +99,14 @@ class RemoteFork:
             except ConfigError as error:
                 raise Refusal(named_in(str(error), progress)) from error
 
-        return await reached(self._options, self._reference, ask)
+        actions = ("GetDurableExecution", "GetDurableExecutionHistory", "InvokeFunction")
+        return await reached(
+            self._options,
+            self._reference,
+            ask,
+            verb="fork",
+            actions=(*actions, "StopDurableExecution") if stop else actions,
+        )
 
 
 async def _progress(control: LambdaControlPlane, arn: str) -> ExecutionProgress:

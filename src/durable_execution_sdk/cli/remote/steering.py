@@ -40,7 +40,7 @@ def stop(name: str, at: Endpoint, reason: str | None) -> str:
         await control.stop(described.durable_execution_arn, error)
         return await _status(control, described)
 
-    return _steered(name, at, ask)
+    return _steered(name, at, "stop", "StopDurableExecution", ask)
 
 
 def pause(name: str, at: Endpoint, reason: str | None) -> str:
@@ -52,7 +52,7 @@ def pause(name: str, at: Endpoint, reason: str | None) -> str:
         await _known("PauseDurableExecution", control.pause(arn, PauseRequest(reason=reason)))
         return await _status(control, described)
 
-    return _steered(name, at, ask)
+    return _steered(name, at, "pause", "PauseDurableExecution", ask)
 
 
 def resume(name: str, at: Endpoint, reason: str | None) -> str:
@@ -64,7 +64,7 @@ def resume(name: str, at: Endpoint, reason: str | None) -> str:
         await _known("ResumeDurableExecution", control.resume(arn, ResumeRequest(reason=reason)))
         return await _status(control, described)
 
-    return _steered(name, at, ask)
+    return _steered(name, at, "resume", "ResumeDurableExecution", ask)
 
 
 def callback_id(text: str, at: Endpoint) -> str:
@@ -81,8 +81,13 @@ def callback_id(text: str, at: Endpoint) -> str:
     return callback_in(family(view.emulator, view.arn), reference.operation, text, view.place)
 
 
-def answer(text: str, at: Endpoint, send: Callable[[ControlPlane, str], Awaitable[None]]) -> None:
-    """Send an answer, or a heartbeat, to the callback that a reference names."""
+def answer(
+    text: str, at: Endpoint, kind: str, send: Callable[[ControlPlane, str], Awaitable[None]]
+) -> None:
+    """Send an answer, or a heartbeat, to the callback that a reference names.
+
+    ``kind`` ends the name of the API's operation.
+    """
     found = callback_id(text, at)
 
     async def ask() -> None:
@@ -105,8 +110,9 @@ def answer(text: str, at: Endpoint, send: Callable[[ControlPlane, str], Awaitabl
                         error,
                         absent=f"callback {text}",
                         gone="the id may be another endpoint's",
-                        reads="the callback",
-                        actions=("SendDurableExecutionCallbackSuccess",),
+                        reads=f"the callback {text}",
+                        actions=(f"SendDurableExecutionCallback{kind}",),
+                        verb="answer",
                     )
                 )
             ) from error
@@ -119,6 +125,8 @@ def answer(text: str, at: Endpoint, send: Callable[[ControlPlane, str], Awaitabl
 def _steered(
     name: str,
     at: Endpoint,
+    verb: str,
+    action: str,
     ask: Callable[[ControlPlane, ExecutionDescription], Awaitable[str]],
 ) -> str:
     reference = ExecutionReference(name)
@@ -128,7 +136,9 @@ def _steered(
         described = await connection.control.describe(arn, include_execution_data=False)
         return await ask(connection.control, described)
 
-    return asyncio.run(reached(EndpointPlace(at).options, reference, steer))
+    actions = ("GetDurableExecution", action)
+    options = EndpointPlace(at).options
+    return asyncio.run(reached(options, reference, steer, verb=verb, actions=actions))
 
 
 async def _status(control: ControlPlane, before: ExecutionDescription) -> str:
