@@ -131,7 +131,9 @@ class EndpointExecution:
                     is_lost = not error.is_transient
                 pause = self._pace.after(pause, is_new=is_new)
                 if trouble != self._trouble or not self._is_open():
-                    self._trouble, self.is_lost = trouble, is_lost
+                    # A reader in another thread that sees the trouble sees its kind, too.
+                    self.is_lost = is_lost
+                    self._trouble = trouble
                     changes.note(SERVER)
         finally:
             await self._connection.aclose()
