@@ -232,3 +232,27 @@ def test_the_arn_of_an_execution_elsewhere_names_the_options(durable: Durable, p
     arn = "arn:aws:lambda:eu-west-1:123456789012:function:f:1/durable-execution/order/7"
     refused = durable("show", arn)
     assert (refused.code, "one at AWS takes --region eu-west-1" in refused.err) == (2, True)
+
+
+def test_an_execution_here_is_watched_as_it_is_shown(durable: Durable, place: Path) -> None:
+    (place / "app.py").write_text(
+        "from durable_execution_sdk import *\n@durable_execution\nasync def f(event, ctx): return 1\n"
+    )
+    durable("run", "app.py", "--input", "1", "--name", "one")
+    watched = durable("watch", "one")
+    assert (watched.code, watched.result) == (0, 1)
+    assert watched.out == durable("show", "one", "--follow").out
+    assert durable("watch", "one", "--json").document["status"] == "SUCCEEDED"
+
+
+def test_the_page_takes_the_name_of_an_execution(
+    durable: Durable, shop: RefusingShop, place: Path
+) -> None:
+    shop.start({"ask": 1}, "one")
+    at = ("--endpoint", shop.url, "--port", "0", "--no-open")
+    with running(place, "ui", "workflow/one", *at) as page:
+        page.until("http://127.0.0.1:")
+        page.interrupt()
+        assert page.end() == 0
+    refused = durable("ui", "workflow/two", *at)
+    assert (refused.code, "workflow has no execution 'two'" in refused.err) == (2, True)
