@@ -21,7 +21,7 @@ class Emulator(ServedEndpoint):
     lacks: ClassVar = {
         "ListFunctions": "it lists no functions",
         "order of lists": "it lists executions in another order",
-        "whole histories": "its histories lack members that the service writes",
+        "whole histories": "its executions have no ARNs, which a saved history needs",
         "ARNs": "its executions have ids of another form",
         "reason of a stop": "it keeps none",
         "pause": "it pauses nothing",
