@@ -20,6 +20,8 @@ from durable_execution_sdk import operations, retry, serdes
 # Collection makes a million objects that stay, and a collector that looks at them again and again.
 gc.disable()
 
+pytest.register_assert_rewrite("tests.cli.endpoint_suite")
+
 # A run of pytest within a test forgets the modules that were first loaded in it. Names that are loaded on
 # first use would then have two classes, so all of them are loaded here.
 for package in (operations, retry, serdes):

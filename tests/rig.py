@@ -21,6 +21,7 @@ from durable_execution_sdk.protocol.control_plane import (
     InvokeRequest,
 )
 from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.limits import LONGEST_INVOCATION_SECONDS
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Rig:
     limits: Limits = DEFAULT_LIMITS
     wrappers: Wrappers = field(default_factory=Wrappers)
     execution_timeout: int | None = None
-    timeout: float = 900.0
+    timeout: float = LONGEST_INVOCATION_SECONDS
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock()

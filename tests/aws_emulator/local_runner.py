@@ -121,22 +121,28 @@ class LocalRunner:
         self.url = url
 
     def invoke(self, function: str, event: Any, *, asynchronous: bool) -> str:
-        arn: str = self._call(
+        arn = self.start(function, json.dumps(event), f"test-{os.urandom(4).hex()}")
+        if not asynchronous:
+            self.wait_for_end(arn)
+        return arn
+
+    def start(self, function: str, payload: str, name: str) -> str:
+        """Start an execution by the runner's own route."""
+        started = self._call(
             "POST",
             "/start-durable-execution",
             {
                 "AccountId": "123456789012",
                 "FunctionName": function,
                 "FunctionQualifier": "$LATEST",
-                "ExecutionName": f"test-{os.urandom(4).hex()}",
+                "ExecutionName": name,
                 "ExecutionTimeoutSeconds": _EXECUTION_SECONDS,
                 "ExecutionRetentionPeriodDays": 1,
                 "InvocationId": os.urandom(8).hex(),
-                "Input": json.dumps(event),
+                "Input": payload,
             },
-        )["ExecutionArn"]
-        if not asynchronous:
-            self.wait_for_end(arn)
+        )
+        arn: str = started["ExecutionArn"]
         return arn
 
     def wait_for_end(self, arn: str, seconds: float = _PATIENCE) -> str:

@@ -129,7 +129,7 @@ def test_a_name_needs_its_function_and_a_fork_can_be_forked(durable: Durable, sh
     shop.start({"id": 1}, "two")
     output = durable("fork", "two", "--endpoint", shop.environ["AWS_ENDPOINT_URL_LAMBDA"])
     assert (output.code, output.out) == (2, "")
-    assert "--function NAME:QUALIFIER" in output.err
+    assert "write FUNCTION/NAME, FUNCTION/@last" in output.err
     assert durable("fork", "nobody", "--function", "workflow:$LATEST").code == 2
     document = durable(
         *("fork", "two", "--function", "workflow:$LATEST", "--result", 'ship="by hand"', "--json")
@@ -217,4 +217,4 @@ def test_an_arn_that_the_store_lacks_needs_an_endpoint(
     output = durable("fork", arn)
     assert output.code == 2
     assert "is not in the store, so it would be at an endpoint" in output.err
-    assert "region" in output.err
+    assert "no AWS credentials" in output.err

@@ -148,13 +148,13 @@ def test_histories_that_cannot_be_read_are_told_beside_the_counts(
     monkeypatch.setattr(
         control_plane_codec,
         "encode_history_page",
-        lambda page: encode(page).replace(b'"RetryDetails"', b'"Left"'),
+        lambda page: encode(page).replace(b'"EventTimestamp"', b'"Left"'),
     )
     output = durable("versions", "workflow:1", write(CODE.format("charge")), *at, "--json")
     assert output.code == 1
     found = by_version(output)["1"]
     assert (found["open_executions"], found["replayed"], found["waits"]) == (2, None, [])
-    assert ["RetryDetails" in each for each in found["faults"]] == [True, True]
+    assert ["EventTimestamp" in each for each in found["faults"]] == [True, True]
 
 
 def test_all_pages_of_versions_and_aliases_are_read(

@@ -24,6 +24,7 @@ from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.protocol.control_plane import InvokeRequest, PauseRequest, ResumeRequest
 from durable_execution_sdk.protocol.data_plane import Outcome
+from durable_execution_sdk.protocol.limits import LONGEST_INVOCATION_SECONDS
 
 
 def test_two_drivers_never_run_the_same_invocation(tmp_path: Path) -> None:
@@ -188,6 +189,6 @@ def test_time_is_not_skipped_while_a_function_runs_in_another_thread(memory: Emu
     memory.functions.add_plain("p", start_driving)
     answer = memory.driver.call(memory.functions.resolve("p"), b"{}")
     driving.join()
-    assert json.loads(answer.payload) == 900_000
+    assert json.loads(answer.payload) == LONGEST_INVOCATION_SECONDS * 1_000
     assert ends == [began]
     assert memory.result(arn) == "waited"

@@ -18,7 +18,7 @@ def test_a_durable_function_is_described_with_its_limits(api: Any) -> None:
         "FunctionName": "workflow",
         "FunctionArn": f"{ARN}:workflow",
         "Version": "$LATEST",
-        "Timeout": 900,
+        "Timeout": 1_800,
         "MemorySize": 128,
         "PackageType": "Zip",
         "State": "Active",
@@ -104,7 +104,7 @@ def test_published_versions_are_listed_after_the_latest(server_rig: ServerRig) -
     rest = server_rig.call("GET", path, params={"Marker": first["NextMarker"]}).json()
     versions = first["Versions"] + rest["Versions"]
     assert [each["FunctionArn"].rpartition(":")[2] for each in versions] == ["$LATEST", "2", "10"]
-    assert [each["Timeout"] for each in versions] == [900, 2, 10]
+    assert [each["Timeout"] for each in versions] == [1_800, 2, 10]
     described = server_rig.call("GET", "/2015-03-31/functions/greet:2").json()["Configuration"]
     assert (described["Version"], described["Timeout"]) == ("2", 2)
 

@@ -24,6 +24,10 @@ __all__ = ["Channel", "PlainChannel", "TlsChannel", "Trust", "open_channel"]
 _READ_BYTES = 64 * 1024
 # A long synchronous invoke sends nothing for minutes, and NAT gateways drop silent connections.
 _KEEP_ALIVE_AFTER = 60
+# macOS has another name for it.
+_KEEP_IDLE: int = getattr(
+    socket, "TCP_KEEPIDLE" if hasattr(socket, "TCP_KEEPIDLE") else "TCP_KEEPALIVE"
+)
 # Seconds for each address but the last, so that one in an unreachable network leaves time for the others.
 _ADDRESS_SECONDS = 1.5
 
@@ -70,8 +74,7 @@ class PlainChannel:
         sock.settimeout(0)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_KEEPIDLE"):  # pragma: no branch - macOS has another name for it
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEP_ALIVE_AFTER)
+        sock.setsockopt(socket.IPPROTO_TCP, _KEEP_IDLE, _KEEP_ALIVE_AFTER)
         self._unsent: memoryview | None = None
         # A poll costs an eighth of a read that finds nothing.
         self._readable = select.poll()

@@ -28,11 +28,12 @@ from durable_execution_sdk.protocol.control_plane import (
     ResumeRequest,
 )
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.limits import LONGEST_INVOCATION_SECONDS
 
 __all__ = ["LambdaControlPlane", "default_control_plane"]
 
-# A synchronous invoke responds when the whole execution is over, after 15 minutes at most.
-_LONGEST_EXECUTION = 15 * 60 + 30.0
+# A synchronous invoke responds when the whole execution is over, or when the service waits no longer.
+_LONGEST_EXECUTION = LONGEST_INVOCATION_SECONDS + 30.0
 _BYTES = {"content-type": "application/octet-stream"}
 
 

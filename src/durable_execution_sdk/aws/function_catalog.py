@@ -13,12 +13,13 @@ from durable_execution_sdk.protocol.functions import (
     AliasConfiguration,
     AliasPage,
     FunctionConfiguration,
+    FunctionPage,
     VersionPage,
 )
 
 __all__ = ["LambdaFunctions"]
 
-_Page = TypeVar("_Page", VersionPage, AliasPage)
+_Page = TypeVar("_Page", FunctionPage, VersionPage, AliasPage)
 
 
 class LambdaFunctions:
@@ -26,6 +27,11 @@ class LambdaFunctions:
 
     def __init__(self, client: LambdaClient) -> None:
         self._client = client
+
+    async def all(self) -> list[FunctionConfiguration]:
+        """Return the functions of the account and region, each as it is in ``$LATEST``."""
+        pages: list[FunctionPage] = await self._pages("ListFunctions", None, "", FunctionPage)
+        return [function for page in pages for function in page.functions]
 
     async def versions(self, name: str) -> list[FunctionConfiguration]:
         """Return ``$LATEST`` and the published versions of a function."""
@@ -37,14 +43,17 @@ class LambdaFunctions:
         pages = await self._pages("ListAliases", name, "aliases", AliasPage)
         return [alias for page in pages for alias in page.aliases]
 
-    async def _pages(self, operation: str, name: str, part: str, type_: type[_Page]) -> list[_Page]:
+    async def _pages(
+        self, operation: str, name: str | None, part: str, type_: type[_Page]
+    ) -> list[_Page]:
+        path = "" if name is None else f"/{segment(name)}/{part}"
         pages: list[_Page] = []
         marker: str | None = None
         while True:
             call = Call(
                 operation=operation,
                 method="GET",
-                path=f"/2015-03-31/functions/{segment(name)}/{part}",
+                path=f"/2015-03-31/functions{path}",
                 query=() if marker is None else (("Marker", marker),),
             )
             decoder = msgspec.json.Decoder(type_)

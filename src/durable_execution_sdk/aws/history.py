@@ -13,7 +13,8 @@ __all__ = ["history_page"]
 async def history_page(client: LambdaClient, path: str, request: HistoryRequest) -> HistoryPage:
     """Read a page of the history of the execution with this path."""
     parameters = {
-        "IncludeExecutionData": None if request.include_execution_data else "false",
+        # AWS's local runner leaves the data out if it is not asked for.
+        "IncludeExecutionData": "true" if request.include_execution_data else "false",
         "ReverseOrder": "true" if request.reverse_order else None,
         "Marker": request.marker,
         "MaxItems": str(request.max_items) if request.max_items else None,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.cli.store_file import ExecutionPlace, Place
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.protocol.operations import OperationStatus, OperationType
 from durable_execution_sdk.rendering.callback_names import names_of, references
-from durable_execution_sdk.rendering.family import Entry, family
+from durable_execution_sdk.rendering.family import Entry, Family, family
 from durable_execution_sdk.rendering.times import at
 from durable_execution_sdk.rendering.wording import brief, callback_id_of, error_of
 
@@ -29,7 +29,17 @@ def callback_id(place: Place, emulator: Emulator, reference: str) -> str:
             f" {place.path}; write NAME/OPERATION, `{place.command('list')}` shows the names"
         )
     arn, operation = owner
-    executions = family(emulator, arn)
+    return callback_in(family(emulator, arn), operation, reference, place)
+
+
+def callback_in(
+    executions: Family, operation: str | None, reference: str, place: ExecutionPlace
+) -> str:
+    """Return the id of the callback of an execution that is named ``operation``, or of the only one that waits.
+
+    ``reference`` is the text that the user wrote. Raises ``Refusal`` if no callback or several are meant.
+    """
+    arn = executions.execution.arn
     callbacks = [
         entry
         for entry in executions.entries()
@@ -47,7 +57,7 @@ def callback_id(place: Place, emulator: Emulator, reference: str) -> str:
     ]
     if len(ids) == 1:
         return ids[0]
-    names = ", ".join(references(executions)) or "none"
+    names = ", ".join(place.reference(arn, each) for each in references(executions)) or "none"
     if ids:
         problem = f"{len(ids)} callbacks wait as {reference!r}"
     elif named and operation is None:
@@ -55,7 +65,8 @@ def callback_id(place: Place, emulator: Emulator, reference: str) -> str:
     elif named:
         problem = f"the callback {reference!r} {_end(named[-1])}"
     else:
-        others = ", ".join(dict.fromkeys(names_of(executions, entry)[0] for entry in callbacks))
+        made = dict.fromkeys(names_of(executions, entry)[0] for entry in callbacks)
+        others = ", ".join(place.reference(arn, each) for each in made)
         problem = (
             f"there is no callback {reference!r}; {executions.name}, which is"
             f" {executions.execution.status}, has made these: {others or 'none'}"

@@ -17,8 +17,9 @@ except ModuleNotFoundError as _missing:
 
 from durable_execution_sdk.cli.commands.completion import VARIABLE
 from durable_execution_sdk.cli.help_sections import SectionedGroup
+from durable_execution_sdk.cli.options import Endpoint, add_endpoint_options
 from durable_execution_sdk.cli.output.lines import silence
-from durable_execution_sdk.cli.refusals import ExitCode, complain
+from durable_execution_sdk.cli.refusals import ExitCode, Refusal, complain
 from durable_execution_sdk.errors import ConfigError, ServiceError, StoreError
 from durable_execution_sdk.version import __version__
 
@@ -35,15 +36,51 @@ Exit codes:
 
 @click.group(cls=SectionedGroup, epilog=_EPILOG, context_settings={"max_content_width": 100})
 @click.version_option(__version__, prog_name="durable")
-def durable() -> None:
+@add_endpoint_options
+@click.pass_context
+def durable(
+    context: click.Context, endpoint: str | None, profile: str | None, region: str | None
+) -> None:
     """Run durable workflows on this computer: they survive crashes, Ctrl-C and kill -9.
 
     Executions are stored in a SQLite file: .durable/executions.db, or the one that --store (or
-    DURABLE_STORE) names.
+    DURABLE_STORE) names. NAME is an execution's name, its ARN, the beginning of its id, or @last: the
+    one started last.
 
-    NAME is an execution's name, its ARN, the beginning of its id, or @last: the one started last.
+    With --endpoint, --profile or --region, before the command or after it, list, show, history, watch,
+    callback, stop, pause, resume and fork are about executions at AWS, or at another endpoint of
+    Lambda's API. NAME is then FUNCTION/NAME, FUNCTION/@last or an ARN.
     """
+    name = context.invoked_subcommand
+    if name is None or not Endpoint(endpoint, profile, region).is_given:
+        return
+    command = durable.get_command(context, name)
+    if command is not None and not _takes_endpoint(command):
+        cure = _HERE_ONLY.get(name, "leave out --endpoint, --profile and --region")
+        raise Refusal(f"`durable {name}` works on this computer only: {cure}")
 
+
+def _takes_endpoint(command: click.Command) -> bool:
+    if isinstance(command, click.Group):
+        return any(map(_takes_endpoint, command.commands.values()))
+    return any(parameter.name == "endpoint" for parameter in command.params)
+
+
+_HERE_ONLY = {
+    "run": "deploy the function, and start it with `aws lambda invoke --invocation-type Event"
+    " --durable-execution-name NAME`",
+    "dev": "it is an endpoint itself, for the code on this computer",
+    "start": "start an execution with `aws lambda invoke --invocation-type Event --durable-execution-name NAME`",
+    "publish": "publish a version with `aws lambda publish-version`",
+    "logs": "read the logs of a function with `aws logs tail /aws/lambda/FUNCTION`",
+    "functions": "list functions with `aws lambda list-functions`, the versions of one with `durable versions FUNCTION`",
+    "delete": "delete an execution that has ended with `aws lambda delete-durable-execution`; otherwise its retention"
+    " ends it",
+    "time": "at an endpoint time passes as it does",
+    "crash": "an endpoint kills no worker; try crashes with `durable dev`",
+    "rerun": "invoke the function again, or go on from an earlier moment with `durable fork`",
+}
+"""The commands that work on this computer only, with the way to do it at an endpoint."""
 
 _COMMANDS = "durable_execution_sdk.cli.commands"
 _SECTIONS = {
@@ -56,6 +93,7 @@ _SECTIONS = {
     "Look": {
         "list": f"{_COMMANDS}.list:list_",
         "show": f"{_COMMANDS}.show:show",
+        "watch": f"{_COMMANDS}.show:watch",
         "history": f"{_COMMANDS}.history:history",
         "logs": f"{_COMMANDS}.logs:logs",
         "ui": f"{_COMMANDS}.ui:ui",

@@ -135,7 +135,7 @@ class ServerClient:
     ) -> Response:
         server = self._server
         token = {} if server.token is None else {"X-Durable-Token": server.token}
-        # A function may take its fifteen minutes, so there is no timeout.
+        # A function may take its whole timeout, so there is no timeout.
         connection = HTTPConnection(urlsplit(server.url).netloc)
         try:
             connection.request(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Generator, Sequence
+from collections.abc import Container, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.dev.discovery_file import ServerAddress, find_server
@@ -19,6 +20,7 @@ from durable_execution_sdk.emulator.stores.runs import Runs
 from durable_execution_sdk.emulator.stores.single_execution import SingleExecutionStore
 from durable_execution_sdk.emulator.stores.sqlite import DEFAULT_PATH
 from durable_execution_sdk.emulator.stores.store import Search
+from durable_execution_sdk.protocol.ids import ExecutionArn
 
 _MOST_SHOWN = 5
 _MOST_COMPARED = 500
@@ -36,6 +38,23 @@ def names(emulator: Emulator, function: str | None = None) -> list[str]:
 def nearest(name: str, known: Sequence[str]) -> list[str]:
     """Return the names that a mistyped one may stand for, the nearest first."""
     return difflib.get_close_matches(name, known, n=3, cutoff=_LEAST_SIMILAR)
+
+
+class ExecutionPlace(Protocol):
+    """A store file, or an endpoint of Lambda's API, as views of executions need it."""
+
+    @property
+    def held(self) -> Container[str]:
+        """The ARNs of the executions that a development server holds."""
+        ...
+
+    def command(self, *words: str) -> str:
+        """Write a command line for this place, to show to a user."""
+        ...
+
+    def reference(self, arn: str, name: str) -> str:
+        """Return the word of commands for an execution, or a callback of it, by its name or ``NAME/OPERATION``."""
+        ...
 
 
 class Place:
@@ -61,6 +80,11 @@ class Place:
         """Write a command line for this store, to show to a user."""
         store = [] if self._given is None else ["--store", self._given]
         return shlex.join(["durable", *words, *store])
+
+    def reference(self, arn: str, name: str) -> str:
+        """Return the word of commands for an execution, or a callback of it: names are those of the store."""
+        del arn
+        return name
 
     def prepared(self) -> Path:
         """Return the path, in a folder that exists; git ignores the default one."""
@@ -99,6 +123,9 @@ class Place:
         if arn is None:
             close = nearest(reference, names(emulator))
             meant = f"; did you mean {' or '.join(map(repr, close))}?" if close else ";"
+            parts = ExecutionArn.read(reference)
+            if parts is not None:
+                meant = f"; one at AWS takes --region {parts.region}, --profile or --endpoint;"
             raise Refusal(
                 f"there is no execution {reference!r} in {self.path}{meant} `{self.command('list')}` shows"
                 " those that are there"

@@ -65,9 +65,19 @@ class EndpointConnection:
         self.functions = LambdaFunctions(self._client)
 
     def explained(
-        self, error: ServiceError, *, absent: str, gone: str, reads: str, actions: Sequence[str]
+        self,
+        error: ServiceError,
+        *,
+        absent: str,
+        gone: str,
+        reads: str,
+        actions: Sequence[str],
+        verb: str = "read",
     ) -> ServiceError:
-        """Say what an error means for the reader of ``reads``: ``absent`` is not there for the reason ``gone``, or ``actions`` are not allowed."""
+        """Say what an error means for the reader of ``reads``: ``absent`` is not there for the reason ``gone``, or ``actions`` are not allowed.
+
+        ``verb`` is what is done with ``reads``.
+        """
         if error.code == NOT_FOUND:
             text = (
                 f"there is no {absent} at {self.url}: {gone};"
@@ -77,7 +87,7 @@ class EndpointConnection:
             *first, last = (f"lambda:{action}" for action in actions)
             needed = f"{', '.join(first)} and {last}" if first else last
             text = (
-                f"{self.url} does not let you read {reads}: {error.message}; it takes permission for"
+                f"{self.url} does not let you {verb} {reads}: {error.message}; it takes permission for"
                 f" {needed}"
             )
         elif isinstance(error.__cause__, NoAnswerError):

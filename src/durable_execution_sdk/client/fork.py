@@ -129,13 +129,20 @@ class Histories(Protocol):
         ...
 
 
-async def history_of(control: Histories, arn: str) -> list[HistoryEvent]:
-    """Return all events of an execution, with their data."""
+async def history_of(
+    control: Histories, arn: str, *, include_data: bool = True
+) -> list[HistoryEvent]:
+    """Return all events of an execution, with their data or without it."""
     events: list[HistoryEvent] = []
     marker: str | None = None
     while True:
         page = await control.history(
-            HistoryRequest(durable_execution_arn=arn, marker=marker, max_items=MAX_PAGE_ITEMS)
+            HistoryRequest(
+                durable_execution_arn=arn,
+                include_execution_data=include_data,
+                marker=marker,
+                max_items=MAX_PAGE_ITEMS,
+            )
         )
         events += page.events
         if not page.next_marker:

@@ -72,7 +72,7 @@ def finish(emulator: Emulator, waiting: WaitingInvoke) -> InvokeResponse:
 
 
 def invoke(driver: Driver, request: InvokeRequest) -> InvokeResponse:
-    """Handle ``Invoke``; a synchronous call drives the execution to its end, for 15 minutes at most."""
+    """Handle ``Invoke``; a synchronous call drives the execution to its end, for 30 minutes at most."""
     response = begin(driver, request)
     if isinstance(response, InvokeResponse):
         return response

@@ -123,7 +123,8 @@ class StepSucceededDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pa
     """Result of a step's attempt, or state of a poll."""
 
     result: EventResult
-    retry_details: RetryDetails
+    # AWS's local runner leaves it out.
+    retry_details: RetryDetails = RetryDetails()
 
 
 class StepFailedDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):

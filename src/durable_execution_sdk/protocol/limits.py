@@ -17,8 +17,11 @@ LONGEST_TIMER_SECONDS = 31_622_400
 # API: CallbackOptions.TimeoutSeconds, CallbackOptions.HeartbeatTimeoutSeconds.
 LONGEST_CALLBACK_TIMEOUT_SECONDS = 99_999_999
 
-# Quota: function timeout. A synchronous invocation of a durable function waits for as long.
-LONGEST_INVOCATION_SECONDS = 900
+# API: Invoke ("up to 30 minutes") and Timeout of CreateFunction, in words; 900 before botocore 1.44.8.
+LONGEST_INVOCATION_SECONDS = 1_800
+"""The longest function timeout. A synchronous invocation of a durable function waits for as long."""
+# API: Timeout. Above LONGEST_INVOCATION_SECONDS only asynchronously, on Lambda Managed Instances.
+LONGEST_FUNCTION_TIMEOUT_SECONDS = 5_400
 
 # API: ClientToken of CheckpointDurableExecution; runner: a repeated call gets the first one's response.
 CLIENT_TOKEN_SECONDS = 15 * 60

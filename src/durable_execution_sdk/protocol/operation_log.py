@@ -204,9 +204,10 @@ def _step(operation: Operation, event: HistoryEvent) -> Operation:
     ended = succeeded or failed
     if ended is None:
         return replace(operation, step_details=before)
-    delay = ended.retry_details.next_attempt_delay_seconds
+    # AWS's local runner writes 0 for no delay, and leaves the number of a successful attempt out.
+    delay = ended.retry_details.next_attempt_delay_seconds or None
     details = StepDetails(
-        attempt=ended.retry_details.current_attempt,
+        attempt=ended.retry_details.current_attempt or (before.attempt or 0) + 1,
         next_attempt_timestamp=None if delay is None else event.event_timestamp + delay * 1000,
         result=None if succeeded is None else succeeded.result.payload,
         error=None if failed is None else failed.error.payload,

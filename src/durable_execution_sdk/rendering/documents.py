@@ -27,10 +27,13 @@ from durable_execution_sdk.rendering.times import iso
 from durable_execution_sdk.rendering.wording import callback_id_of, error_of
 
 
-def outcome_document(emulator: Emulator, arn: str, held: Container[str] = ()) -> dict[str, object]:
+def outcome_document(
+    emulator: Emulator, arn: str, held: Container[str] = (), *, has_log: bool = True
+) -> dict[str, object]:
     """Build the document of ``durable run``: status, result or error, counts, and waiting operations.
 
-    ``held`` has the ARNs of the executions that a server holds.
+    ``held`` has the ARNs of the executions that a server holds. ``has_log``: checkpoints are known, which a
+    history does not tell.
     """
     described = emulator.describe(arn)
     tally = emulator.tally(arn)
@@ -46,7 +49,7 @@ def outcome_document(emulator: Emulator, arn: str, held: Container[str] = ()) ->
         "counts": {
             "invocations": tally.invocations,
             "operations": tally.operations,
-            "checkpoints": tally.checkpoints,
+            "checkpoints": tally.checkpoints if has_log else None,
         },
         "waiting": _waiting(family(emulator, arn, held)),
     }
@@ -58,17 +61,19 @@ def execution_document(
     processes: Sequence[int],
     held: Mapping[str, Mapping[str, object]] | None = None,
     totals: Totals = no_totals,
+    *,
+    has_log: bool = True,
 ) -> dict[str, object]:
     """Build the document of ``durable show``: the outcome, input, processes and all operations.
 
-    ``held`` has the reasons for which a server holds executions, by ARN.
+    ``held`` has the reasons for which a server holds executions, by ARN; ``has_log`` as for the outcome.
     """
     held = held or {}
     operations = emulator.progress(arn).operations
     batches = batch_progress(operations, totals(arn))
     payload = emulator.describe(arn).input_payload
     return {
-        **outcome_document(emulator, arn, held),
+        **outcome_document(emulator, arn, held, has_log=has_log),
         "input_payload": json_or_text(payload or None),
         "processes": list(processes),
         "held": held.get(arn),
@@ -120,7 +125,7 @@ def origin_document(progress: ExecutionProgress, payload: str | None) -> dict[st
 
 def record_document(
     record: ExecutionRecord,
-    counts: Counts,
+    counts: Counts | None,
     executions: Family | None,
     processes: Sequence[int],
     held: Mapping[str, object] | None = None,
@@ -144,8 +149,8 @@ def record_document(
         "status": record.status,
         "start_timestamp": iso(record.started_at),
         "end_timestamp": iso(record.ended_at),
-        "operations": counts.operations,
-        "attempts": counts.attempts,
+        "operations": None if counts is None else counts.operations,
+        "attempts": None if counts is None else counts.attempts,
         "activity": activity,
         "waiting": waiting,
         "processes": list(processes),

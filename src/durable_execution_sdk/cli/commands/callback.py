@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 import click
@@ -11,8 +12,10 @@ import click
 from durable_execution_sdk.cli.arguments.completion import execution_names
 from durable_execution_sdk.cli.callback_references import callback_id
 from durable_execution_sdk.cli.options import (
+    Endpoint,
     anyway_option,
     callback_argument,
+    endpoint_options,
     json_option,
     store_option,
 )
@@ -29,7 +32,8 @@ from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.rendering.callback_names import all_references, references
 from durable_execution_sdk.rendering.documents import callback_document
 from durable_execution_sdk.rendering.family import Waiter, family
-from durable_execution_sdk.rendering.times import at, span
+from durable_execution_sdk.rendering.times import at as at_time
+from durable_execution_sdk.rendering.times import span
 
 _FORMS = (
     "Write the JSON that the code waits for, such as --data true, --data '\"yes\"' or --data @file.json;"
@@ -44,16 +48,32 @@ def callback() -> None:
     CALLBACK is NAME/OPERATION: the execution's name, and the name given to ctx.wait_for_callback or
     ctx.create_callback, preceded by the names of its contexts where it is ambiguous. NAME alone is
     enough if one callback waits. The callback's id works too, and in place of NAME an ARN, the beginning
-    of an execution's id, or @last.
+    of an execution's id, or @last. At an endpoint NAME is FUNCTION/NAME, FUNCTION/@last or an ARN.
     """
 
 
 @callback.command("list")
 @click.argument("name", required=False, shell_complete=execution_names)
 @store_option
+@endpoint_options
 @json_option
-def list_(name: str | None, store: str | None, as_json: bool) -> None:
-    """List the callbacks that wait for an answer, those with the earliest deadline first."""
+def list_(name: str | None, store: str | None, as_json: bool, at: Endpoint) -> None:
+    """List the callbacks that wait for an answer, those with the earliest deadline first.
+
+    At an endpoint NAME may be a FUNCTION[:QUALIFIER] too, whose open executions are read.
+    """
+    if at.is_given:
+        from durable_execution_sdk.cli.remote.callbacks import (  # noqa: PLC0415 - only for endpoints
+            waiting_callbacks,
+        )
+
+        waiting = waiting_callbacks(name, at)
+        for note in waiting.notes:
+            say(note, err=True)
+        now = time.time_ns() // 1_000_000
+        nows = dict.fromkeys(waiting.waiters, now)
+        _tell_waiters(waiting.waiters, nows, waiting.arns, as_json=as_json)
+        return
     place = Place(store)
     with place.existing() as emulator:
         if name is None:
@@ -61,9 +81,23 @@ def list_(name: str | None, store: str | None, as_json: bool) -> None:
         else:
             waiters = references(family(emulator, place.arn(emulator, name)))
         nows = {reference: emulator.now(each.execution.arn) for reference, each in waiters.items()}
+        arns = {reference: each.execution.arn for reference, each in waiters.items()}
+    _tell_waiters(waiters, nows, arns, as_json=as_json)
+
+
+def _tell_waiters(
+    waiters: Mapping[str, Waiter],
+    nows: Mapping[str, int],
+    arns: Mapping[str, str],
+    *,
+    as_json: bool,
+) -> None:
     by_deadline = sorted(waiters.items(), key=_deadline)
     if as_json:
-        documents = [callback_document(reference, waiter) for reference, waiter in by_deadline]
+        documents = [
+            {**callback_document(reference, waiter), "durable_execution_arn": arns[reference]}
+            for reference, waiter in by_deadline
+        ]
         say(json.dumps(documents, indent=2, ensure_ascii=False))
         return
     rows: list[tuple[str, ...]] = []
@@ -74,8 +108,10 @@ def list_(name: str | None, store: str | None, as_json: bool) -> None:
         rows.append(
             (
                 reference,
-                "" if started is None else at(started, now),
-                "no deadline" if until is None else f"{at(until, now)} (in {span(until - now)})",
+                "" if started is None else at_time(started, now),
+                "no deadline"
+                if until is None
+                else f"{at_time(until, now)} (in {span(until - now)})",
             )
         )
     print_table([Column(title=title) for title in ("callback", "since", "until")], rows)
@@ -92,8 +128,14 @@ def _deadline(entry: tuple[str, Waiter]) -> float:
 @click.option("--text", "is_text", is_flag=True, help="Send --data as it is, be it JSON or not.")
 @anyway_option
 @store_option
+@endpoint_options
 def succeed(
-    reference: str, data: str | None, is_text: bool, anyway: bool, store: str | None
+    reference: str,
+    data: str | None,
+    is_text: bool,
+    anyway: bool,
+    store: str | None,
+    at: Endpoint,
 ) -> None:
     """Answer with a result.
 
@@ -107,6 +149,16 @@ def succeed(
     if is_text and data is None:
         raise Refusal("--text sends the --data as it is: give --data, too")
     result = None if data is None else _result(data, is_text=is_text)
+    if at.is_given:
+        from durable_execution_sdk.cli.remote import (  # noqa: PLC0415 - only for endpoints
+            steering as remote,
+        )
+
+        remote.answer(
+            reference, at, "Success", lambda control, id_: control.callback_success(id_, result)
+        )
+        say("answered, without a result" if result is None else "answered")
+        return
     place = Place(store)
     with place.existing() as emulator:
         answered = callback_id(place, emulator, reference)
@@ -140,12 +192,14 @@ def _result(data: str, *, is_text: bool) -> bytes:
 @click.option("--type", "error_type", metavar="TEXT", help="The error's type.")
 @click.option("--data", metavar="TEXT|@FILE|-", help="More about the error.")
 @store_option
+@endpoint_options
 def fail(
     reference: str,
     message: str | None,
     error_type: str | None,
     data: str | None,
     store: str | None,
+    at: Endpoint,
 ) -> None:
     """Answer with a failure."""
     error = ErrorObject(
@@ -153,6 +207,16 @@ def fail(
         error_message=message,
         error_data=None if data is None else read_text(data, "--data"),
     )
+    if at.is_given:
+        from durable_execution_sdk.cli.remote import (  # noqa: PLC0415 - only for endpoints
+            steering as remote,
+        )
+
+        remote.answer(
+            reference, at, "Failure", lambda control, id_: control.callback_failure(id_, error)
+        )
+        say("answered")
+        return
     place = Place(store)
     with place.existing() as emulator:
         answered = callback_id(place, emulator, reference)
@@ -164,8 +228,19 @@ def fail(
 @callback.command()
 @callback_argument
 @store_option
-def heartbeat(reference: str, store: str | None) -> None:
+@endpoint_options
+def heartbeat(reference: str, store: str | None, at: Endpoint) -> None:
     """Send a heartbeat: the callback's heartbeat timeout starts again."""
+    if at.is_given:
+        from durable_execution_sdk.cli.remote import (  # noqa: PLC0415 - only for endpoints
+            steering as remote,
+        )
+
+        remote.answer(
+            reference, at, "Heartbeat", lambda control, id_: control.callback_heartbeat(id_)
+        )
+        say("noted")
+        return
     place = Place(store)
     with place.existing() as emulator:
         emulator.callback_heartbeat(callback_id(place, emulator, reference))
@@ -175,8 +250,16 @@ def heartbeat(reference: str, store: str | None) -> None:
 @callback.command("id")
 @callback_argument
 @store_option
-def id_(reference: str, store: str | None) -> None:
+@endpoint_options
+def id_(reference: str, store: str | None, at: Endpoint) -> None:
     """Print the callback's id, which other systems need to answer it."""
+    if at.is_given:
+        from durable_execution_sdk.cli.remote import (  # noqa: PLC0415 - only for endpoints
+            steering as remote,
+        )
+
+        say(remote.callback_id(reference, at))
+        return
     place = Place(store)
     with place.existing() as emulator:
         say(callback_id(place, emulator, reference))

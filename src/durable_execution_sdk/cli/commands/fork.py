@@ -8,7 +8,14 @@ import click
 
 from durable_execution_sdk.cli.arguments.completion import operation_names
 from durable_execution_sdk.cli.operation_references import named_in, operation_id, result_option
-from durable_execution_sdk.cli.options import anyway_option, input_option, json_option, store_option
+from durable_execution_sdk.cli.options import (
+    Endpoint,
+    anyway_option,
+    endpoint_options,
+    input_option,
+    json_option,
+    store_option,
+)
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.payloads import read_json
 from durable_execution_sdk.cli.refusals import Refusal
@@ -61,11 +68,7 @@ _HOW = (
     metavar="FILE[:HANDLER]",
     help="At an endpoint: first try, without running a step, whether this code goes on from there.",
 )
-@click.option(
-    "--endpoint",
-    metavar="URL",
-    help="The endpoint of Lambda's API.  [default: that of the environment, as for other AWS tools]",
-)
+@endpoint_options
 @anyway_option
 @store_option
 @json_option
@@ -78,10 +81,10 @@ def fork(
     function: str | None,
     stop: bool,
     code: str | None,
-    endpoint: str | None,
     anyway: bool,
     store: str | None,
     as_json: bool,
+    at: Endpoint,
 ) -> None:
     """Make a new execution that has done what another had done by a moment.
 
@@ -92,17 +95,17 @@ def fork(
     OPERATION is the operation's name, preceded by the names of its contexts where it is ambiguous
     (items/map-item-1/price), with a number if several have it (charge#2), or its id.
 
-    NAME is looked up in the store first. With --endpoint, or as the ARN of an execution that the store does not
-    have, it is one at AWS or another endpoint of Lambda's API; a mere name needs --function there. An open
-    execution of the store goes on too; one at an endpoint is refused without --stop.
+    NAME is looked up in the store first. With --endpoint, --profile or --region, or as the ARN of an execution that
+    the store does not have, it is one at AWS or another endpoint of Lambda's API: FUNCTION/NAME, an ARN, or a
+    mere name with --function. An open execution of the store goes on too; one at an endpoint is refused without --stop.
     """
     given = None if payload is None else read_json(payload, "--input")
-    if is_remote(name, store, endpoint, function):
+    if is_remote(name, store, at, function):
         if new_name is not None:
             raise Refusal(
                 "--as is for executions in a store: at an endpoint a fork has its own name"
             )
-        remote = RemoteFork(endpoint, name, function)
+        remote = RemoteFork(at, name, function)
         arn, forked = remote.fork(before, given, results, code, stop=stop)
         if as_json:
             say(json.dumps({**names_of(forked), "origin_arn": arn}, indent=2))

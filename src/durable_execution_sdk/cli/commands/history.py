@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 
 import click
 import msgspec
 
 from durable_execution_sdk.cli.following import Follower, end_of_following, interruptible
-from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
+from durable_execution_sdk.cli.options import (
+    Endpoint,
+    endpoint_options,
+    full_option,
+    json_option,
+    name_argument,
+    store_option,
+)
 from durable_execution_sdk.cli.output.lines import say
+from durable_execution_sdk.cli.output.outcome import exit_code
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -22,7 +30,7 @@ from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.rendering.failures import is_failure
 from durable_execution_sdk.rendering.origins import origin_of
 from durable_execution_sdk.rendering.payloads import payload_lines
-from durable_execution_sdk.rendering.times import at
+from durable_execution_sdk.rendering.times import at as time_at
 from durable_execution_sdk.rendering.wording import EventTexts, payloads_of
 
 
@@ -34,37 +42,70 @@ from durable_execution_sdk.rendering.wording import EventTexts, payloads_of
 @click.option(
     "--follow", is_flag=True, help="Show further events until the execution has ended or is held."
 )
+@endpoint_options
 @json_option
 def history(
-    name: str, store: str | None, full: bool, failed: bool, follow: bool, as_json: bool
+    name: str,
+    store: str | None,
+    full: bool,
+    failed: bool,
+    follow: bool,
+    as_json: bool,
+    at: Endpoint,
 ) -> int:
     """Show the events of an execution, in order.
 
-    NAME is the execution's name, its ARN, the beginning of its id, or @last.
+    NAME is the execution's name, its ARN, the beginning of its id, or @last. At an endpoint it is
+    FUNCTION/NAME, FUNCTION/@last or an ARN.
     """
     if as_json and (full or failed or follow):
         raise Refusal(
             "--json writes one document, the whole history up to now, which durable replay reads: leave out"
             " --full, --failed and --follow"
         )
+    if at.is_given:
+        return _history_remote(name, at, full=full, failed=failed, follow=follow, as_json=as_json)
     place = Place(store)
     with place.existing() as emulator:
         arn = place.arn(emulator, name)
         if as_json:
             say(_document(emulator, arn))
             return ExitCode.SUCCEEDED
-        texts = EventTexts(payloads=not full)
         events = _events_until_end(emulator, arn, place) if follow else _events(emulator, arn)
         with interruptible() if follow else nullcontext():
-            for event in events:
-                # Also the text of an event that is not shown: the paths of later ones contain its name.
-                text = texts.text(event)
-                if not failed or is_failure(event):
-                    time = at(event.event_timestamp, emulator.now(arn))
-                    say(f"{event.event_id:>5}  {time}  {text}")
-                    if full:
-                        _say_payloads(event)
+            _say_events(emulator, arn, events, full=full, failed=failed)
         return end_of_following(emulator, arn, place) if follow else ExitCode.SUCCEEDED
+
+
+def _history_remote(
+    name: str, at: Endpoint, *, full: bool, failed: bool, follow: bool, as_json: bool
+) -> int:
+    from durable_execution_sdk.cli.remote.views import (  # noqa: PLC0415 - only for endpoints
+        EndpointView,
+    )
+
+    view = EndpointView(name, at)
+    if as_json:
+        say(view.history_document())
+        return ExitCode.SUCCEEDED
+    events = view.events_until_end() if follow else _events(view.emulator, view.arn)
+    with interruptible() if follow else nullcontext():
+        _say_events(view.emulator, view.arn, events, full=full, failed=failed)
+    return exit_code(view.emulator, view.arn) if follow else ExitCode.SUCCEEDED
+
+
+def _say_events(
+    emulator: Emulator, arn: str, events: Iterable[HistoryEvent], *, full: bool, failed: bool
+) -> None:
+    texts = EventTexts(payloads=not full)
+    for event in events:
+        # Also the text of an event that is not shown: the paths of later ones contain its name.
+        text = texts.text(event)
+        if not failed or is_failure(event):
+            moment = time_at(event.event_timestamp, emulator.now(arn))
+            say(f"{event.event_id:>5}  {moment}  {text}")
+            if full:
+                _say_payloads(event)
 
 
 def _document(emulator: Emulator, arn: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Container, Mapping
 
 import click
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 
 from durable_execution_sdk.cli.arguments.completion import function_names
 from durable_execution_sdk.cli.arguments.moments import read_moment
-from durable_execution_sdk.cli.options import json_option, store_option
+from durable_execution_sdk.cli.options import Endpoint, endpoint_options, json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import NONE, brief_of, processes_of, resume_any
 from durable_execution_sdk.cli.output.table import Column, print_table
@@ -24,7 +25,8 @@ from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.activity import activity_of, summary
 from durable_execution_sdk.rendering.documents import record_document
 from durable_execution_sdk.rendering.family import Family, family
-from durable_execution_sdk.rendering.times import at, span
+from durable_execution_sdk.rendering.times import at as at_time
+from durable_execution_sdk.rendering.times import span
 
 _PROCESS = "process"
 _COLUMNS = (
@@ -40,6 +42,16 @@ _COLUMNS = (
     Column(title=_PROCESS, spare=3),
 )
 _ID_CHARACTERS = 8
+_REMOTE_COLUMNS = (
+    Column(title="execution", least=16, from_middle=True),
+    Column(title="version", spare=3),
+    Column(title="status"),
+    Column(title="started", spare=4),
+    Column(title="took", spare=2),
+    Column(title="operations", spare=0),
+    Column(title="attempts", spare=0),
+    Column(title="now", least=32),
+)
 
 
 @click.command("list")
@@ -58,6 +70,7 @@ _ID_CHARACTERS = 8
 @click.option(
     "--since", metavar="WHEN", help="Only those started since: 30min, 2h, 3d or 2026-01-31T12:00."
 )
+@endpoint_options
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--full", is_flag=True, help="Show whole cells in lines of any length.")
 @json_option
@@ -70,16 +83,35 @@ def list_(
     limit: int,
     full: bool,
     as_json: bool,
+    at: Endpoint,
 ) -> None:
     """List executions, the newest first.
 
     With TEXT, only those whose name or function contains it. In a terminal, columns are cut or left out to fit its width.
+
+    At an endpoint TEXT is a function, FUNCTION[:QUALIFIER], or with --function a part of the names; without
+    both, the executions of all durable functions are listed. The histories of those that are open are read too.
 
     The column "now" says what an open execution does. It is running; killed, if its process ended in the
     middle of the work; due, if it can go on and no process does; asking, if it waits for an answer to a
     callback; suspended, if it waits for time, a retry or a function; held, if edited code does not fit it; or
     paused.
     """
+    if at.is_given:
+        after = None if since is None else read_moment(since, "--since", _now()) - 1
+        if function is None:
+            function, text = text, None
+        _list_remote(
+            at,
+            function=function,
+            text=text,
+            statuses=statuses,
+            after=after,
+            limit=limit,
+            full=full,
+            as_json=as_json,
+        )
+        return
     place = Place(store)
     with place.existing() as emulator:
         now = emulator.clock.now()
@@ -110,6 +142,67 @@ def list_(
         resume = resume_any(place, alone)
         which = f"those marked {NONE!r}" if _PROCESS in titles else f"{len(alone)} of them"
         say(f"no process runs {which}; go on with: {resume}", err=True)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _list_remote(
+    at: Endpoint,
+    *,
+    function: str | None,
+    text: str | None,
+    statuses: tuple[ExecutionStatus, ...],
+    after: int | None,
+    limit: int,
+    full: bool,
+    as_json: bool,
+) -> None:
+    from durable_execution_sdk.cli.remote.listing import (  # noqa: PLC0415 - only for endpoints
+        ListSearch,
+        read_list,
+    )
+
+    search = ListSearch(
+        function=function, text=text, statuses=statuses, started_after=after, limit=limit
+    )
+    listing = read_list(search, at)
+    now = _now()
+    if as_json:
+        documents = [
+            record_document(each.record, each.counts, each.executions, (), is_run=True)
+            for each in listing.found
+        ]
+        say(json.dumps(documents, indent=2, ensure_ascii=False))
+    else:
+        cells = [
+            _remote_cells(each.record, each.counts, each.executions, now) for each in listing.found
+        ]
+        print_table(_REMOTE_COLUMNS, cells, full=full)
+    for note in listing.notes:
+        say(note, err=True)
+    if listing.has_more:
+        say(f"there are more than these {limit}; --limit shows them", err=True)
+
+
+def _remote_cells(
+    record: ExecutionRecord, counts: Counts | None, executions: Family | None, now: int
+) -> tuple[str, ...]:
+    took = "" if record.ended_at is None else span(record.ended_at - record.started_at)
+    activity = ""
+    if executions is not None:
+        activity = summary(executions, activity_of(executions, has_process=True), now)
+    return (
+        f"{record.function}/{record.name}",
+        record.version,
+        record.status,
+        at_time(record.started_at, now),
+        took,
+        "" if counts is None else str(counts.operations),
+        "" if counts is None else str(counts.attempts),
+        activity,
+    )
 
 
 def _row(
@@ -153,7 +246,7 @@ def _cells(
         record.function,
         record.status,
         ExecutionArn.parse(record.arn).run_id[:_ID_CHARACTERS],
-        at(record.started_at, now),
+        at_time(record.started_at, now),
         took,
         str(counts.operations),
         str(counts.attempts),

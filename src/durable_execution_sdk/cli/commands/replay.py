@@ -12,13 +12,12 @@ from pathlib import Path
 import click
 import msgspec
 
-from durable_execution_sdk.cli.options import json_option
+from durable_execution_sdk.cli.options import Endpoint, endpoint_options, json_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.cli.remote.endpoint import (
     FunctionReference,
     connected,
-    endpoint_options,
 )
 from durable_execution_sdk.cli.remote.rehearsals import Rehearsal, Rehearsals
 from durable_execution_sdk.cli.remote.saved_histories import SavedHistory, save_histories
@@ -80,9 +79,7 @@ def replay(
     last: int | None,
     statuses: tuple[ExecutionStatus, ...],
     save: str | None,
-    endpoint: str | None,
-    profile: str | None,
-    region: str | None,
+    at: Endpoint,
     as_json: bool,
 ) -> int:
     """Replay recorded histories against the current code. No step runs again.
@@ -97,7 +94,7 @@ def replay(
     line of code. The ARN is needed by workflows that use ctx.uuid4(), ctx.random() or
     ctx.execution_arn.
     """
-    options = EndpointOptions(url=endpoint, profile=profile, region=region)
+    options = EndpointOptions(**at._asdict())
     if function is None:
         if not histories:
             raise click.UsageError(

@@ -8,7 +8,14 @@ import click
 from rich.console import Console
 
 from durable_execution_sdk.cli.following import Follower, end_of_following, interruptible
-from durable_execution_sdk.cli.options import full_option, json_option, name_argument, store_option
+from durable_execution_sdk.cli.options import (
+    Endpoint,
+    endpoint_options,
+    full_option,
+    json_option,
+    name_argument,
+    store_option,
+)
 from durable_execution_sdk.cli.output.branch_totals import noted_totals
 from durable_execution_sdk.cli.output.held_executions import finding_lines, ways_on
 from durable_execution_sdk.cli.output.lines import say
@@ -26,7 +33,12 @@ from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.reload.findings import finding_document
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.rendering.batch_progress import Batches, Totals, family_batches
+from durable_execution_sdk.rendering.batch_progress import (
+    Batches,
+    Totals,
+    family_batches,
+    no_totals,
+)
 from durable_execution_sdk.rendering.documents import execution_document
 from durable_execution_sdk.rendering.failures import failed_operations
 from durable_execution_sdk.rendering.family import Family, family
@@ -43,20 +55,43 @@ from durable_execution_sdk.rendering.payloads import payload_line, payload_lines
 @click.option(
     "--follow", is_flag=True, help="Show progress until the execution has ended or is held."
 )
+@endpoint_options
 @json_option
 def show(
-    name: str, store: str | None, full: bool, failed: bool, follow: bool, as_json: bool
+    name: str,
+    store: str | None,
+    full: bool,
+    failed: bool,
+    follow: bool,
+    as_json: bool,
+    at: Endpoint,
 ) -> int:
     """Show an execution and its operations.
 
     Shows the results of operations, what it waits for, and its own result or error.
 
-    NAME is the execution's name, its ARN, the beginning of its id, or @last.
+    NAME is the execution's name, its ARN, the beginning of its id, or @last. At an endpoint it is
+    FUNCTION/NAME, FUNCTION/@last or an ARN.
     """
     if as_json and (full or failed):
         raise Refusal(
             "--json writes all operations with whole payloads: leave out --full and --failed"
         )
+    return _shown(name, store, at, full=full, failed=failed, follow=follow, as_json=as_json)
+
+
+def _shown(
+    name: str,
+    store: str | None,
+    at: Endpoint,
+    *,
+    full: bool,
+    failed: bool,
+    follow: bool,
+    as_json: bool,
+) -> int:
+    if at.is_given:
+        return _show_remote(name, at, full=full, failed=failed, follow=follow, as_json=as_json)
     place = Place(store)
     with place.existing() as emulator, noted_totals(place.path) as totals:
         arn = place.arn(emulator, name)
@@ -71,13 +106,7 @@ def show(
             document = execution_document(emulator, arn, processes, held, totals)
             say(json.dumps(document, indent=2, ensure_ascii=False))
             return code
-        executions = family(emulator, arn)
-        shown = failed_operations(executions) if failed else executions
-        batches = family_batches(executions, totals)
-        _draw(shown, batches, now=emulator.now(arn), payloads=not full)
-        _tell_payloads(emulator, arn, shown, full=full)
-        if failed and not shown.execution.operations:
-            say("no operation has failed")
+        _tell_operations(emulator, arn, totals, full=full, failed=failed)
         tell_standing(emulator, arn)
         tell_time_and_origin(emulator, arn)
         tell_waits(emulator, arn, place)
@@ -90,6 +119,57 @@ def show(
         elif not emulator.is_closed(arn):
             say(running_or_resume(emulator, arn, place))
         return code
+
+
+@click.command()
+@name_argument
+@store_option
+@endpoint_options
+@json_option
+def watch(name: str, store: str | None, as_json: bool, at: Endpoint) -> int:
+    """Watch an execution until it has ended or is held, as `durable show --follow`.
+
+    NAME is the execution's name, its ARN, the beginning of its id, or @last. At an endpoint it is
+    FUNCTION/NAME, FUNCTION/@last or an ARN, and the execution is read every second to every 15
+    seconds, the longer the less happens. Ctrl-C ends the command, and leaves the execution as it is.
+    """
+    return _shown(name, store, at, full=False, failed=False, follow=True, as_json=as_json)
+
+
+def _show_remote(
+    name: str, at: Endpoint, *, full: bool, failed: bool, follow: bool, as_json: bool
+) -> int:
+    from durable_execution_sdk.cli.remote.views import (  # noqa: PLC0415 - only for endpoints
+        EndpointView,
+    )
+
+    view = EndpointView(name, at)
+    emulator, arn, code = view.emulator, view.arn, ExitCode.SUCCEEDED
+    if follow:
+        with interruptible():
+            code = view.follow(as_json=as_json)
+    if as_json:
+        say(view.document())
+        return code
+    _tell_operations(emulator, arn, no_totals, full=full, failed=failed)
+    tell_standing(emulator, arn, has_log=False)
+    tell_time_and_origin(emulator, arn)
+    tell_waits(emulator, arn, view.place)
+    tell_recovery(emulator, arn, view.place)
+    return code
+
+
+def _tell_operations(
+    emulator: Emulator, arn: str, totals: Totals, *, full: bool, failed: bool
+) -> None:
+    """Print the tree of operations, and the payloads."""
+    executions = family(emulator, arn)
+    shown = failed_operations(executions) if failed else executions
+    batches = family_batches(executions, totals)
+    _draw(shown, batches, now=emulator.now(arn), payloads=not full)
+    _tell_payloads(emulator, arn, shown, full=full)
+    if failed and not shown.execution.operations:
+        say("no operation has failed")
 
 
 def _follow(

@@ -7,7 +7,7 @@ import json
 import click
 
 from durable_execution_sdk.cli.arguments.durations import milliseconds
-from durable_execution_sdk.cli.options import json_option, store_option
+from durable_execution_sdk.cli.options import Endpoint, endpoint_options, json_option, store_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.steering import (
@@ -73,8 +73,19 @@ def time(
 @click.argument("name")
 @click.option("--reason", metavar="TEXT", help="Why; recorded with the pause.")
 @store_option
-def pause(name: str, reason: str | None, store: str | None) -> None:
-    """Pause an execution: its handler is not invoked, while timers go on and callbacks can be answered."""
+@endpoint_options
+def pause(name: str, reason: str | None, store: str | None, at: Endpoint) -> None:
+    """Pause an execution: its handler is not invoked, while timers go on and callbacks can be answered.
+
+    At an endpoint NAME is FUNCTION/NAME, FUNCTION/@last or an ARN.
+    """
+    if at.is_given:
+        from durable_execution_sdk.cli.remote import (  # noqa: PLC0415 - only for endpoints
+            steering as remote,
+        )
+
+        say(remote.pause(name, at, reason))
+        return
     with steering(store) as control:
         arn = _open(control, name, "pause")
         control.pause(arn, reason)
@@ -90,8 +101,21 @@ def pause(name: str, reason: str | None, store: str | None) -> None:
     help="Let a held execution go on with edited code that does not fit its log.",
 )
 @store_option
-def resume(name: str, reason: str | None, store: str | None, anyway: bool) -> None:
-    """End the pause of an execution, or with --anyway let one go on that the server holds."""
+@endpoint_options
+def resume(name: str, reason: str | None, store: str | None, anyway: bool, at: Endpoint) -> None:
+    """End the pause of an execution, or with --anyway let one go on that the server holds.
+
+    At an endpoint NAME is FUNCTION/NAME, FUNCTION/@last or an ARN.
+    """
+    if at.is_given:
+        from durable_execution_sdk.cli.remote import (  # noqa: PLC0415 - only for endpoints
+            steering as remote,
+        )
+
+        if anyway:
+            raise Refusal("--anyway is for executions that `durable dev` holds; leave it out")
+        say(remote.resume(name, at, reason))
+        return
     with steering(store) as control:
         arn = _open(control, name, "resume")
         if anyway:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import click
 
 from durable_execution_sdk.cli.arguments.completion import execution_names
-from durable_execution_sdk.cli.options import name_argument, store_option
+from durable_execution_sdk.cli.options import (
+    Endpoint,
+    endpoint_options,
+    name_argument,
+    store_option,
+)
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
@@ -19,8 +24,19 @@ from durable_execution_sdk.rendering.family import family
 @name_argument
 @store_option
 @click.option("--reason", metavar="TEXT", help="Why; recorded as the execution's error.")
-def stop(name: str, store: str | None, reason: str | None) -> None:
-    """Stop an execution for good. A `durable run` of it that is under way ends too."""
+@endpoint_options
+def stop(name: str, store: str | None, reason: str | None, at: Endpoint) -> None:
+    """Stop an execution for good. A `durable run` of it that is under way ends too.
+
+    At an endpoint NAME is FUNCTION/NAME, FUNCTION/@last or an ARN.
+    """
+    if at.is_given:
+        from durable_execution_sdk.cli.remote import (  # noqa: PLC0415 - only for endpoints
+            steering as remote,
+        )
+
+        say(remote.stop(name, at, reason))
+        return
     place = Place(store)
     with place.existing() as emulator:
         arn = place.arn(emulator, name)

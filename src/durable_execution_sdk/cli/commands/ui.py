@@ -6,11 +6,13 @@ import os
 import sys
 import webbrowser
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from durable_execution_sdk.cli.interrupts import interruptible
+from durable_execution_sdk.cli.options import Endpoint, endpoint_options
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
 from durable_execution_sdk.emulator.stores.sqlite import DEFAULT_PATH
@@ -26,11 +28,7 @@ _SLICE_SECONDS = 0.5
 
 @click.command(short_help="Look at executions in a web page that only reads.")
 @click.argument("source", envvar="DURABLE_STORE", default=str(DEFAULT_PATH))
-@click.option(
-    "--endpoint", metavar="URL", help="The address of Lambda's API, for an ARN; AWS's by default."
-)
-@click.option("--profile", metavar="NAME", help="The profile of the AWS configuration, for an ARN.")
-@click.option("--region", help="The AWS region, for an ARN; the one in the ARN by default.")
+@endpoint_options
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
@@ -51,9 +49,7 @@ _SLICE_SECONDS = 0.5
 )
 def ui(
     source: str,
-    endpoint: str | None,
-    profile: str | None,
-    region: str | None,
+    at: Endpoint,
     port: int | None,
     allow_hosts: tuple[str, ...],
     opens: bool | None,
@@ -64,7 +60,7 @@ def ui(
     durable dev work on them. Or it is a JSON file with the history of one execution, as
     `durable history NAME --json`, `aws lambda get-durable-execution-history` and save_history of the testing
     package write it. Or it is the ARN of an execution at AWS, or at any server of Lambda's durable API
-    (--endpoint); while it is open it is read again every few seconds.
+    (--endpoint), or FUNCTION/NAME or FUNCTION/@last there; while it is open it is read again every few seconds.
 
     Nothing is started, answered or changed. Ctrl-C ends the page.
     """
@@ -78,7 +74,19 @@ def ui(
         raise Refusal(
             f"durable ui needs {package}: pip install 'durable-execution-sdk[dev]'"
         ) from missing
-    options = EndpointOptions(url=endpoint, profile=profile, region=region)
+    options = EndpointOptions(**at._asdict())
+    if (
+        at.is_given
+        and "/" in source
+        and not source.startswith("arn:")
+        and not Path(source).exists()
+    ):
+        from durable_execution_sdk.cli.remote.executions import (  # noqa: PLC0415 - only for endpoints
+            EndpointPlace,
+            ExecutionReference,
+        )
+
+        source = EndpointPlace(at).find(ExecutionReference(source)).arn
     with interruptible():
         try:
             with (

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import click
 
-from durable_execution_sdk.cli.options import json_option
+from durable_execution_sdk.cli.options import Endpoint, endpoint_options, json_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.table import Column, print_table
 from durable_execution_sdk.cli.refusals import ExitCode
 from durable_execution_sdk.cli.remote.endpoint import (
     FunctionReference,
     connected,
-    endpoint_options,
 )
 from durable_execution_sdk.cli.remote.rehearsals import Rehearsals
 from durable_execution_sdk.cli.remote.saved_histories import save_histories
@@ -68,9 +67,7 @@ def versions(
     function: str,
     handler: str | None,
     sample: int,
-    endpoint: str | None,
-    profile: str | None,
-    region: str | None,
+    at: Endpoint,
     as_json: bool,
 ) -> int:
     """Tell which versions of a function open executions need, and which can go.
@@ -82,7 +79,7 @@ def versions(
     """
     reference = FunctionReference(function)
     rehearsals = None if handler is None else Rehearsals(handler, as_json=as_json)
-    options = EndpointOptions(url=endpoint, profile=profile, region=region)
+    options = EndpointOptions(**at._asdict())
     with tempfile.TemporaryDirectory(prefix="durable-histories-") as folder:
         found = asyncio.run(_read(reference, options, sample, Path(folder)))
         if rehearsals is not None:

@@ -9,7 +9,7 @@ from durable_execution_sdk.cli.operation_references import reference_of
 from durable_execution_sdk.cli.output.callback_hints import answers
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import ExitCode
-from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.cli.store_file import ExecutionPlace
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.errors import StepInterruptedError
@@ -50,15 +50,19 @@ def tell(emulator: Emulator, arn: str, resume: str) -> None:
         say(f"not finished; go on with: {resume}", err=True)
 
 
-def tell_standing(emulator: Emulator, arn: str) -> None:
-    """Print an execution's status, counts and time, and its result or error if it has ended."""
+def tell_standing(emulator: Emulator, arn: str, *, has_log: bool = True) -> None:
+    """Print an execution's status, counts and time, and its result or error if it has ended.
+
+    ``has_log``: checkpoints are known, which a history does not tell.
+    """
     described = emulator.describe(arn)
     tally = emulator.tally(arn)
     ended = described.end_timestamp or family(emulator, arn).last_at
+    checkpoints = f"  checkpoints: {tally.checkpoints}" if has_log else ""
     say(
         f"{described.status}  {described.durable_execution_name}"
         f"  invocations: {tally.invocations}  operations: {tally.operations}"
-        f"  checkpoints: {tally.checkpoints}  time: {span(ended - described.start_timestamp)}"
+        f"{checkpoints}  time: {span(ended - described.start_timestamp)}"
     )
     if emulator.is_closed(arn):
         _print_end(described)
@@ -74,7 +78,7 @@ def tell_time_and_origin(emulator: Emulator, arn: str) -> None:
         say(time_text(time, progress.time.advances_to))
 
 
-def tell_waits(emulator: Emulator, arn: str, place: Place) -> None:
+def tell_waits(emulator: Emulator, arn: str, place: ExecutionPlace) -> None:
     """Print the operations that an execution waits for, and the commands to answer its callbacks."""
     executions = family(emulator, arn, place.held)
     for line in waits(executions, emulator.now(arn)):
@@ -83,7 +87,7 @@ def tell_waits(emulator: Emulator, arn: str, place: Place) -> None:
         say(f"answer with: {answer}")
 
 
-def tell_recovery(emulator: Emulator, arn: str, place: Place) -> None:
+def tell_recovery(emulator: Emulator, arn: str, place: ExecutionPlace) -> None:
     """Print the command that goes on from before the operation whose error failed an execution, if one did.
 
     Where an at-most-once step was cut off, that command would run its body again; so the text says when it may.
@@ -99,7 +103,7 @@ def tell_recovery(emulator: Emulator, arn: str, place: Place) -> None:
     ]
     if not failed:
         return
-    name, cut = described.durable_execution_name, failed[-1]
+    name, cut = place.reference(arn, described.durable_execution_name), failed[-1]
     command = place.command("fork", name, "--before", reference_of(progress, cut))
     ids = [each.operation.id for each in progress.operations]
     interrupted = [

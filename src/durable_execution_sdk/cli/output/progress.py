@@ -12,7 +12,7 @@ from rich.text import Text
 from durable_execution_sdk.cli.output.callback_hints import answers
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.tree import tree
-from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.cli.store_file import ExecutionPlace
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.events import Event, ExecutionPaused, InvocationCompleted
 from durable_execution_sdk.engine.views.history import history
@@ -33,7 +33,7 @@ _FRAMES_PER_SECOND = 8
 _ROWS_BELOW = 6
 
 
-Watch = Callable[[Emulator, str, Place], AbstractContextManager[None]]
+Watch = Callable[[Emulator, str, ExecutionPlace], AbstractContextManager[None]]
 """Returns a context manager that shows an execution while it is open."""
 
 
@@ -45,7 +45,7 @@ class Lines:
         self._last_summary: list[str] = []
 
     @contextmanager
-    def __call__(self, emulator: Emulator, arn: str, place: Place) -> Generator[None]:
+    def __call__(self, emulator: Emulator, arn: str, place: ExecutionPlace) -> Generator[None]:
         """Show an execution's events until the context is closed."""
         texts: dict[str, EventTexts] = {}
 
@@ -68,7 +68,7 @@ class Lines:
         finally:
             unsubscribe()
 
-    def _print_waits(self, emulator: Emulator, arn: str, place: Place) -> None:
+    def _print_waits(self, emulator: Emulator, arn: str, place: ExecutionPlace) -> None:
         executions = family(emulator, arn)
         now = emulator.now(arn)
         lines = waits(executions, now)
@@ -92,7 +92,7 @@ class LiveTree:
         self._footnote = footnote
 
     @contextmanager
-    def __call__(self, emulator: Emulator, arn: str, place: Place) -> Generator[None]:
+    def __call__(self, emulator: Emulator, arn: str, place: ExecutionPlace) -> Generator[None]:
         """Show an execution's tree until the context is closed."""
         live = Live(
             console=self._console,
@@ -105,7 +105,7 @@ class LiveTree:
         with live:
             yield
 
-    def _picture(self, emulator: Emulator, arn: str, place: Place) -> RenderableType:
+    def _picture(self, emulator: Emulator, arn: str, place: ExecutionPlace) -> RenderableType:
         executions = family(emulator, arn)
         now = emulator.now(arn)
         rows = max(3, self._console.height - _ROWS_BELOW)

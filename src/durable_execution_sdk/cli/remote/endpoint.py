@@ -1,36 +1,17 @@
-"""The endpoint that a command reads: its options, its connection, and the meaning of its errors."""
+"""The endpoint that a command reads: its connection, and the meaning of its errors."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
-
-import click
 
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.client.endpoint_connection import EndpointConnection, EndpointOptions
 from durable_execution_sdk.errors import ConfigError, ServiceError
 
-__all__ = ["FunctionReference", "connected", "endpoint_options"]
+__all__ = ["FunctionReference", "connected"]
 
 _ACTIONS = ("ListDurableExecutionsByFunction", "GetDurableExecutionHistory")
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-def endpoint_options(command: _Command) -> _Command:
-    """Add the options ``--endpoint``, ``--profile`` and ``--region``."""
-    for option in (
-        click.option("--region", help="The AWS region.  [default: that of the environment]"),
-        click.option("--profile", metavar="NAME", help="The profile of the AWS configuration."),
-        click.option(
-            "--endpoint",
-            metavar="URL",
-            help="The endpoint of Lambda's API.  [default: that of the environment, as for other AWS tools]",
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 class FunctionReference:

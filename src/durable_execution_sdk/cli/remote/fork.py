@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import Sequence
+from functools import partial
 
-from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.cli.operation_references import named_in, operation_id, result_option
+from durable_execution_sdk.cli.options import Endpoint
 from durable_execution_sdk.cli.output.streams import Streams
 from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.remote.executions import EndpointError, ExecutionReference, reached
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.cli.user_code import UserCode, split_target
+from durable_execution_sdk.client.endpoint_connection import EndpointConnection, EndpointOptions
 from durable_execution_sdk.client.fork import Plan, fork, history_of
 from durable_execution_sdk.engine.views.progress import ExecutionProgress
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.fork.lineage import whole_history
 from durable_execution_sdk.fork.seeding import execution_name
-from durable_execution_sdk.protocol.control_plane import ListRequest
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.replay.fork_rehearsal import rehearse_fork
 from durable_execution_sdk.testing.cloud.progress import progress_of
@@ -27,9 +28,9 @@ from durable_execution_sdk.testing.cloud.progress import progress_of
 __all__ = ["RemoteFork", "is_remote"]
 
 
-def is_remote(name: str, store: str | None, endpoint: str | None, function: str | None) -> bool:
+def is_remote(name: str, store: str | None, at: Endpoint, function: str | None) -> bool:
     """Return ``True`` if a name means an execution at an endpoint: the store is asked first unless one is given."""
-    if endpoint is not None:
+    if at.is_given:
         return True
     if ExecutionArn.read(name) is None and function is None:
         return False
@@ -41,12 +42,14 @@ def is_remote(name: str, store: str | None, endpoint: str | None, function: str 
 
 
 class RemoteFork:
-    """A fork of an execution at an endpoint, by its ARN, or by its name and its function."""
+    """A fork of an execution at an endpoint, by its ARN, FUNCTION/NAME, or by its name and its function."""
 
-    def __init__(self, endpoint: str | None, name: str, function: str | None) -> None:
-        at = {} if endpoint is None else {"AWS_ENDPOINT_URL_LAMBDA": endpoint}
-        self._environ = {**os.environ, **at}
-        self._name = name
+    def __init__(self, at: Endpoint, name: str, function: str | None) -> None:
+        self._is_named = at.is_given
+        self._options = EndpointOptions(**at._asdict())
+        if ExecutionArn.read(name) is None and "/" not in name and function is not None:
+            name = f"{function}/{name}"
+        self._reference = ExecutionReference(name)
         self._function = function
 
     def fork(
@@ -59,7 +62,15 @@ class RemoteFork:
         stop: bool,
     ) -> tuple[str, str]:
         """Make the fork; return the ARNs of its origin and its own. Raises ``Refusal`` and ``ServiceError``."""
-        return asyncio.run(self._fork(before, payload, results, code, stop=stop))
+        try:
+            return asyncio.run(self._fork(before, payload, results, code, stop=stop))
+        except EndpointError as error:
+            if self._is_named:
+                raise
+            raise Refusal(
+                f"{self._reference.text} is not in the store, so it would be at an endpoint of Lambda's API, but:"
+                f" {error.message}"
+            ) from error
 
     async def _fork(
         self,
@@ -70,9 +81,9 @@ class RemoteFork:
         *,
         stop: bool,
     ) -> tuple[str, str]:
-        control = self._control()
-        try:
-            arn = await self._arn(control)
+        async def ask(connection: EndpointConnection) -> tuple[str, str]:
+            control = connection.control
+            arn = (await self._reference.find(connection)).arn
             progress = await _progress(control, arn)
             try:
                 return arn, await fork(
@@ -83,40 +94,19 @@ class RemoteFork:
                     payload=payload,
                     results=dict(result_option(progress, each) for each in results),
                     stop=stop,
-                    rehearse=None if code is None else lambda plan: _rehearsed(code, plan),
+                    rehearse=None if code is None else partial(_rehearsed, code),
                 )
             except ConfigError as error:
                 raise Refusal(named_in(str(error), progress)) from error
-        finally:
-            await control.aclose()
 
-    def _control(self) -> LambdaControlPlane:
-        try:
-            return LambdaControlPlane(LambdaClient(environ=self._environ))
-        except ConfigError as error:
-            raise Refusal(
-                f"{self._name} is not in the store, so it would be at an endpoint of Lambda's API, but: {error}"
-            ) from error
-
-    async def _arn(self, control: LambdaControlPlane) -> str:
-        if ExecutionArn.read(self._name) is not None:
-            return self._name
-        if self._function is None:
-            raise Refusal(
-                f"an endpoint has executions by function: give the ARN of {self._name!r}, or its function with"
-                " --function NAME:QUALIFIER"
-            )
-        head, mark, tail = self._function.rpartition(":function:")
-        request = ListRequest(
-            function_name=f"{head}{mark}{tail.partition(':')[0]}",
-            durable_execution_name=self._name,
+        actions = ("GetDurableExecution", "GetDurableExecutionHistory", "InvokeFunction")
+        return await reached(
+            self._options,
+            self._reference,
+            ask,
+            verb="fork",
+            actions=(*actions, "StopDurableExecution") if stop else actions,
         )
-        page = await control.list_executions(request)
-        if not page.durable_executions:
-            raise Refusal(
-                f"{request.function_name} has no execution {self._name!r}; give its ARN if another function has it"
-            )
-        return page.durable_executions[0].durable_execution_arn
 
 
 async def _progress(control: LambdaControlPlane, arn: str) -> ExecutionProgress:

@@ -70,8 +70,9 @@ async def save_histories(
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(save(execution)) for execution in executions]
     except ExceptionGroup as failed:
-        # The first one has ended the others.
-        raise failed.exceptions[0] from None
+        # The first one has ended the others. It keeps its cause, which tells that an endpoint does not answer.
+        error = failed.exceptions[0]
+        raise error from error.__cause__
     return [task.result() for task in tasks]
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from durable_execution_sdk.dev.functions.host import WorkerView
-from durable_execution_sdk.dev.logs.log_store import LogStore
-from durable_execution_sdk.dev.reload.kept_code import KeptCode
-from durable_execution_sdk.dev.reload.rehearsal_results import FunctionReload
 from durable_execution_sdk.errors import ConfigError
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.dev.functions.host import WorkerView
+    from durable_execution_sdk.dev.logs.log_store import LogStore
+    from durable_execution_sdk.dev.reload.kept_code import KeptCode
+    from durable_execution_sdk.dev.reload.rehearsal_results import FunctionReload
 
 __all__ = ["ProcessView"]
 

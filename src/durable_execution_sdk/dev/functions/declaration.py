@@ -13,6 +13,7 @@ import msgspec
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.limits import (
     DEFAULT_RETENTION_DAYS,
+    LONGEST_FUNCTION_TIMEOUT_SECONDS,
     LONGEST_INVOCATION_SECONDS,
     LONGEST_TIMER_SECONDS,
 )
@@ -65,10 +66,10 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
                 f"the handler of the function {self.name!r} is MODULE.ATTRIBUTE, as in app.handler, not"
                 f" {self.handler!r}"
             )
-        if not 0 < self.timeout <= LONGEST_INVOCATION_SECONDS:
+        if not 0 < self.timeout <= LONGEST_FUNCTION_TIMEOUT_SECONDS:
             raise ConfigError(
                 f"the timeout of the function {self.name!r} is more than 0 and at most"
-                f" {LONGEST_INVOCATION_SECONDS} seconds, not {self.timeout}"
+                f" {LONGEST_FUNCTION_TIMEOUT_SECONDS} seconds, not {self.timeout}"
             )
 
     @property

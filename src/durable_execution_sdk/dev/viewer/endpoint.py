@@ -55,6 +55,8 @@ class _Followed:
 class EndpointExecution:
     """The execution with an ARN, read anew now and then while it is open; the executions that it invoked too.
 
+    An endpoint may have ids of another form: ``shown_as`` is the ARN that one stands for here.
+
     Raises ``ConfigError`` if the ARN is none or the settings do not suffice, and ``ServiceError`` if the
     execution cannot be read.
     """
@@ -65,24 +67,33 @@ class EndpointExecution:
         options: EndpointOptions,
         environ: Mapping[str, str] = os.environ,
         pace: Pace | None = None,
+        *,
+        shown_as: str | None = None,
     ) -> None:
         try:
-            parsed = ExecutionArn.parse(arn)
+            parsed = ExecutionArn.parse(shown_as or arn)
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        self.arn = arn
+        self.arn = shown_as or arn
+        self._asked_arn = arn
         self.local = ProcessView(served_elsewhere=True)
         self._connection = EndpointConnection(parsed.region, options, environ)
         self._pace = pace or Pace()
         self._logs = HistoryLogs()
         self._trouble: str | None = None
+        self.is_lost = False
+        """True if the last look failed for a reason that asking again does not mend."""
         self._followed: dict[str, _Followed] = {}
-        self._add(arn, None)
+        self._add(self.arn, None)
         self.emulator = self._logs.emulator
         try:
             asyncio.run(self._first_look())
         except ServiceError as error:
             raise self._explained(error) from error
+
+    def entries(self) -> list[HistoryEvent]:
+        """Return the history of the execution as the endpoint told it; not while ``follow`` runs."""
+        return self._followed[self.arn].follower.history
 
     def about(self) -> About:
         """Describe the endpoint."""
@@ -112,13 +123,16 @@ class EndpointExecution:
         pause = self._pace.first
         try:
             while self._is_open() and not await asyncio.to_thread(stop.wait, pause):
-                is_new, trouble = False, None
+                is_new, trouble, is_lost = False, None, False
                 try:
                     is_new = await self._look(changes)
                 except ServiceError as error:
                     trouble = str(self._explained(error))
+                    is_lost = not error.is_transient
                 pause = self._pace.after(pause, is_new=is_new)
                 if trouble != self._trouble or not self._is_open():
+                    # A reader in another thread that sees the trouble sees its kind, too.
+                    self.is_lost = is_lost
                     self._trouble = trouble
                     changes.note(SERVER)
         finally:
@@ -175,7 +189,8 @@ class EndpointExecution:
 
     def _add(self, arn: str, parent: ParentLink | None) -> None:
         if arn not in self._followed and len(self._followed) < MOST_FOLLOWED:
-            self._followed[arn] = _Followed(Follower(self._connection.control, arn), parent)
+            asked = self._asked_arn if arn == self.arn else arn
+            self._followed[arn] = _Followed(Follower(self._connection.control, asked), parent)
 
     def _ancestors(self, arn: str) -> Iterator[str]:
         while (parent := self._followed[arn].parent) is not None:
@@ -189,7 +204,7 @@ class EndpointExecution:
         """Say what an error means for the reader of an execution."""
         return self._connection.explained(
             error,
-            absent=f"execution {self.arn}",
+            absent=f"execution {self._asked_arn}",
             gone="it never was there, or its retention is over",
             reads="the execution",
             actions=("GetDurableExecution", "GetDurableExecutionHistory"),

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from msgspec.structs import replace
+
 from durable_execution_sdk.engine.events import (
     Event,
     ExecutionFailed,
@@ -37,7 +39,11 @@ from durable_execution_sdk.engine.from_history.operations import (
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS
 from durable_execution_sdk.engine.state import ExecutionState
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.protocol.history import EventType, HistoryEvent
+from durable_execution_sdk.protocol.history import (
+    EventType,
+    HistoryEvent,
+    InvocationCompletedDetails,
+)
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.protocol.operations import OperationStatus
 
@@ -97,7 +103,10 @@ class HistoryLog:
         end = _ENDS.get(entry.event_type)
         if end is not None:
             return [end(entry, at)]
-        return [*_delay_over(state, entry.id, at), *operation_events(entry, at)]
+        return [
+            *_delay_over(state, entry.id, at),
+            *operation_events(_with_attempt(entry, state), at),
+        ]
 
     def _started(self, entry: HistoryEvent, at: int) -> ExecutionStarted:
         details = entry.execution_started_details
@@ -127,10 +136,24 @@ def _delay_over(state: ExecutionState, operation_id: str | None, at: int) -> lis
     return [StepReady(at=at, operation=reference)]
 
 
+def _with_attempt(entry: HistoryEvent, state: ExecutionState) -> HistoryEvent:
+    """Add the number of a successful attempt, which AWS's local runner leaves out."""
+    details = entry.step_succeeded_details
+    if details is None or details.retry_details.current_attempt:
+        return entry
+    operation = state.operations.get(entry.id or "")
+    step = None if operation is None else operation.step_details
+    ended = 0 if step is None else step.attempt or 0
+    retry = replace(details.retry_details, current_attempt=ended + 1)
+    return replace(entry, step_succeeded_details=replace(details, retry_details=retry))
+
+
 def _invocation(entry: HistoryEvent, state: ExecutionState) -> list[Event]:
-    details = entry.invocation_completed_details
-    if details is None:
-        return []
+    at = whole(entry.event_timestamp)
+    # AWS's local runner leaves the details out.
+    details = entry.invocation_completed_details or InvocationCompletedDetails(
+        start_timestamp=at, end_timestamp=at, request_id=""
+    )
     number = state.invocation_count + 1
     error = None if details.error is None else details.error.payload or ErrorObject()
     return [

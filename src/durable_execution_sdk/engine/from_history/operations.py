@@ -78,7 +78,8 @@ def _step(entry: HistoryEvent, at: int, operation: OperationRef) -> list[Event]:
     attempt, delay = retry.current_attempt, retry.next_attempt_delay_seconds
     result = None if succeeded is None else succeeded.result.payload
     error = None if failed is None else failed.error.payload or ErrorObject()
-    if delay is not None:
+    # AWS's local runner writes 0 for none.
+    if delay:
         return [
             StepRetryScheduled(
                 at=at,
