@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Generic, TypeVar
 
+from durable_execution_sdk.client.callbacks import Failure, as_error_object
 from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
 from durable_execution_sdk.emulator.data_plane import SlowDataPlane
 from durable_execution_sdk.emulator.driver import Driver
@@ -23,13 +24,16 @@ from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.ports import DataPlane
-from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
+from durable_execution_sdk.protocol.control_plane import (
+    ExecutionDescription,
+    InvocationType,
+    InvokeRequest,
+)
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.rendering.family import family, family_later
 from durable_execution_sdk.rendering.wording import brief
 from durable_execution_sdk.runtime.event_loop.threads import are_left_running
 from durable_execution_sdk.serdes import JsonSerDes, ValueContext
-from durable_execution_sdk.testing.callbacks import Failure, as_error_object
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
     NoSuchOperationError,
@@ -113,8 +117,7 @@ class LocalService(Generic[_R_co]):
         return self.complete(watch)
 
     def _start(self, event: object, name: str | None, invocation_type: InvocationType) -> str:
-        before = self.arn
-        self.arn = self.emulator.start(
+        arn = self.emulator.start(
             InvokeRequest(
                 function_name=f"{self.options.function_name}:{LATEST}",
                 payload=b"" if event is NO_EVENT else self._payload_of(event),
@@ -122,10 +125,15 @@ class LocalService(Generic[_R_co]):
                 durable_execution_name=name or f"test-{len(self.arns) + 1}",
             )
         )
-        if self.arn != before:
+        self.started(arn)
+        return arn
+
+    def started(self, arn: str) -> None:
+        """Take an execution for the one that was started last."""
+        if arn != self.arn:
             self.faults.execution_begins()
-        self.arns.setdefault(self.arn)
-        return self.arn
+        self.arn = arn
+        self.arns.setdefault(arn)
 
     def complete(self, watch: Watch) -> DurableTestResult[_R_co]:
         """Run the execution until it has ended."""
@@ -142,6 +150,15 @@ class LocalService(Generic[_R_co]):
                 f"{self.result()}"
             )
         return self.result()
+
+    def run_to_end(self, arn: str, watch: Watch) -> ExecutionDescription:
+        """Run any execution of the runner until it has ended."""
+        started, self.arn = self.arn, arn
+        try:
+            self.complete(watch)
+        finally:
+            self.arn = started
+        return self.emulator.describe(arn)
 
     def run_until_suspended(self, watch: Watch) -> DurableTestResult[_R_co]:
         """Run what is due now; no time passes."""
