@@ -35,7 +35,11 @@ LACKS: dict[str, dict[str, str]] = {
     "durable dev": {},
     "AWS's emulator": {
         "start": "it has no Invoke: tests start by its own route",
-        "names": "its own route starts a second execution of a name, whatever the first one is",
+        "names in ARNs": "its ARNs are of a form of their own",
+        "newest first": "it lists the oldest first, and reverses that",
+        "listing by time": "it takes the times of the API, which are in ISO 8601, for seconds since the epoch",
+        "listing by several statuses": "it looks at the first of them",
+        "error of a stop": "it records one of its own",
         "listing by version": "it looks for a function of the name with the version",
     },
 }

@@ -142,9 +142,11 @@ async def test_an_execution_is_stopped(place: Place, name: str) -> None:
         await callback_of(handle, "approval")
         await handle.stop(ErrorObject(error_type="Cancelled", error_message="by the customer"))
         assert await handle.status() == "STOPPED"
-        with pytest.raises(InvokeError, match="by the customer") as raised:
+        with pytest.raises(InvokeError) as raised:
             await handle.result()
-        assert raised.value.error_type == "Cancelled"
+        if not place.lacks("error of a stop"):
+            failure = raised.value
+            assert (failure.error_type, failure.error_message) == ("Cancelled", "by the customer")
         assert await handle.callbacks() == []
 
 
@@ -218,9 +220,14 @@ async def test_executions_are_listed_by_status_and_time(place: Place, name: str)
 
         assert await names(statuses=["RUNNING"]) == [name]
         assert await names(statuses=["SUCCEEDED"]) == [f"{name}-done"]
-        assert await names(started_after=before) == [f"{name}-done", name]
-        assert await names(started_after=before, oldest_first=True) == [name, f"{name}-done"]
-        assert await names(started_before=before) == []
+        if not place.lacks("listing by several statuses"):
+            assert len(await names(statuses=["RUNNING", "SUCCEEDED"])) == 2
+        reverses = place.lacks("newest first")
+        assert await names(oldest_first=reverses) == [f"{name}-done", name]
+        assert await names(oldest_first=not reverses) == [name, f"{name}-done"]
+        if not place.lacks("listing by time"):
+            assert await names(started_after=before) == [f"{name}-done", name]
+            assert await names(started_before=before) == []
         assert len([each async for each in client.list("order", most=1)]) == 1
         await open_one.stop()
 
@@ -240,7 +247,9 @@ async def test_a_result_of_another_type_is_told(place: Place, name: str) -> None
         handle = await place.start(client, ORDERS, Order("A-1", 20), name)
         await handle.result()
         wrong = await client.execution(handle.arn, FunctionRef("order:$LATEST", output=int))
-        with pytest.raises(SerDesError, match=f"result of the execution {name}.*output="):
+        shown = wrong.arn if place.lacks("names in ARNs") else name
+        assert wrong.name == shown
+        with pytest.raises(SerDesError, match=f"result of the execution {shown}.*output="):
             await wrong.result()
 
 
@@ -270,5 +279,7 @@ async def test_the_synchronous_face_does_the_same(place: Place, name: str) -> No
 
 async def test_a_name_needs_a_function(place: Place) -> None:
     async with client_of(place) as client:
-        with pytest.raises(ConfigError, match="finds 'x' by name among the executions of a function"):
+        with pytest.raises(
+            ConfigError, match="finds 'x' by name among the executions of a function"
+        ):
             await client.execution("x")

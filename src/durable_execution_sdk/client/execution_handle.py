@@ -33,7 +33,7 @@ _R_co = TypeVar("_R_co", covariant=True)
 class ExecutionHandle(Generic[_R_co]):
     """One execution, whose result has the type ``R``. Making a handle asks the service for nothing.
 
-    ``arn`` is its ARN, ``name`` its name. ``listed`` is its state in the list that ``client.list`` read it from, else
+    ``arn`` is its ARN, ``name`` its name (the ARN, if that is of a form without names). ``listed`` is its state in the list that ``client.list`` read it from, else
     ``None``. All methods raise ``ServiceError`` if the service refuses the call, or there is no such execution (its
     data is deleted after the retention period of its function).
     """
@@ -43,13 +43,15 @@ class ExecutionHandle(Generic[_R_co]):
         service: Service,
         arn: str,
         result_serdes: SerDes[_R_co],
+        *,
+        name: str | None = None,
         listed: ExecutionSummary | None = None,
     ) -> None:
         self._service = service
         self._serdes = result_serdes
         self.arn = arn
         parts = ExecutionArn.read(arn)
-        self.name = arn if parts is None else parts.execution_name
+        self.name = name or (arn if parts is None else parts.execution_name)
         self.listed = listed
 
     def __repr__(self) -> str:
@@ -154,7 +156,7 @@ class ExecutionHandle(Generic[_R_co]):
             operation_name=self.name,
             durable_execution_arn=self.arn,
             subject=f"the result of the execution {self.name}",
-            remedy="name the type that its function returns: FunctionRef(NAME, output=...)",
+            remedy="or name the type that its function returns: FunctionRef(NAME, output=...)",
         )
         if described.result is None:
             if not getattr(self._serdes, "takes_none", True):

@@ -24,7 +24,7 @@ from durable_execution_sdk.protocol.control_plane import (
 from durable_execution_sdk.protocol.error_codes import ALREADY_STARTED, NOT_FOUND, STATUS
 from durable_execution_sdk.protocol.limits import MAX_EXECUTION_NAME_CHARACTERS, MAX_PAYLOAD_BYTES
 from durable_execution_sdk.protocol.updates import text_bytes
-from durable_execution_sdk.serdes import ValueContext, checked_text
+from durable_execution_sdk.serdes import JsonSerDes, ValueContext, checked_text
 
 __all__ = ["NO_EVENT", "Executions", "Filters"]
 
@@ -72,7 +72,9 @@ class Executions:
                 f"{ref.name} is no durable function: the service called it, and started no execution. Configure the"
                 " function with DurableConfig, and name a version that was published after that"
             )
-        return ExecutionHandle(self.service, answer.durable_execution_arn, ref.result_serdes)
+        return ExecutionHandle(
+            self.service, answer.durable_execution_arn, ref.result_serdes, name=chosen
+        )
 
     async def find(self, reference: str, of: AnyTarget | None) -> ExecutionHandle[Any]:
         """Return the handle of an execution by its ARN, or by its name and its function."""
@@ -113,7 +115,11 @@ class Executions:
             # Some endpoints look at one status only.
             if not request.statuses or found.status in request.statuses:
                 yield ExecutionHandle(
-                    self.service, found.durable_execution_arn, serdes, listed=found
+                    self.service,
+                    found.durable_execution_arn,
+                    serdes,
+                    name=found.durable_execution_name,
+                    listed=found,
                 )
 
     def _explained(self, error: ServiceError, function: str, name: str) -> ServiceError:
@@ -138,9 +144,11 @@ def _written(ref: FunctionRef[Any, Any], event: object) -> bytes:
     context = ValueContext(
         operation_id="event", subject=f"the event for {ref.name}", is_outward=True
     )
-    text = checked_text(
-        ref.event_serdes.serialize(event, context), f"what the serdes of {ref.name} writes"
-    )
+    serdes = ref.event_serdes
+    text = checked_text(serdes.serialize(event, context), f"what the serdes of {ref.name} writes")
+    if isinstance(serdes, JsonSerDes):
+        # The function would fail with an event that it cannot read; here the caller sees it.
+        serdes.deserialize(text, context)
     size = text_bytes(text)
     if size > MAX_PAYLOAD_BYTES:
         raise PayloadSizeError(
