@@ -107,7 +107,7 @@ async def test_a_callback_is_answered_once(place: Place, name: str) -> None:
         assert approval.name == "approval"
         assert [each.callback_id for each in await handle.callbacks()] == [approval.callback_id]
         assert await handle.callbacks("other") == []
-        with pytest.raises(ResultTimeoutError, match="RUNNING after that.*stop"):
+        with pytest.raises(ResultTimeoutError, match=r"RUNNING after that.*stop"):
             await handle.result(timeout=0.001)
         found = client.callback(approval.callback_id)
         await found.heartbeat()

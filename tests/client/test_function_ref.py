@@ -106,7 +106,7 @@ def test_an_event_is_written_by_the_serdes_of_the_reference() -> None:
         started(typed, {"id": "A", "amount": object()})
     with pytest.raises(SerDesError, match="the event for orders:live"):
         started(typed, {1, 2})
-    with pytest.raises(SerDesError, match="Expected `int`.*amount"):
+    with pytest.raises(SerDesError, match=r"Expected `int`.*amount"):
         started(order, {"id": "A", "amount": "much"})
     assert started(typed, {"id": "A", "amount": 3}).payload == b'{"id":"A","amount":3}'
     with pytest.raises(PayloadSizeError, match=r"1,048,5\d\d"):
@@ -125,7 +125,7 @@ def test_at_aws_a_handler_has_no_name_of_its_own(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     client = DurableClient(region="eu-west-1")
-    with pytest.raises(ConfigError, match="deployed names: .*functions={order: 'NAME:ALIAS'}"):
+    with pytest.raises(ConfigError, match=r"deployed names: .*functions=\{order: 'NAME:ALIAS'\}"):
         asyncio.run(client.start(order, Order("A", 1)))
 
 
