@@ -34,16 +34,18 @@ LACKS: dict[str, dict[str, str]] = {
     "engine": {},
     "durable dev": {},
     "AWS's emulator": {
-        "start": "it has no Invoke: tests start by its own route",
-        "names in ARNs": "its ARNs are of a form of their own",
-        "newest first": "it lists the oldest first, and reverses that",
-        "listing by time": "it takes the times of the API, which are in ISO 8601, for seconds since the epoch",
-        "listing by several statuses": "it looks at the first of them",
-        "error of a stop": "it records one of its own",
-        "listing by version": "it looks for a function of the name with the version",
+        "start": "has no Invoke: executions begin by its own route, and `client.execution(arn, ...)` takes them over",
+        "pause, resume": "has neither",
+        "names in ARNs": "has ARNs of a form of its own, without the name of the execution",
+        "listing by version": "takes the version for a part of the function's name",
+        "listing by time": "takes the times of the API, which are in ISO 8601, for seconds since the epoch",
+        "listing by several statuses": "looks at the first of them",
+        "newest first": "lists the oldest first, and reverses that",
+        "error of a stop": "records one of its own",
+        "number of the last attempt": "leaves it out of the history",
     },
 }
-"""The parts of the API that an endpoint lacks, with what it does instead."""
+"""The parts of the API that an endpoint lacks, with the way in which it differs; ``docs/client.md`` has them too."""
 
 
 @dataclass

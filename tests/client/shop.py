@@ -53,7 +53,8 @@ async def order(event: Order, ctx: DurableContext) -> Receipt:
         timeout=Duration.from_hours(2),
         heartbeat_timeout=Duration.from_hours(1),
     )
-    return Receipt(event.id, paid, await ctx.wait_for_callback(ask, name="approval", config=config))
+    approved_by = await ctx.wait_for_callback(ask, name="approval", config=config)
+    return Receipt(event.id, paid, approved_by)
 
 
 @durable_execution

@@ -150,6 +150,22 @@ async def test_an_execution_is_stopped(place: Place, name: str) -> None:
         assert await handle.callbacks() == []
 
 
+async def test_an_execution_is_paused_and_resumed(place: Place, name: str) -> None:
+    needs(place, "pause, resume")
+    async with client_of(place) as client:
+        handle = await place.start(client, ORDERS, Order("A-1", 900), name)
+        approval = await callback_of(handle, "approval")
+        await handle.pause("a holiday")
+        while await handle.status() != "PAUSED":
+            pass
+        await approval.succeed("Ada")
+        assert await handle.status() == "PAUSED"
+        with pytest.raises(ResultTimeoutError, match="is PAUSED"):
+            await handle.result(timeout=0.001)
+        await handle.resume("back")
+        assert await handle.result() == Receipt("A-1", 900, "Ada")
+
+
 async def test_the_history_is_read_whole(place: Place, name: str) -> None:
     async with client_of(place) as client:
         handle = await place.start(client, ORDERS, Order("A-1", 20), name)
@@ -158,6 +174,8 @@ async def test_the_history_is_read_whole(place: Place, name: str) -> None:
         assert types[0] == "ExecutionStarted"
         assert types[-1] == "ExecutionSucceeded"
         [charged] = await handle.operations()
+        assert charged.step_details is not None
+        assert charged.step_details.attempt == (not place.lacks("number of the last attempt"))
         assert (charged.name, charged.type, charged.status) == ("charge", "STEP", "SUCCEEDED")
 
 
@@ -215,7 +233,7 @@ async def test_executions_are_listed_by_status_and_time(place: Place, name: str)
         await callback_of(open_one, "approval")
 
         async def names(**filters: object) -> list[str]:
-            listing = client.list("order", **filters)  # type: ignore[call-overload]
+            listing = client.list("order", **filters)
             return [each.name async for each in listing if each.name.startswith(name)]
 
         assert await names(statuses=["RUNNING"]) == [name]
@@ -271,10 +289,23 @@ async def test_the_synchronous_face_does_the_same(place: Place, name: str) -> No
                 assert handle.history()[0].event_type == "ExecutionStarted"
                 assert "charge" in [each.name for each in handle.operations()]
                 assert started.arn in [each.arn for each in face.list("order", name=name)]
-                handle.stop()
+                handle.stop()  # changes nothing
+                assert handle.status() == "SUCCEEDED"
                 return result
 
         assert await asyncio.to_thread(answered) == Receipt("A-1", 900, "Ada")
+
+
+async def test_what_an_endpoint_lacks_is_told(place: Place, name: str) -> None:
+    if not place.lacks("start"):
+        pytest.skip(f"{place.kind} lacks nothing")
+    async with client_of(place) as client:
+        with pytest.raises(ServiceError):
+            await client.start(ORDERS, Order("A-1", 1), name=name)
+        handle = await place.start(client, ORDERS, Order("A-1", 900), name)
+        with pytest.raises(ServiceError):
+            await handle.pause()
+        await handle.stop()
 
 
 async def test_a_name_needs_a_function(place: Place) -> None:

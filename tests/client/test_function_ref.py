@@ -54,16 +54,16 @@ def test_one_source_of_types_is_enough() -> None:
         {"output": Receipt, "serdes": JsonSerDes(int)},
     ):
         with pytest.raises(ConfigError, match="one of these"):
-            FunctionRef("orders:live", **options)  # type: ignore[call-overload]
+            FunctionRef("orders:live", **options)
 
 
 def test_a_type_that_cannot_be_read_is_named() -> None:
     with pytest.raises(ConfigError, match=r"FunctionRef\('orders:live'\).output: "):
         FunctionRef("orders:live", output=asyncio.Lock)
     with pytest.raises(ConfigError, match="handler that @durable_execution made"):
-        FunctionRef("orders:live", handler=order.__wrapped__)  # type: ignore[call-overload]
+        FunctionRef("orders:live", handler=order.__wrapped__)
     with pytest.raises(ConfigError, match="must be a serdes"):
-        FunctionRef("orders:live", serdes=JsonSerDes)  # type: ignore[call-overload]
+        FunctionRef("orders:live", serdes=JsonSerDes)
 
 
 class Recorder:
@@ -93,7 +93,7 @@ def test_a_handler_is_the_function_that_the_client_knows() -> None:
     known = started(order, Order("A", 1), functions=functions)
     assert (known.function_name, known.payload) == ("orders:live", b'{"id":"A","amount":1}')
     # A handler that is bound to a client is the same workflow.
-    bound = order.bind(object())  # type: ignore[arg-type]
+    bound = order.bind(object())
     assert started(bound, Order("A", 1), functions=functions).function_name == "orders:live"
     assert started(asks, None, functions=functions).function_name == "asks:$LATEST"
 

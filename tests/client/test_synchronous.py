@@ -103,13 +103,13 @@ def test_an_interrupted_call_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> No
             ended.set()
 
     def interrupted(*args: object) -> object:
-        future = loop_runs(*args)  # type: ignore[arg-type]
+        future = loop_runs(*args)
 
         def result(timeout: float | None = None) -> None:
             began.wait()
             raise KeyboardInterrupt
 
-        future.result = result  # type: ignore[assignment, method-assign]
+        future.result = result
         return future
 
     monkeypatch.setattr(asyncio, "run_coroutine_threadsafe", interrupted)

@@ -119,8 +119,8 @@ class DurableClient:
         """Start an execution, or find the one of this name, and return its handle.
 
         A name is that of one execution in the account and region for as long as its data is kept: with the same name
-        and the same event, as text, a second call returns the execution that the first one started, in whatever
-        state it is. So a caller that is repeated starts nothing twice. It costs one request, and the start is one
+        and the same event, as text, a second call returns the execution that the first one started, even if
+        it has ended. So a caller that is repeated starts nothing twice. It costs one request, and the start is one
         operation of the execution.
 
         Args:

@@ -17,6 +17,8 @@ from durable_execution_sdk.protocol.control_plane import (
     ExecutionDescription,
     ExecutionStatus,
     ExecutionSummary,
+    PauseRequest,
+    ResumeRequest,
 )
 from durable_execution_sdk.protocol.error_object import READS_FROM_OUTSIDE, ErrorObject
 from durable_execution_sdk.protocol.history import HistoryEvent
@@ -114,6 +116,18 @@ class ExecutionHandle(Generic[_R_co]):
         Stopping an execution that has ended changes nothing.
         """
         await self._service.control.stop(self.arn, as_error_object(error))
+
+    async def pause(self, reason: str | None = None) -> None:
+        """Let the service invoke the function no more until the execution is resumed; its timeout stands still too.
+
+        It is ``PAUSING`` until the next checkpoint of an invocation that runs, then ``PAUSED``. Waits and callbacks
+        go on to end. ``reason`` has at most 1,024 characters.
+        """
+        await self._service.control.pause(self.arn, PauseRequest(reason=reason))
+
+    async def resume(self, reason: str | None = None) -> None:
+        """Let a paused execution go on. ``reason`` has at most 1,024 characters."""
+        await self._service.control.resume(self.arn, ResumeRequest(reason=reason))
 
     @property
     def control(self) -> ControlPlane:

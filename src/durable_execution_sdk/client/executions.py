@@ -1,4 +1,4 @@
-"""What the two faces of the client do: start executions, find them and list them."""
+"""Start executions, find them and list them: the core of the two faces of the client."""
 
 from __future__ import annotations
 

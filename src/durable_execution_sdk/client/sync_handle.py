@@ -74,6 +74,14 @@ class SyncExecutionHandle(Generic[_R_co]):
         """End the execution as STOPPED, with this error."""
         self._thread.run(self._handle.stop(error))
 
+    def pause(self, reason: str | None = None) -> None:
+        """Let the service invoke the function no more until the execution is resumed."""
+        self._thread.run(self._handle.pause(reason))
+
+    def resume(self, reason: str | None = None) -> None:
+        """Let a paused execution go on."""
+        self._thread.run(self._handle.resume(reason))
+
 
 class SyncAnswers:
     """The part of a control plane that answers callbacks, called on the loop of a thread."""
