@@ -15,7 +15,7 @@ from tests.client.shop import Order, Receipt, order
 
 from durable_execution_sdk import ConfigError
 from durable_execution_sdk.client import SyncDurableClient
-from durable_execution_sdk.client.loop_thread import LoopThread
+from durable_execution_sdk.client.synchronous.loop_thread import LoopThread
 
 
 @pytest.fixture(scope="module")

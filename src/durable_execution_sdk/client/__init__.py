@@ -5,8 +5,8 @@ from durable_execution_sdk.client.durable_client import DurableClient
 from durable_execution_sdk.client.errors import AlreadyStartedError, ResultTimeoutError
 from durable_execution_sdk.client.execution_handle import ExecutionHandle
 from durable_execution_sdk.client.function_ref import FunctionRef
-from durable_execution_sdk.client.sync_client import SyncDurableClient
-from durable_execution_sdk.client.sync_handle import SyncExecutionHandle
+from durable_execution_sdk.client.synchronous.client import SyncDurableClient
+from durable_execution_sdk.client.synchronous.handle import SyncExecutionHandle
 
 __all__ = [
     "AlreadyStartedError",

@@ -72,8 +72,15 @@ class _Running:
 
     async def __call__(self, arn: str, timeout: float | None) -> ExecutionDescription:
         """Run an execution to its end; the time limit is in real seconds, by default that of the runner."""
+        service = self._service
 
         def run(watch: Watch) -> ExecutionDescription:
-            return self._service.run_to_end(arn, watch)
+            # The runner is claimed meanwhile, so that nothing else asks for its current execution.
+            started, service.arn = service.arn, arn
+            try:
+                service.complete(watch)
+            finally:
+                service.arn = started
+            return service.emulator.describe(arn)
 
-        return await in_thread_async(*self._service.alone(run, timeout))
+        return await in_thread_async(*service.alone(run, timeout))

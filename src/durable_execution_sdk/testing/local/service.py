@@ -1,7 +1,4 @@
-"""The embedded engine of a local test runner, with its clock and functions.
-
-All methods block the calling thread.
-"""
+"""The embedded engine of a local test runner, with its clock and functions. All methods block the calling thread."""
 
 from __future__ import annotations
 
@@ -24,11 +21,7 @@ from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.ports import DataPlane
-from durable_execution_sdk.protocol.control_plane import (
-    ExecutionDescription,
-    InvocationType,
-    InvokeRequest,
-)
+from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.rendering.family import family, family_later
 from durable_execution_sdk.rendering.wording import brief
@@ -117,23 +110,21 @@ class LocalService(Generic[_R_co]):
         return self.complete(watch)
 
     def _start(self, event: object, name: str | None, invocation_type: InvocationType) -> str:
-        arn = self.emulator.start(
-            InvokeRequest(
-                function_name=f"{self.options.function_name}:{LATEST}",
-                payload=b"" if event is NO_EVENT else self._payload_of(event),
-                invocation_type=invocation_type,
-                durable_execution_name=name or f"test-{len(self.arns) + 1}",
-            )
+        request = InvokeRequest(
+            function_name=f"{self.options.function_name}:{LATEST}",
+            payload=b"" if event is NO_EVENT else self._payload_of(event),
+            invocation_type=invocation_type,
+            durable_execution_name=name or f"test-{len(self.arns) + 1}",
         )
-        self.started(arn)
-        return arn
+        return self.started(self.emulator.start(request))
 
-    def started(self, arn: str) -> None:
-        """Take an execution for the one that was started last."""
+    def started(self, arn: str) -> str:
+        """Take an execution for the one that was started last; return its ARN."""
         if arn != self.arn:
             self.faults.execution_begins()
         self.arn = arn
         self.arns.setdefault(arn)
+        return arn
 
     def complete(self, watch: Watch) -> DurableTestResult[_R_co]:
         """Run the execution until it has ended."""
@@ -150,15 +141,6 @@ class LocalService(Generic[_R_co]):
                 f"{self.result()}"
             )
         return self.result()
-
-    def run_to_end(self, arn: str, watch: Watch) -> ExecutionDescription:
-        """Run any execution of the runner until it has ended."""
-        started, self.arn = self.arn, arn
-        try:
-            self.complete(watch)
-        finally:
-            self.arn = started
-        return self.emulator.describe(arn)
 
     def run_until_suspended(self, watch: Watch) -> DurableTestResult[_R_co]:
         """Run what is due now; no time passes."""

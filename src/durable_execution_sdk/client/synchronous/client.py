@@ -14,9 +14,9 @@ from durable_execution_sdk.client.durable_client import DurableClient
 from durable_execution_sdk.client.execution_handle import ExecutionHandle
 from durable_execution_sdk.client.executions import NO_EVENT, Filters
 from durable_execution_sdk.client.function_ref import FunctionRef
-from durable_execution_sdk.client.loop_thread import LoopThread
 from durable_execution_sdk.client.service import WaitForEnd
-from durable_execution_sdk.client.sync_handle import SyncAnswers, SyncExecutionHandle
+from durable_execution_sdk.client.synchronous.handle import SyncAnswers, SyncExecutionHandle
+from durable_execution_sdk.client.synchronous.loop_thread import LoopThread
 from durable_execution_sdk.client.targets import AnyTarget
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.ports.control_plane import ControlPlane

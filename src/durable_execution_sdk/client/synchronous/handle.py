@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from durable_execution_sdk.client.callbacks import Failure, SyncPendingCallback
 from durable_execution_sdk.client.execution_handle import ExecutionHandle
-from durable_execution_sdk.client.loop_thread import LoopThread
+from durable_execution_sdk.client.synchronous.loop_thread import LoopThread
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.control_plane import ExecutionDescription, ExecutionSummary
 from durable_execution_sdk.protocol.error_object import ErrorObject
