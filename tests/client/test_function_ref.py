@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.client.shop import Order, Receipt, asks, order
+from tests.rig import Rig
 
 from durable_execution_sdk import (
     ConfigError,
@@ -20,6 +21,7 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk.client import DurableClient, FunctionRef
 from durable_execution_sdk.client.function_ref import is_qualified, split_name
+from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.protocol.control_plane import InvokeRequest, InvokeResponse
 from durable_execution_sdk.testing import LocalDurableTestRunner
 
@@ -146,6 +148,30 @@ def test_options_that_contradict_one_another_are_refused() -> None:
         client_over(Recorder(), region="eu-west-1")
     with pytest.raises(ConfigError, match="longest_pause"):
         client_over(Recorder(), longest_pause=0)
+
+
+def test_a_name_is_found_whatever_the_alias_stands_for_now() -> None:
+    rig = Rig(order)
+    functions = rig.emulator.functions
+    deployed = functions.get("workflow")
+    assert deployed is not None
+    for version in ("1", "2"):
+        functions.add_version(version, deployed)
+    functions.add_alias("workflow", "live", "1")
+    live = FunctionRef("workflow:live", handler=order)
+    client = client_over(EmulatorControlPlane(rig.driver))
+
+    async def run() -> None:
+        handle = await client.start(live, Order("A", 1), name="old")
+        functions.add_alias("workflow", "live", "2")
+        assert (await client.execution("old", live)).arn == handle.arn
+        assert (await client.execution("old", "workflow:live")).arn == handle.arn
+        assert [each.arn async for each in client.list(live)] == [handle.arn]
+        assert [each.arn async for each in client.list("workflow:live")] == []
+        with pytest.raises(ConfigError, match="most is a number from 1 on"):
+            [each async for each in client.list(live, most=0)]
+
+    asyncio.run(run())
 
 
 class Boxed:

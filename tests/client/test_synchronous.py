@@ -13,9 +13,10 @@ import pytest
 from tests.client.endpoints import Place, engine
 from tests.client.shop import Order, Receipt, order
 
-from durable_execution_sdk import ConfigError
-from durable_execution_sdk.client import SyncDurableClient
+from durable_execution_sdk import ConfigError, DurableContext, durable_execution
+from durable_execution_sdk.client import DurableClient, SyncDurableClient
 from durable_execution_sdk.client.synchronous.loop_thread import LoopThread
+from durable_execution_sdk.testing import LocalDurableTestRunner
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,42 @@ def test_it_works_where_a_loop_runs(place: Place) -> None:
             return client.start(order, Order("A", 1)).result()
 
     assert asyncio.run(main()) == Receipt("A", 1)
+
+
+def test_a_step_of_a_workflow_uses_either_client(place: Place) -> None:
+    def buy(number: int) -> Receipt:
+        with SyncDurableClient(place.url) as client:
+            return client.start(order, Order("A", number)).result()
+
+    async def buy_async(number: int) -> Receipt:
+        async with DurableClient(place.url) as client:
+            return await (await client.start(order, Order("A", number))).result()
+
+    @durable_execution
+    async def buyer(event: int, ctx: DurableContext) -> list[Receipt]:
+        first = ctx.step(buy, event)
+        second = ctx.step(buy_async, event + 1)
+        return list(await ctx.all(first, second))
+
+    result = LocalDurableTestRunner(buyer).run_sync(5).result
+    assert result == [Receipt("A", 5), Receipt("A", 6)]
+
+
+def test_calls_and_the_end_of_the_client_in_other_threads_do_not_hang(place: Place) -> None:
+    client = SyncDurableClient(place.url)
+
+    def ask(number: int) -> str:
+        try:
+            return client.start(order, Order("A", number)).name and "done"
+        except CancelledError:
+            return "cancelled"
+
+    with ThreadPoolExecutor(6) as threads:
+        asked = [threads.submit(ask, number) for number in range(60)]
+        for _ in range(20):
+            threads.submit(client.close).result()
+        assert {each.result() for each in asked} <= {"done", "cancelled"}
+    client.close()
 
 
 def test_a_list_is_read_as_far_as_it_is_asked_for(place: Place) -> None:

@@ -204,7 +204,8 @@ class DurableClient:
         ``handle.listed`` is the state in the list.
 
         Args:
-            function: as for ``start``; a name without a version means the executions of all versions.
+            function: as for ``start``. A handler and a ``FunctionRef`` mean the executions of all versions, as a name
+                without a version does; a name with a version or an alias means that version.
             name: the name of the executions.
             statuses: the statuses, such as ``["RUNNING", "PAUSED"]``; all by default.
             started_after: the time after which they started; one without a time zone is in local time.

@@ -24,7 +24,7 @@ from durable_execution_sdk.protocol.control_plane import (
 from durable_execution_sdk.protocol.error_codes import ALREADY_STARTED, NOT_FOUND, STATUS
 from durable_execution_sdk.protocol.limits import MAX_EXECUTION_NAME_CHARACTERS, MAX_PAYLOAD_BYTES
 from durable_execution_sdk.protocol.updates import text_bytes
-from durable_execution_sdk.serdes import JsonSerDes, ValueContext, checked_text
+from durable_execution_sdk.serdes import JsonSerDes, SerDes, ValueContext, checked_text
 
 __all__ = ["NO_EVENT", "Executions", "Filters"]
 
@@ -86,11 +86,14 @@ class Executions:
                 f"client.execution finds {reference!r} by name among the executions of a function: name that too, as in"
                 f" client.execution({reference!r}, 'orders:live'), or give the ARN"
             )
-        async for handle in self.list(of, Filters(name=reference), most=1):
+        # A name is that of one execution; an alias may lead to another version than it did at the start.
+        function = split_name(self._targets.listed_name(of, "client.execution"))[0]
+        serdes = self._targets.result_serdes(of, "client.execution")
+        async for handle in self._listed(function, serdes, Filters(name=reference), most=1):
             return handle
         raise ServiceError(
-            f"client.execution: {self._targets.listed_name(of, 'client.execution')} at {self.service.address} has no"
-            f" execution {reference!r}: its name, the function, the version or the region may be another, or its data"
+            f"client.execution: {function} at {self.service.address} has no execution {reference!r}: its name, the"
+            " function or the region may be another, or its data"
             " was deleted",
             code=NOT_FOUND,
             status=STATUS[NOT_FOUND],
@@ -100,8 +103,19 @@ class Executions:
         self, function: AnyTarget, filters: Filters, most: int | None
     ) -> AsyncIterator[ExecutionHandle[Any]]:
         """Yield the executions of a function that the filters let pass."""
+        if most is not None and most < 1:
+            raise ConfigError(
+                f"client.list: most is a number from 1 on, or None for all, not {most}"
+            )
         serdes = self._targets.result_serdes(function, "client.list")
-        function_name, qualifier = split_name(self._targets.listed_name(function, "client.list"))
+        name = self._targets.listed_name(function, "client.list")
+        async for handle in self._listed(name, serdes, filters, most):
+            yield handle
+
+    async def _listed(
+        self, name: str, serdes: SerDes[Any], filters: Filters, most: int | None
+    ) -> AsyncIterator[ExecutionHandle[Any]]:
+        function_name, qualifier = split_name(name)
         request = ListRequest(
             function_name=function_name,
             qualifier=qualifier,

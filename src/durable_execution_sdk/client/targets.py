@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from durable_execution_sdk.client.function_ref import FunctionRef, function_text
+from durable_execution_sdk.client.function_ref import FunctionRef, function_text, split_name
 from durable_execution_sdk.client.service import Service
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
@@ -54,10 +54,13 @@ class Targets:
         return FunctionRef(f"{target.__name__}:$LATEST", handler=target)
 
     def listed_name(self, target: AnyTarget, call: str) -> str:
-        """Return the name of the function whose executions are listed, which may lack a version."""
+        """Return the name of the function whose executions are listed: of all versions, unless a text names one.
+
+        A reference has an alias for its starts, and that leads to other versions in time.
+        """
         if isinstance(target, str):
             return function_text(target, call)
-        return self.ref(target, call).name
+        return split_name(self.ref(target, call).name)[0]
 
     def result_serdes(self, target: AnyTarget | None, call: str) -> SerDes[Any]:
         """Return the serdes of the results of a function; that of plain JSON if it is given by name, or not at all."""

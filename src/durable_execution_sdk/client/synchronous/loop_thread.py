@@ -6,9 +6,12 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
+from contextvars import copy_context
 from typing import Any, TypeVar
 
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.runtime.current import CURRENT
 
 __all__ = ["LoopThread"]
 
@@ -27,7 +30,7 @@ class LoopThread:
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine to its end while this thread waits. An exception in this thread cancels it."""
         try:
-            future = asyncio.run_coroutine_threadsafe(coroutine, self._running())
+            future = self._scheduled(coroutine)
         except BaseException:
             coroutine.close()
             raise
@@ -45,20 +48,26 @@ class LoopThread:
 
     def close(self) -> None:
         """End the thread, once the calls that run were cancelled. A later call begins another one."""
+        if not self.is_running:
+            return
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
-        if loop is None or thread is None:
-            return
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
+            if loop is not None:
+                loop.call_soon_threadsafe(loop.stop)
+        if thread is not None:
+            thread.join()
 
-    def _running(self) -> asyncio.AbstractEventLoop:
+    def _scheduled(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
         if self._process != os.getpid():
             raise ConfigError(
                 "this SyncDurableClient was made before the process forked, and its connections belong to the parent:"
                 " make a client in each process, for example in the start hook of the server's workers"
             )
+        # The caller may be a step of a workflow, to which the calls must not belong.
+        context = copy_context()
+        context.run(CURRENT.set, None)
+        # Under the lock, so that the loop begins each call before it is stopped.
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -66,7 +75,7 @@ class LoopThread:
                     target=_serve, args=(self._loop,), name="durable-client", daemon=True
                 )
                 self._thread.start()
-            return self._loop
+            return context.run(asyncio.run_coroutine_threadsafe, coroutine, self._loop)
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
