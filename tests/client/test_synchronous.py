@@ -53,6 +53,16 @@ def test_it_works_where_a_loop_runs(place: Place) -> None:
     assert asyncio.run(main()) == Receipt("A", 1)
 
 
+def test_a_client_outlives_its_event_loop(place: Place) -> None:
+    client = DurableClient(place.url)
+
+    async def buy(number: int) -> Receipt:
+        return await (await client.start(order, Order("A", number))).result()
+
+    assert [asyncio.run(buy(number)).paid for number in range(3)] == [0, 1, 2]
+    asyncio.run(client.aclose())
+
+
 def test_a_step_of_a_workflow_uses_either_client(place: Place) -> None:
     def buy(number: int) -> Receipt:
         with SyncDurableClient(place.url) as client:
