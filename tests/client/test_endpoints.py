@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from tests.aws_emulator.local_runner import VARIABLE
@@ -26,7 +28,16 @@ from durable_execution_sdk.client import (
 )
 from durable_execution_sdk.protocol.error_object import ErrorObject
 
-pytestmark = pytest.mark.anyio
+
+def on_a_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run an async test on an event loop of its own."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        asyncio.run(test(*arguments, **named))
+
+    return run
+
 
 KINDS = [
     "engine",
@@ -42,11 +53,6 @@ def place(
 ) -> Iterator[Place]:
     with MAKERS[request.param](tmp_path_factory.mktemp("endpoint")) as made:
         yield made
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 @pytest.fixture
@@ -73,6 +79,7 @@ async def callback_of(handle: ExecutionHandle[object], name: str) -> PendingCall
     return callback
 
 
+@on_a_loop
 async def test_a_result_has_the_type_of_the_function(place: Place, name: str) -> None:
     async with client_of(place) as client:
         handle = await place.start(client, ORDERS, Order("A-1", 20), name)
@@ -85,6 +92,7 @@ async def test_a_result_has_the_type_of_the_function(place: Place, name: str) ->
         assert await again.result(timeout=60) == Receipt("A-1", 20)
 
 
+@on_a_loop
 async def test_a_failure_is_that_of_ctx_invoke(place: Place, name: str) -> None:
     async with client_of(place) as client:
         handle = await place.start(client, ORDERS, Order("A-1", -1), name)
@@ -98,6 +106,7 @@ async def test_a_failure_is_that_of_ctx_invoke(place: Place, name: str) -> None:
         assert charged.status == "FAILED"
 
 
+@on_a_loop
 async def test_a_callback_is_answered_once(place: Place, name: str) -> None:
     async with client_of(place) as client:
         handle = await place.start(client, ORDERS, Order("A-1", 900), name)
@@ -116,6 +125,7 @@ async def test_a_callback_is_answered_once(place: Place, name: str) -> None:
             await found.succeed("Eve")
 
 
+@on_a_loop
 async def test_a_callback_fails_with_an_error_of_the_answerer(place: Place, name: str) -> None:
     async with client_of(place) as client:
         handle = await place.start(client, ORDERS, Order("A-1", 900), name)
@@ -125,6 +135,7 @@ async def test_a_callback_fails_with_an_error_of_the_answerer(place: Place, name
             await handle.result()
 
 
+@on_a_loop
 async def test_answers_are_values_of_their_types(place: Place, name: str) -> None:
     async with client_of(place) as client:
         handle = await place.start(client, ASKS, None, name)
@@ -134,6 +145,7 @@ async def test_answers_are_values_of_their_types(place: Place, name: str) -> Non
         assert await handle.result() == [3, {"a": [1]}]
 
 
+@on_a_loop
 async def test_an_execution_is_stopped(place: Place, name: str) -> None:
     async with client_of(place) as client:
         handle = await place.start(client, ORDERS, Order("A-1", 900), name)
@@ -148,6 +160,7 @@ async def test_an_execution_is_stopped(place: Place, name: str) -> None:
         assert await handle.callbacks() == []
 
 
+@on_a_loop
 async def test_an_execution_is_paused_and_resumed(place: Place, name: str) -> None:
     needs(place, "pause, resume")
     async with client_of(place) as client:
@@ -164,6 +177,7 @@ async def test_an_execution_is_paused_and_resumed(place: Place, name: str) -> No
         assert await handle.result() == Receipt("A-1", 900, "Ada")
 
 
+@on_a_loop
 async def test_the_history_is_read_whole(place: Place, name: str) -> None:
     async with client_of(place) as client:
         handle = await place.start(client, ORDERS, Order("A-1", 20), name)
@@ -177,6 +191,7 @@ async def test_the_history_is_read_whole(place: Place, name: str) -> None:
         assert (charged.name, charged.type, charged.status) == ("charge", "STEP", "SUCCEEDED")
 
 
+@on_a_loop
 async def test_the_same_start_finds_the_execution_and_another_is_refused(
     place: Place, name: str
 ) -> None:
@@ -193,6 +208,7 @@ async def test_the_same_start_finds_the_execution_and_another_is_refused(
         assert (raised.value.status, raised.value.is_transient) == (409, False)
 
 
+@on_a_loop
 async def test_a_start_without_a_name_starts_anew(place: Place) -> None:
     needs(place, "start")
     async with client_of(place) as client:
@@ -202,6 +218,7 @@ async def test_a_start_without_a_name_starts_anew(place: Place) -> None:
         assert await by_text.result() == {"order_id": "A-2", "paid": 7, "approved_by": None}
 
 
+@on_a_loop
 async def test_a_function_that_is_not_there_is_named(place: Place) -> None:
     needs(place, "start")
     async with client_of(place) as client:
@@ -210,6 +227,7 @@ async def test_a_function_that_is_not_there_is_named(place: Place) -> None:
         assert raised.value.status == 404
 
 
+@on_a_loop
 async def test_executions_are_found_by_name(place: Place, name: str) -> None:
     async with client_of(place) as client:
         handle = await place.start(client, ORDERS, Order("A-1", 20), name)
@@ -221,6 +239,7 @@ async def test_executions_are_found_by_name(place: Place, name: str) -> None:
             await client.execution("nothing", ORDERS)
 
 
+@on_a_loop
 async def test_executions_are_listed_by_status_and_time(place: Place, name: str) -> None:
     before = datetime.now(UTC) - timedelta(seconds=5)
     async with client_of(place) as client:
@@ -256,6 +275,7 @@ async def test_executions_are_listed_by_status_and_time(place: Place, name: str)
         await open_one.stop()
 
 
+@on_a_loop
 async def test_an_execution_that_is_not_there_is_refused(place: Place, name: str) -> None:
     async with client_of(place) as client:
         handle = await place.start(client, ORDERS, Order("A-1", 20), name)
@@ -266,6 +286,7 @@ async def test_an_execution_that_is_not_there_is_refused(place: Place, name: str
         assert raised.value.status == 404
 
 
+@on_a_loop
 async def test_a_result_of_another_type_is_told(place: Place, name: str) -> None:
     async with client_of(place) as client:
         handle = await place.start(client, ORDERS, Order("A-1", 20), name)
@@ -277,6 +298,7 @@ async def test_a_result_of_another_type_is_told(place: Place, name: str) -> None
             await wrong.result()
 
 
+@on_a_loop
 async def test_the_synchronous_face_does_the_same(place: Place, name: str) -> None:
     async with client_of(place) as client:
         started = await place.start(client, ORDERS, Order("A-1", 900), name)
@@ -302,6 +324,7 @@ async def test_the_synchronous_face_does_the_same(place: Place, name: str) -> No
         assert await asyncio.to_thread(answered) == Receipt("A-1", 900, "Ada")
 
 
+@on_a_loop
 async def test_what_an_endpoint_lacks_is_told(place: Place, name: str) -> None:
     if not place.lacks("start"):
         assert LACKS[place.kind] == {}
@@ -315,6 +338,7 @@ async def test_what_an_endpoint_lacks_is_told(place: Place, name: str) -> None:
         await handle.stop()
 
 
+@on_a_loop
 async def test_a_name_needs_a_function(place: Place) -> None:
     async with client_of(place) as client:
         with pytest.raises(
