@@ -42,7 +42,6 @@ LACKS: dict[str, dict[str, str]] = {
         "listing by several statuses": "looks at the first of them",
         "newest first": "lists the oldest first, and reverses that",
         "error of a stop": "records one of its own",
-        "number of the last attempt": "leaves it out of the history",
     },
 }
 """The parts of the API that an endpoint lacks, with the way in which it differs; ``docs/client.md`` has them too."""
