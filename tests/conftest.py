@@ -10,6 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 
+import anyio._backends._asyncio  # noqa: F401 - see below
 import pytest
 from hypothesis import given
 from hypothesis.strategies import none
@@ -19,6 +20,9 @@ from durable_execution_sdk import operations, retry, serdes
 
 # Collection makes a million objects that stay, and a collector that looks at them again and again.
 gc.disable()
+
+# pytest rewrites the modules of anyio, and the server loads that one in its thread: compilers in two threads at once
+# end with a SystemError in Python 3.11. So it is loaded above.
 
 pytest.register_assert_rewrite("tests.cli.endpoint_suite")
 

@@ -15,6 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs"
     [
         "batches.md",
         "callbacks.md",
+        "client.md",
         "concurrency.md",
         "errors.md",
         "middleware.md",

@@ -16,6 +16,8 @@ def example_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     """The example's directory, on ``sys.path``; what was loaded from it is forgotten afterwards."""
     path = EXAMPLES / request.module.EXAMPLE
     monkeypatch.syspath_prepend(str(path))
+    # Another test may have loaded an app.py of its own.
+    monkeypatch.delitem(sys.modules, "app", raising=False)
     before = set(sys.modules)
     yield path
     for name, module in list(sys.modules.items()):

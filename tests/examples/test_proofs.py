@@ -78,6 +78,8 @@ def app(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[
     path = EXAMPLES / PROVED[name].directory
     monkeypatch.syspath_prepend(str(path))
     monkeypatch.setenv("SHOP", str(tmp_path / "shop"))
+    # Another test may have loaded an app.py of its own.
+    monkeypatch.delitem(sys.modules, "app", raising=False)
     before = set(sys.modules)
     yield importlib.import_module("app")
     for loaded in set(sys.modules) - before:

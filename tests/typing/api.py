@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +29,13 @@ from durable_execution_sdk import (
     durable_execution,
     durable_step,
     poll_until,
+)
+from durable_execution_sdk.client import (
+    DurableClient,
+    ExecutionHandle,
+    FunctionRef,
+    SyncDurableClient,
+    SyncExecutionHandle,
 )
 from durable_execution_sdk.middleware import Middleware
 from durable_execution_sdk.plugins import DurablePlugin, OperationInfo
@@ -235,3 +242,54 @@ async def proofs(durable_runner: RunnerFactory, page: dict[str, Any]) -> None:
         assert_type(await check_replay(handler, history), ReplayReport)
     assert_history(result, "order", replace={r"\d+": "n"}, directory=Path("histories"))
     assert_type(runner.faults.crash_at(checkpoint=1, when="after").throttle(), Faults)
+
+
+@durable_execution
+async def ships(event: Order, ctx: DurableContext) -> list[bool]:
+    return [True]
+
+
+async def client(callback_id: str) -> None:
+    orders = FunctionRef("orders:live", input=Order, output=str)
+    assert_type(orders, FunctionRef[Order, str])
+    assert_type(FunctionRef("orders:live", handler=ships), FunctionRef[Order, list[bool]])
+    assert_type(FunctionRef("orders:live", output=list[int]), FunctionRef[Any, list[int]])
+    assert_type(FunctionRef("orders:live", input=Order), FunctionRef[Order, Any])
+    assert_type(FunctionRef("orders:live"), FunctionRef[Any, Any])
+    async with DurableClient(functions={ships: "ships:live", handler: "orders:live"}) as made:
+        assert_type(made, DurableClient)
+        handle = await made.start(ships, Order("1", 2.0), name="a")
+        assert_type(handle, ExecutionHandle[list[bool]])
+        assert_type(await handle.result(timeout=5), list[bool])
+        assert_type(await (await made.start(orders, Order("1", 2.0))).result(), str)
+        assert_type(await (await made.start("orders:live", {"any": "thing"})).result(), Any)
+        assert_type(await (await made.execution("a", ships)).result(), list[bool])
+        assert_type(await (await made.execution("arn:1", orders)).result(), str)
+        assert_type(await (await made.execution("arn:1")).result(), Any)
+        async for each in made.list(orders, statuses=["RUNNING"], started_after=datetime.now()):
+            assert_type(await each.result(), str)
+            await each.stop(ValueError("late"))
+        assert_type(await handle.callbacks("approval"), list[PendingCallback])
+        await made.callback(callback_id).succeed(Order("1", 2.0))
+        assert_type(await handle.status(), str)
+        assert_type([event.event_type for event in await handle.history()], list[str])
+        assert_type([operation.name for operation in await handle.operations()], list[str | None])
+
+
+def sync_client(callback_id: str, durable_runner: RunnerFactory) -> None:
+    orders = FunctionRef("orders:live", input=Order, output=str)
+    with SyncDurableClient() as made:
+        assert_type(made, SyncDurableClient)
+        handle = made.start(ships, Order("1", 2.0), name="a")
+        assert_type(handle, SyncExecutionHandle[list[bool]])
+        assert_type(handle.result(), list[bool])
+        assert_type(made.start(orders, Order("1", 2.0)).result(), str)
+        assert_type(made.start("orders:live").result(), Any)
+        assert_type(made.execution("a", ships).result(), list[bool])
+        assert_type([each.result() for each in made.list(orders)], list[str])
+        assert_type(made.list("orders"), Iterator[SyncExecutionHandle[Any]])
+        assert_type(handle.callbacks(), list[SyncPendingCallback])
+        made.callback(callback_id).fail(ValueError("no"))
+    assert_type(LocalDurableTestRunner(ships), LocalDurableTestRunner[list[bool]])
+    assert_type(durable_runner(handler).client(), DurableClient)
+    assert_type(durable_runner(handler).sync.client(), SyncDurableClient)

@@ -8,6 +8,7 @@ from durable_execution_sdk import (
     durable_execution,
     poll_until,
 )
+from durable_execution_sdk.client import DurableClient, FunctionRef, SyncDurableClient
 from durable_execution_sdk.testing import Faults, check_crash_safety_sync
 
 
@@ -83,3 +84,21 @@ def proofs(faults: Faults) -> None:
     faults.crash_at(checkpoint=1, when="during")  # error: before, after or response_lost
     faults.crash_at(1)  # error: a bare number does not say of what
     check_crash_safety_sync(charge, "a")  # error: no handler
+
+
+@durable_execution
+async def shout(event: str, ctx: DurableContext) -> int:
+    return len(event)
+
+
+async def clients(client: DurableClient, sync: SyncDurableClient) -> None:
+    ref = FunctionRef("orders:live", input=int, output=str)
+    await client.start(shout, 5)  # error: the event is a text
+    sync.start(shout, 5)  # error: so it is
+    await client.start(ref, "a")  # error: the event is a number
+    await client.start(shout)  # error: without an event
+    number: int = await (await client.start(ref, 5)).result()  # error: a text
+    text: str = sync.start(shout, "a").result()  # error: a number
+    del number, text
+    FunctionRef("orders:live", handler=charge)  # error: no handler
+    client.list(ref, state="RUNNING")  # error: no such filter

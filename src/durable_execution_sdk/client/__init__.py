@@ -1,1 +1,21 @@
-"""Control of executions from outside, at AWS or any endpoint with Lambda's API."""
+"""Start, read and stop executions from any program, and answer callbacks: at AWS, ``durable dev`` or a test engine."""
+
+from durable_execution_sdk.client.callbacks import PendingCallback, SyncPendingCallback
+from durable_execution_sdk.client.durable_client import DurableClient
+from durable_execution_sdk.client.errors import AlreadyStartedError, ResultTimeoutError
+from durable_execution_sdk.client.execution_handle import ExecutionHandle
+from durable_execution_sdk.client.function_ref import FunctionRef
+from durable_execution_sdk.client.synchronous.client import SyncDurableClient
+from durable_execution_sdk.client.synchronous.handle import SyncExecutionHandle
+
+__all__ = [
+    "AlreadyStartedError",
+    "DurableClient",
+    "ExecutionHandle",
+    "FunctionRef",
+    "PendingCallback",
+    "ResultTimeoutError",
+    "SyncDurableClient",
+    "SyncExecutionHandle",
+    "SyncPendingCallback",
+]

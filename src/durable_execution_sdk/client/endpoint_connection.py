@@ -28,15 +28,21 @@ __all__ = ["EndpointConnection", "EndpointOptions"]
 
 _FORBIDDEN = 403
 _ANY_REGION = "us-east-1"
+# The first answer is waited for; later ones are asked for again anyway.
+_FOR_A_PERSON = Backoff(attempts=3)
 _LOCAL = Credentials(access_key="local", secret_key="local")  # noqa: S106 - servers of this computer take any
 
 
 class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Options of the connection; what is left out comes from the environment."""
+    """Options of the connection; what is left out comes from the environment.
+
+    ``token`` is that of a server of this project, which takes it as the access key.
+    """
 
     url: str | None = None
     profile: str | None = None
     region: str | None = None
+    token: str | None = None
 
 
 class EndpointConnection:
@@ -50,17 +56,18 @@ class EndpointConnection:
         region: str | None,
         options: EndpointOptions,
         environ: Mapping[str, str] = os.environ,
+        backoff: Backoff = _FOR_A_PERSON,
     ) -> None:
         region = options.region or region or _local_region(options, environ)
         endpoint = find_endpoint(environ, url=options.url, region=region)
         self._client = LambdaClient(
             endpoint=endpoint,
-            credentials=_credentials(endpoint, options.profile, environ),
-            # A person waits for the first answer; later ones are asked for again anyway.
-            backoff=Backoff(attempts=3),
+            credentials=_credentials(endpoint, options, environ),
+            backoff=backoff,
             environ=environ,
         )
         self.url = endpoint.url
+        self.is_local = is_loopback(endpoint.host)
         self.control = LambdaControlPlane(self._client)
         self.functions = LambdaFunctions(self._client)
 
@@ -111,9 +118,12 @@ def _local_region(options: EndpointOptions, environ: Mapping[str, str]) -> str |
 
 
 def _credentials(
-    endpoint: Endpoint, profile: str | None, environ: Mapping[str, str]
+    endpoint: Endpoint, options: EndpointOptions, environ: Mapping[str, str]
 ) -> CredentialSource | None:
     """Return the source of credentials; ``None`` for that of the environment."""
+    if options.token is not None:
+        return FixedCredentials(Credentials(access_key=options.token, secret_key="local"))  # noqa: S106 - no secret
+    profile = options.profile
     if profile is not None:
         session = botocore_session(profile)
         if session is None:

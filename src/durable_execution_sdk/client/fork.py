@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from durable_execution_sdk.client.function_ref import is_qualified
 from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.fork.envelope import Envelope, envelope_of
 from durable_execution_sdk.fork.lineage import Lineage, whole_history
@@ -234,8 +235,7 @@ def _qualified(function: str | None, described: ExecutionDescription) -> str:
     if function is None:
         parts = ExecutionArn.read(described.durable_execution_arn)
         return described.function_arn if parts is None else parts.function_arn
-    name = function.partition(":function:")[2] or function
-    if ":" not in name:
+    if not is_qualified(function):
         raise ConfigError(
             f"the function {function!r} lacks a version or an alias, which durable functions are started with:"
             f" write {function}:1, {function}:live or {function}:$LATEST"

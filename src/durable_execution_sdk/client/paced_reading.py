@@ -1,4 +1,4 @@
-"""Read the executions of a function and their histories, no faster than the service allows."""
+"""Read executions, lists of them and their histories, no faster than the service allows."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports.backoff import Backoff, Timing
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.control_plane import (
+    ExecutionDescription,
     ExecutionSummary,
     HistoryPage,
     HistoryRequest,
     ListRequest,
 )
 from durable_execution_sdk.protocol.limits import (
+    MAX_DESCRIPTIONS_PER_SECOND,
     MAX_HISTORIES_PER_SECOND,
     MAX_LISTS_PER_SECOND,
     MAX_PAGE_ITEMS,
@@ -32,15 +34,29 @@ _Answer = TypeVar("_Answer")
 
 
 class PacedReading:
-    """Lists and histories of a control plane, each at its rate, with longer pauses while the service refuses more."""
+    """Reads of a control plane, each kind at its rate, with longer pauses while the service refuses more.
+
+    Without ``is_limited`` there are no rates, as for servers of this computer.
+    """
 
     def __init__(
-        self, control: ControlPlane, timing: Timing | None = None, backoff: Backoff = _PATIENT
+        self,
+        control: ControlPlane,
+        timing: Timing | None = None,
+        backoff: Backoff = _PATIENT,
+        *,
+        is_limited: bool = True,
     ) -> None:
         timing = timing or Timing()
         self._control = control
-        self._lists = _Pace(MAX_LISTS_PER_SECOND, timing, backoff)
-        self._histories = _Pace(MAX_HISTORIES_PER_SECOND, timing, backoff)
+        self._lists, self._histories, self._descriptions = (
+            _Pace(1 / rate if is_limited else 0.0, timing, backoff)
+            for rate in (
+                MAX_LISTS_PER_SECOND,
+                MAX_HISTORIES_PER_SECOND,
+                MAX_DESCRIPTIONS_PER_SECOND,
+            )
+        )
 
     async def executions(
         self, request: ListRequest, most: int | None = None
@@ -63,12 +79,19 @@ class PacedReading:
         """Read a page of an execution's events."""
         return await self._histories.call(partial(self._control.history, request))
 
+    async def describe(
+        self, arn: str, *, include_execution_data: bool = True
+    ) -> ExecutionDescription:
+        """Read the status of an execution, and its input, result and error."""
+        ask = partial(self._control.describe, arn, include_execution_data=include_execution_data)
+        return await self._descriptions.call(ask)
+
 
 class _Pace:
     """Calls of one kind, at even distances. A refused one pushes back those that follow too."""
 
-    def __init__(self, per_second: int, timing: Timing, backoff: Backoff) -> None:
-        self._distance = 1 / per_second
+    def __init__(self, distance: float, timing: Timing, backoff: Backoff) -> None:
+        self._distance = distance
         self._timing = timing
         self._backoff = backoff
         self._next = timing.elapsed()

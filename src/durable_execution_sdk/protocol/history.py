@@ -73,10 +73,15 @@ class EventReason(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", om
 
 
 class RetryDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal", omit_defaults=True):
-    """Number of the attempt, from 1, and the delay in seconds before the next."""
+    """Number of the attempt, from 1, and the delay in seconds before the next; ``None`` if there is no other."""
 
     current_attempt: int = 0
     next_attempt_delay_seconds: int | None = None
+
+    def __post_init__(self) -> None:
+        """Take a delay of 0, which AWS's local runner writes after the last attempt, for none: the shortest is 1."""
+        if self.next_attempt_delay_seconds == 0:
+            msgspec.structs.force_setattr(self, "next_attempt_delay_seconds", None)
 
 
 class EmptyDetails(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):

@@ -66,6 +66,8 @@ DEFAULT_PAGE_ITEMS = 100
 
 # Rates, in requests per second, account and Region.
 
+# Quota: GetDurableExecution.
+MAX_DESCRIPTIONS_PER_SECOND = 30
 # Quota: ListDurableExecutionsByFunction, GetDurableExecutionHistory.
 MAX_LISTS_PER_SECOND = 15
 MAX_HISTORIES_PER_SECOND = 15

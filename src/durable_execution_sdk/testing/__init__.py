@@ -1,5 +1,6 @@
 """Test durable workflows, on the embedded engine in milliseconds or deployed on Lambda."""
 
+from durable_execution_sdk.client.callbacks import PendingCallback, SyncPendingCallback
 from durable_execution_sdk.emulator.faults.plan import BodyRun
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import Limits
@@ -9,7 +10,6 @@ from durable_execution_sdk.replay.report import (
     ReplayError,
     ReplayReport,
 )
-from durable_execution_sdk.testing.callbacks import PendingCallback, SyncPendingCallback
 from durable_execution_sdk.testing.checks.crash_safety import (
     check_crash_safety,
     check_crash_safety_sync,

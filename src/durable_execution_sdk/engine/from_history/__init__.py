@@ -110,10 +110,12 @@ class HistoryLog:
 
     def _started(self, entry: HistoryEvent, at: int) -> ExecutionStarted:
         details = entry.execution_started_details
+        parts = ExecutionArn.read(self.arn)
         return ExecutionStarted(
             at=at,
             arn=self.arn,
-            function_arn=ExecutionArn.parse(self.arn).function_arn,
+            # Another service may write ARNs in another way; those who look at the state have no use for this part.
+            function_arn="" if parts is None else parts.function_arn,
             input=(details.input.payload if details else None) or "",
             execution_timeout=details.execution_timeout if details else 0,
             retention=self._retention,

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, cast, overload
 
+from durable_execution_sdk.client.callbacks import Failure, PendingCallback, as_error_object
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.durations import seconds_allowed
 from durable_execution_sdk.emulator.functions.registry import Functions
@@ -19,7 +20,6 @@ from durable_execution_sdk.protocol.control_plane import (
 )
 from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, ValueContext
-from durable_execution_sdk.testing.callbacks import Failure, PendingCallback, as_error_object
 from durable_execution_sdk.testing.cloud.connection import Connection
 from durable_execution_sdk.testing.cloud.pace import Pace, retry_transient
 from durable_execution_sdk.testing.cloud.progress import progress_of

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Generic, Protocol, TypeVar
 
+from durable_execution_sdk.client.callbacks import Failure, PendingCallback, SyncPendingCallback
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.testing.callbacks import Failure, PendingCallback, SyncPendingCallback
 from durable_execution_sdk.testing.cloud.connection import Connection
 from durable_execution_sdk.testing.errors import is_told
 from durable_execution_sdk.testing.local.service import NO_EVENT

@@ -9,6 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from durable_execution_sdk.client import DurableClient
+from durable_execution_sdk.client.callbacks import Failure, PendingCallback
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.emulator.durations import lapse
@@ -16,9 +18,9 @@ from durable_execution_sdk.emulator.faults.plan import When
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.handler import DurableHandler
-from durable_execution_sdk.testing.callbacks import Failure, PendingCallback
 from durable_execution_sdk.testing.errors import is_told
 from durable_execution_sdk.testing.faults import Faults
+from durable_execution_sdk.testing.local.client import client_options
 from durable_execution_sdk.testing.local.functions import Registered
 from durable_execution_sdk.testing.local.options import (
     LOG_LEVEL,
@@ -247,6 +249,14 @@ class LocalDurableTestRunner(Generic[_R_co]):
     async def stop(self, error: Failure = None) -> DurableTestResult[_R_co]:
         """Stop the execution; its status becomes STOPPED."""
         return self._service.stop(error)
+
+    def client(self) -> DurableClient:
+        """Return a client of this runner's engine, for code that is given one: ``handle.result()`` runs the execution.
+
+        An execution that it starts is the one that the runner's other methods refer to. Handlers are known under
+        the names of ``functions``, the workflow under its own. Time limits are in real seconds.
+        """
+        return DurableClient(**client_options(self._service))
 
     async def result(self) -> DurableTestResult[_R_co]:
         """Return the current state of the execution."""

@@ -1,7 +1,4 @@
-"""The embedded engine of a local test runner, with its clock and functions.
-
-All methods block the calling thread.
-"""
+"""The embedded engine of a local test runner, with its clock and functions. All methods block the calling thread."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Generic, TypeVar
 
+from durable_execution_sdk.client.callbacks import Failure, as_error_object
 from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
 from durable_execution_sdk.emulator.data_plane import SlowDataPlane
 from durable_execution_sdk.emulator.driver import Driver
@@ -29,7 +27,6 @@ from durable_execution_sdk.rendering.family import family, family_later
 from durable_execution_sdk.rendering.wording import brief
 from durable_execution_sdk.runtime.event_loop.threads import are_left_running
 from durable_execution_sdk.serdes import JsonSerDes, ValueContext
-from durable_execution_sdk.testing.callbacks import Failure, as_error_object
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
     NoSuchOperationError,
@@ -113,19 +110,21 @@ class LocalService(Generic[_R_co]):
         return self.complete(watch)
 
     def _start(self, event: object, name: str | None, invocation_type: InvocationType) -> str:
-        before = self.arn
-        self.arn = self.emulator.start(
-            InvokeRequest(
-                function_name=f"{self.options.function_name}:{LATEST}",
-                payload=b"" if event is NO_EVENT else self._payload_of(event),
-                invocation_type=invocation_type,
-                durable_execution_name=name or f"test-{len(self.arns) + 1}",
-            )
+        request = InvokeRequest(
+            function_name=f"{self.options.function_name}:{LATEST}",
+            payload=b"" if event is NO_EVENT else self._payload_of(event),
+            invocation_type=invocation_type,
+            durable_execution_name=name or f"test-{len(self.arns) + 1}",
         )
-        if self.arn != before:
+        return self.started(self.emulator.start(request))
+
+    def started(self, arn: str) -> str:
+        """Take an execution for the one that was started last; return its ARN."""
+        if arn != self.arn:
             self.faults.execution_begins()
-        self.arns.setdefault(self.arn)
-        return self.arn
+        self.arn = arn
+        self.arns.setdefault(arn)
+        return arn
 
     def complete(self, watch: Watch) -> DurableTestResult[_R_co]:
         """Run the execution until it has ended."""

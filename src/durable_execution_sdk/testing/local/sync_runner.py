@@ -6,9 +6,11 @@ from datetime import datetime
 from functools import partial
 from typing import Generic, TypeVar
 
+from durable_execution_sdk.client import SyncDurableClient
+from durable_execution_sdk.client.callbacks import Failure, SyncPendingCallback
 from durable_execution_sdk.emulator.durations import lapse
-from durable_execution_sdk.testing.callbacks import Failure, SyncPendingCallback
 from durable_execution_sdk.testing.errors import is_told
+from durable_execution_sdk.testing.local.client import client_options
 from durable_execution_sdk.testing.local.service import NO_EVENT, LocalService, invocation_type
 from durable_execution_sdk.testing.results.operations import at
 from durable_execution_sdk.testing.results.result import DurableTestResult
@@ -88,6 +90,10 @@ class SyncTestRunner(Generic[_R_co]):
     def stop(self, error: Failure = None) -> DurableTestResult[_R_co]:
         """Stop the execution; its status becomes STOPPED."""
         return self._service.stop(error)
+
+    def client(self) -> SyncDurableClient:
+        """Return a client of this runner's engine, without ``await``; close it at the end."""
+        return SyncDurableClient(**client_options(self._service))
 
     def result(self) -> DurableTestResult[_R_co]:
         """Return the current state of the execution."""

@@ -1,4 +1,4 @@
-"""Callbacks that a test answers in place of an external system."""
+"""Callbacks that a program or a test answers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,10 @@ class Answers(Protocol):
 
 
 class PendingCallback:
-    """A callback that waits for an answer, with its id and the name that the workflow gave it."""
+    """A callback that waits for an answer, with its id and the name that the workflow gave it.
+
+    ``name`` is ``None`` for a callback that was asked for by its id. An answer costs one request, and is no operation.
+    """
 
     def __init__(self, control: Answers, callback_id: str, name: str | None) -> None:
         self._control = control
@@ -50,11 +53,13 @@ class PendingCallback:
     async def succeed(self, result: object = None, *, check: bool = True) -> None:
         """Answer with a result, which is written as JSON; ``bytes`` are sent as they are.
 
-        The result must fit the callback's ``result_type``, if that is known in this process.
-        ``check=False`` sends any result, as the service would.
+        A result has at most 1 MiB. The first answer counts. The result must fit the callback's
+        ``result_type``, if that is known in this process. ``check=False`` sends any result, as the service would.
 
         Raises:
-            ServiceError: the callback was answered before or has timed out, or the result does not fit.
+            ServiceError: the callback was answered before or has timed out, is not there, or the result does
+                not fit.
+            SerDesError: the result has no form in JSON.
         """
         await self._control.callback_success(
             self.callback_id, _answer(self.callback_id, result, check=check)
@@ -70,7 +75,7 @@ class PendingCallback:
 
 
 class SyncAnswers(Protocol):
-    """The part of an emulator that answers callbacks, without ``await``."""
+    """The part of a service that answers callbacks, without ``await``."""
 
     def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
         """Answer a callback with a result."""
@@ -86,7 +91,7 @@ class SyncAnswers(Protocol):
 
 
 class SyncPendingCallback:
-    """A ``PendingCallback`` for tests that are plain functions."""
+    """A ``PendingCallback`` without ``await``."""
 
     def __init__(self, control: SyncAnswers, callback_id: str, name: str | None) -> None:
         self._control = control
@@ -141,7 +146,8 @@ def _checked(callback_id: str) -> str:
     if not isinstance(cast("object", callback_id), str):
         raise ConfigError(
             f"the id of a callback is text, not {callback_id!r}. The operation of ctx.wait_for_callback"
-            " has none: its callback is within it, and runner.wait_for_callback(name) finds that"
+            " has none: its callback is within it, and handle.callbacks(name), or in a test"
+            " runner.wait_for_callback(name), finds that"
         )
     return callback_id
 
@@ -149,5 +155,7 @@ def _checked(callback_id: str) -> str:
 def _written(callback_id: str, result: object) -> bytes:
     if isinstance(result, bytes):
         return result
-    context = ValueContext(operation_id=callback_id, subject="the answer to the callback")
+    context = ValueContext(
+        operation_id=callback_id, subject="the answer to the callback", is_outward=True
+    )
     return JsonSerDes[object]().serialize(result, context).encode()

@@ -1,0 +1,92 @@
+"""An event loop in a thread of its own, on which a synchronous client makes its calls."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from contextvars import copy_context
+from typing import Any, TypeVar
+
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.runtime.current import CURRENT
+
+__all__ = ["LoopThread"]
+
+_T = TypeVar("_T")
+
+
+class LoopThread:
+    """Runs coroutines for any number of threads at once; the thread begins with the first call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._process = os.getpid()
+
+    def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        """Run a coroutine to its end while this thread waits. An exception in this thread cancels it."""
+        try:
+            future = self._scheduled(coroutine)
+        except BaseException:
+            coroutine.close()
+            raise
+        try:
+            return future.result()
+        except BaseException:
+            # Of Ctrl-C in this thread; a future that is done is not changed.
+            future.cancel()
+            raise
+
+    @property
+    def is_running(self) -> bool:
+        """True if the thread has begun, in this process."""
+        return self._loop is not None and self._process == os.getpid()
+
+    def close(self) -> None:
+        """End the thread, once the calls that run were cancelled. A later call begins another one."""
+        if not self.is_running:
+            return
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+            if loop is not None:
+                loop.call_soon_threadsafe(loop.stop)
+        if thread is not None:
+            thread.join()
+
+    def _scheduled(self, coroutine: Coroutine[Any, Any, _T]) -> Future[_T]:
+        if self._process != os.getpid():
+            raise ConfigError(
+                "this SyncDurableClient was made before the process forked, and its connections belong to the parent:"
+                " make a client in each process, for example in the start hook of the server's workers"
+            )
+        # The caller may be a step of a workflow, to which the calls must not belong.
+        context = copy_context()
+        context.run(CURRENT.set, None)
+        # Under the lock, so that the loop begins each call before it is stopped.
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(
+                    target=_serve, args=(self._loop,), name="durable-client", daemon=True
+                )
+                self._thread.start()
+            return context.run(asyncio.run_coroutine_threadsafe, coroutine, self._loop)
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()

@@ -1,0 +1,133 @@
+"""Clients of a local runner: code that is given a client runs on the engine of the test."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.client.shop import Order, Receipt, asks, order
+
+from durable_execution_sdk import DurableContext, Duration, InvokeError, durable_execution
+from durable_execution_sdk.client import AlreadyStartedError, DurableClient, SyncDurableClient
+from durable_execution_sdk.testing import LocalDurableTestRunner, RunTimeoutError, StuckError
+
+
+@durable_execution
+async def patient(event: int, ctx: DurableContext) -> int:
+    await ctx.wait(Duration.from_days(event))
+    return event
+
+
+async def shop(client: DurableClient) -> Receipt:
+    """Stand for a program that is given a client."""
+    handle = await client.start(order, Order("A-1", 20), name="a")
+    return await handle.result()
+
+
+def test_a_program_that_is_given_a_client_runs_on_the_engine() -> None:
+    runner = LocalDurableTestRunner(order)
+    assert asyncio.run(shop(runner.client())) == Receipt("A-1", 20)
+    assert runner.sync.result().name == "a"
+
+
+def test_a_year_passes_in_no_time() -> None:
+    runner = LocalDurableTestRunner(patient)
+
+    async def run() -> int:
+        return await (await runner.client().start(patient, 300)).result()
+
+    assert asyncio.run(run()) == 300
+    result = runner.sync.result().duration
+    assert result is not None and result.days == 300
+
+
+def test_a_wait_for_what_never_comes_is_told() -> None:
+    runner = LocalDurableTestRunner(asks)
+
+    async def run() -> None:
+        await (await runner.client().start(asks, None)).result()
+
+    with pytest.raises(StuckError, match="nothing will ever end this execution"):
+        asyncio.run(run())
+
+
+def test_the_runner_and_the_client_see_the_same_execution() -> None:
+    runner = LocalDurableTestRunner(order)
+
+    async def run() -> Receipt:
+        client = runner.client()
+        handle = await client.start(order, Order("A-1", 900))
+        approval = await runner.wait_for_callback("approval")
+        [found] = await handle.callbacks("approval")
+        assert found.callback_id == approval.callback_id
+        await client.callback(found.callback_id).succeed("Ada")
+        assert [each.arn async for each in client.list(order)] == [handle.arn]
+        return await handle.result()
+
+    assert asyncio.run(run()).approved_by == "Ada"
+
+
+def test_two_executions_end_each_by_its_own_handle() -> None:
+    runner = LocalDurableTestRunner(patient)
+
+    async def run() -> list[int]:
+        client = runner.client()
+        first = await client.start(patient, 3)
+        second = await client.start(patient, 5)
+        ended = [await first.result(), await second.result()]
+        assert (await runner.result()).arn == second.arn
+        return ended
+
+    assert asyncio.run(run()) == [3, 5]
+
+
+def test_handlers_are_known_by_their_names_in_the_test() -> None:
+    runner = LocalDurableTestRunner(
+        patient, function_name="sleeper", functions={"shop": order, "plain": lambda e, c: e}
+    )
+
+    async def run(client: DurableClient) -> list[Any]:
+        handles = [
+            await client.start(patient, 1, name="p"),
+            await client.start(order, Order("A", 1), name="o"),
+        ]
+        assert [handle.arn.split(":")[6] for handle in handles] == ["sleeper", "shop"]
+        return [await handle.result() for handle in handles]
+
+    assert asyncio.run(run(runner.client())) == [1, Receipt("A", 1)]
+
+
+def test_the_same_name_with_another_event_is_refused() -> None:
+    with LocalDurableTestRunner(order).sync.client() as client:
+        first = client.start(order, Order("A", 1), name="x")
+        assert client.start(order, Order("A", 1), name="x").arn == first.arn
+        with pytest.raises(AlreadyStartedError):
+            client.start(order, Order("A", 2), name="x")
+
+
+def test_the_synchronous_client_runs_executions_too() -> None:
+    runner = LocalDurableTestRunner(order)
+    with runner.sync.client() as client:
+        assert isinstance(client, SyncDurableClient)
+        assert client.start(order, Order("A", 1)).result() == Receipt("A", 1)
+        failing = client.start(order, Order("A", -1))
+        with pytest.raises(InvokeError, match="no money"):
+            failing.result()
+        asking = client.start(order, Order("A", 501))
+        runner.sync.wait_for_callback()
+        [approval] = asking.callbacks()
+        approval.fail(PermissionError("no"))
+        with pytest.raises(InvokeError, match="no"):
+            asking.result()
+
+
+def test_a_time_limit_is_in_real_seconds() -> None:
+    runner = LocalDurableTestRunner(order, skip_time=False)
+
+    async def run() -> None:
+        handle = await runner.client().start(order, Order("A", 900))
+        await handle.result(timeout=0.05)
+
+    with pytest.raises(RunTimeoutError):
+        asyncio.run(run())
