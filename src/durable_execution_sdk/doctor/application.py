@@ -12,12 +12,13 @@ from durable_execution_sdk.doctor.references import References
 from durable_execution_sdk.doctor.roles import Roles
 from durable_execution_sdk.doctor.source import Handler, Module, Sources
 from durable_execution_sdk.doctor.template import LambdaFunction, Template
+from durable_execution_sdk.errors import ConfigError
 
 __all__ = ["Application"]
 
 
 class Application:
-    """A template with the code that it names. Raises ``ConfigError`` if the template cannot be read.
+    """A template with the code that it names. Raises ``ConfigError`` if the template or the package cannot be read.
 
     ``package`` is the package of all functions; without it, each function's is looked for where SAM and CDK
     leave it.
@@ -31,6 +32,11 @@ class Application:
         self._package = package
         self._sources: dict[Path, Sources] = {}
         self._packages: dict[Path, Package | None] = {}
+        if package is not None:
+            try:
+                self._packages[package] = Package(package)
+            except (OSError, zipfile.BadZipFile) as error:
+                raise ConfigError(f"the package {package} cannot be read: {error}") from error
 
     @property
     def durable(self) -> Iterator[LambdaFunction]:

@@ -140,7 +140,7 @@ class Roles:
                 yield Statement(
                     actions,
                     self._references.resource_texts(statement),
-                    resource.place(*path, *where),
+                    resource.place(*path, *where, "Resource"),
                 )
 
     def all_statements(self, resource: Resource) -> Iterator[Statement]:

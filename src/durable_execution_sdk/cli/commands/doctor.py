@@ -139,7 +139,14 @@ async def _deployed(
         except ServiceError as error:
             if error.code == NOT_FOUND and function is not None:
                 return [], [f"{reference.text} is not deployed at {connection.url} yet"]
-            raise
+            explained = connection.explained(
+                error,
+                absent=f"function {reference.text}",
+                gone="its name or its region may be another",
+                reads=f"the configuration of {reference.text}",
+                actions=["GetFunction"],
+            )
+            raise Refusal(str(explained)) from error
     notes = deployed.notes
     if apps and function is None:
         notes = [*notes, f"no function of the template is recognized as {reference.text}"]

@@ -74,7 +74,7 @@ def sdk_in_requirements(app: Application) -> Iterator[Fault]:
         own_build = function.metadata.get("BuildMethod") is not None
         if not function.is_serverless or own_build or root is None or not root.is_dir():
             continue
-        if app.package(function) is not None:
+        if function.logical_id not in app.handlers or app.package(function) is not None:
             continue
         file = root / "requirements.txt"
         if not file.is_file():
