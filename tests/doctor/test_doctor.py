@@ -39,7 +39,7 @@ def test_a_mistake_in_an_application_of_cdk(name: str, durable: Durable, cdk: Pa
 
 
 def check_found(mistake: Mistake, durable: Durable, root: Path) -> None:
-    """Plant a mistake, and expect it alone, with an exit code by its level, as text and as JSON."""
+    """Plant a mistake, and expect it alone, with an exit code by its level."""
     expected = mistake.plant(root)
     output = durable("doctor", "--json")
     own = [each for each in output.document["findings"] if each["code"] == mistake.code]
@@ -48,10 +48,15 @@ def check_found(mistake: Mistake, durable: Durable, root: Path) -> None:
     assert all(each["reason"] and each["fix"] for each in own)
     is_error = own[0]["level"] == "error"
     assert output.code == (1 if is_error else 0)
-    file, line, code = expected
-    text = durable("doctor")
-    assert text.code == output.code
-    assert f"{file}:{line}: {own[0]['level']} {code} " in text.out
+
+
+def test_text_has_the_place_the_reason_and_the_fix(durable: Durable, sam: Path) -> None:
+    file, line, code = IN_SAM["runtime"].plant(sam)
+    output = durable("doctor")
+    assert output.code == 1
+    first = output.out.splitlines()[0]
+    assert first.startswith(f"{file}:{line}: error {code} ProcessOrder has the runtime python3.12: ")
+    assert first.endswith("; set Runtime to python3.13, and build the package with that Python")
 
 
 def test_every_check_of_the_application_has_a_planted_mistake_somewhere_in_the_tests() -> None:
@@ -84,7 +89,7 @@ def test_the_code_of_a_missing_folder_is_said_to_be_left_out(durable: Durable, s
     (sam / "src").rename(sam / "elsewhere")
     output = durable("doctor")
     assert output.code == 0
-    assert "template.yaml: the code of ProcessOrder is not here" in output.err
+    assert "template.yaml: no code of ProcessOrder is found" in output.err
 
 
 @pytest.mark.parametrize(
@@ -126,12 +131,128 @@ def test_json_with_tabs_has_its_lines(durable: Durable, cdk: Path) -> None:
     [
         "Resources: []",
         "Resources:\n  A: 5\n  B: {Type: AWS::Lambda::Function}",
-        "Resources:\n  A:\n    Type: AWS::Serverless::Function\n    Properties:\n      DurableConfig: 5\n"
-        "      Policies: 5\n      Events: []\n      Environment: x\n      CodeUri: {Bucket: b}\n      Handler: 7\n"
-        "      Architectures: arm64\n      Timeout: []\n      Role: 3\n      AutoPublishAlias: live\n",
+        (
+            "Resources:\n  A:\n    Type: AWS::Serverless::Function\n    Properties:\n      DurableConfig: 5\n"
+            "      Policies: 5\n      Events: []\n      Environment: x\n      CodeUri: {Bucket: b}\n      Handler: 7\n"
+            "      Architectures: arm64\n      Timeout: []\n      Role: 3\n      AutoPublishAlias: live\n"
+        ),
         "Resources:\n  A:\n    Type: AWS::Lambda::Permission\n    Properties:\n      FunctionName: !Select [0, x]\n",
     ],
 )
 def test_odd_templates_break_nothing(text: str, durable: Durable, place: Path) -> None:
     (place / "template.yaml").write_text(text)
     assert durable("doctor", "--json").code in {0, 1}
+
+
+GOOD_CODE = {
+    "a variable with a default": (
+        'os.environ["SHIP_ORDER"]',
+        'os.getenv("OTHER", "ship-order:live")',
+    ),
+    "a default that is not used": (
+        'os.environ["SHIP_ORDER"]',
+        'os.environ.get("SHIP_ORDER", "ship-order")',
+    ),
+    "a handler that is bound by a condition": (
+        "quick = durable_execution(answer_quickly)",
+        "if SHIP_ORDER:\n    quick = durable_execution(answer_quickly)",
+    ),
+    "a handler of another module": (
+        "async def answer_quickly",
+        "from handlers import quick\n\n\nasync def answer_quickly",
+    ),
+    "a map in batches": (
+        "range(100), reserve",
+        "range(9000), reserve, config=MapConfig(item_batcher=ItemBatcher(max_items=10))",
+    ),
+    "the decorator of AWS's SDK": (
+        "    durable_execution,\n",
+        "    durable_execution as ours,\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD_CODE)
+def test_code_without_a_mistake(name: str, durable: Durable, sam: Path) -> None:
+    code = sam / "src/orders.py"
+    text = code.read_text()
+    old, new = GOOD_CODE[name]
+    assert old in text
+    text = text.replace(old, new, 1)
+    if name == "a handler of another module":
+        text = text.replace("quick = durable_execution(answer_quickly)\n", "")
+        source = "from durable_execution_sdk import durable_execution\n\n@durable_execution\nasync def quick(event, ctx): ...\n"
+        (sam / "src/handlers.py").write_text(source)
+    if name == "the decorator of AWS's SDK":
+        text = f"from aws_durable_execution_sdk_python import durable_execution\n{text}"
+    code.write_text(text)
+    output = durable("doctor")
+    assert (output.out, output.err) == ("no mistakes found\n", "")
+
+
+GOOD_TEMPLATES = {
+    "two forms of an ARN": (
+        "Resource: !Sub ${ProcessOrder.Arn}:*",
+        "Resource: [!GetAtt ProcessOrder.Arn, !Sub '${ProcessOrder.Arn}:*']",
+    ),
+    "a pattern of actions": (
+        (
+            "              - lambda:SendDurableExecutionCallbackFailure\n"
+            "            Resource: !Sub ${ProcessOrder.Arn}:*"
+        ),
+        "              - lambda:Get*\n            Resource: [!GetAtt ProcessOrder.Arn, !Sub '${ProcessOrder.Arn}:*']",
+    ),
+    "a role of another stack": ("Role: !GetAtt ShipRole.Arn", "Role: !ImportValue ship-role"),
+    "a policy of one's own": (
+        "        - arn:aws:iam::aws:policy/service-role/AWSLambdaBasicDurableExecutionRolePolicy",
+        "        - arn:aws:iam::123456789012:policy/orders",
+    ),
+    "a parameter without a default": ("    Default: live\n", "    Description: any\n"),
+    "a number of the deployment": (
+        "ExecutionTimeout: 2678400",
+        "ExecutionTimeout: !ImportValue limit",
+    ),
+    "a key whose policy names the role": (
+        (
+            "            - Effect: Allow\n              Action: [kms:Decrypt, kms:GenerateDataKey]\n"
+            "              Resource: !GetAtt Key.Arn\n"
+        ),
+        "",
+    ),
+    "a name by a parameter": (
+        "FunctionName: ship-order",
+        'FunctionName: !Sub "ship-${Stage}"',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD_TEMPLATES)
+def test_a_template_without_a_mistake(name: str, durable: Durable, sam: Path) -> None:
+    template = sam / "template.yaml"
+    text = template.read_text()
+    old, new = GOOD_TEMPLATES[name]
+    assert old in text
+    text = text.replace(old, new, 1)
+    if name.startswith("a key"):
+        text = text.replace("${AWS::AccountId}:root", "${AWS::AccountId}:role/orders")
+    template.write_text(text)
+    output = durable("doctor")
+    assert (output.out, output.err) == ("no mistakes found\n", "")
+
+
+def test_code_that_is_not_python_is_said_to_be_left_out(durable: Durable, sam: Path) -> None:
+    (sam / "src/orders.py").write_text("def :")
+    output = durable("doctor")
+    assert "src/orders.py cannot be read as Python" in output.err
+
+
+def test_several_templates_of_cdk_are_examined_together(durable: Durable, cdk: Path) -> None:
+    template = cdk / "orders.template.json"
+    stage = cdk / "assembly-production"
+    stage.mkdir()
+    text = template.read_text().replace("asset.orders", "../asset.orders")
+    (stage / "orders.template.json").write_text(text.replace('"python3.13"', '"python3.12"'))
+    output = durable("doctor", "cdk.out", "--json")
+    assert {each["file"] for each in output.document["findings"]} == {
+        "cdk.out/assembly-production/orders.template.json"
+    }

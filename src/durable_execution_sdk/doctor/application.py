@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from durable_execution_sdk.doctor.package import Package
+from durable_execution_sdk.doctor.package import Package, is_built
 from durable_execution_sdk.doctor.references import References
 from durable_execution_sdk.doctor.roles import Roles
 from durable_execution_sdk.doctor.source import Handler, Module, Sources
 from durable_execution_sdk.doctor.template import LambdaFunction, Template
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.lint.workflows import Function
 
 __all__ = ["Application"]
 
@@ -32,6 +33,7 @@ class Application:
         self._package = package
         self._sources: dict[Path, Sources] = {}
         self._packages: dict[Path, Package | None] = {}
+        self._reached: dict[str, list[tuple[Module, Function]]] = {}
         if package is not None:
             try:
                 self._packages[package] = Package(package)
@@ -57,14 +59,21 @@ class Application:
     def notes(self) -> list[str]:
         """Sentences about the parts that cannot be examined."""
         unread = [
-            name
+            f"{self.template.file}: no code of {name} is found, so it is not examined"
             for name, function in self.template.functions.items()
             if function.is_durable and function.is_python and name not in self.handlers
         ]
-        return [
-            f"{self.template.file}: the code of {name} is not here, so it is not examined"
-            for name in unread
-        ]
+        faults = [each for sources in self._sources.values() for each in sources.faults]
+        return [*unread, *faults]
+
+    def reached(self, function: LambdaFunction) -> list[tuple[Module, Function]]:
+        """Return the functions of the code that a handler names, directly or not."""
+        if function.logical_id not in self._reached:
+            handler, sources = self.handlers.get(function.logical_id), self.sources(function)
+            if handler is None or sources is None:
+                return []
+            self._reached[function.logical_id] = sources.reachable(handler)
+        return self._reached[function.logical_id]
 
     @cached_property
     def handlers(self) -> dict[str, Handler]:
@@ -105,13 +114,12 @@ class Application:
         path = self._package or (built if built.is_dir() else self.code_path(function))
         if path is None:
             return None
+        is_final = path in {self._package, built} or path.is_file() or not function.is_serverless
+        if not is_final and not is_built(path):
+            return None
         if path not in self._packages:
             try:
                 self._packages[path] = Package(path)
             except (OSError, zipfile.BadZipFile):
                 self._packages[path] = None
-        package = self._packages[path]
-        if package is None:
-            return None
-        is_final = path in {self._package, built} or path.is_file() or not function.is_serverless
-        return package if is_final or package.is_built else None
+        return self._packages[path]

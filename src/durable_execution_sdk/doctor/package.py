@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["Package", "installed_names"]
+__all__ = ["Package", "installed_names", "is_built"]
 
 _RECORDED = re.compile(r"^([^/,\"]+?)(?:\.[^/,]*)?(?:/[^,]*)?,", re.MULTILINE)
 
@@ -36,13 +36,6 @@ class Package:
             return file.read(size)
 
     @cached_property
-    def is_built(self) -> bool:
-        """Tell if packages are installed in it, so that it is what Lambda gets."""
-        return any(name.partition("/")[0].endswith(".dist-info") for name in self.names) or any(
-            name.startswith("durable_execution_sdk/") for name in self.names
-        )
-
-    @cached_property
     def extensions(self) -> list[Extension]:
         """The extension modules whose names tell their platform."""
         found = (Extension.read(name) for name in sorted(self.names))
@@ -64,6 +57,11 @@ class Extension(msgspec.Struct, frozen=True):
             return Extension(name, linux[1], linux[2])
         windows = re.search(r"\.cp(\d+)-(.+)\.pyd$", name)
         return Extension(name, windows[1], windows[2]) if windows else None
+
+
+def is_built(folder: Path) -> bool:
+    """Tell if packages are installed in a folder of code, so that it is what Lambda gets."""
+    return any(folder.glob("*.dist-info")) or (folder / "durable_execution_sdk").is_dir()
 
 
 def installed_names(root: Path) -> set[str]:

@@ -44,8 +44,8 @@ class References:
         self._template = template
         self._names = {f"{{{name}}}": function for name, function in template.functions.items()}
         for function in template.functions.values():
-            name = template.value(function.properties.get("FunctionName"))
-            if isinstance(name, str):
+            name = self.text(function.properties.get("FunctionName"))
+            if UNKNOWN not in name:
                 self._names[name] = function
 
     def target(self, value: Any) -> Target | None:

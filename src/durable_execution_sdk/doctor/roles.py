@@ -33,6 +33,9 @@ _MANAGED: dict[str, tuple[str, ...]] = {
 """Actions of managed policies, without those that no check asks for."""
 
 
+_POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
+
+
 class Statement(NamedTuple):
     """An allowing statement of a policy: patterns of its actions, and texts of its resources."""
 
@@ -79,8 +82,9 @@ class Roles:
         if resource is None or resource.type != "AWS::IAM::Role":
             return Role([], complete=False)
         statements, complete = self._own(resource)
-        for policy in function.template.of_type("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
-            ids = {_role_id(each) for each in items(policy.properties.get("Roles"))}
+        for policy in function.template.of_type(*_POLICIES):
+            given_to = policy.properties.get("Roles", policy.properties.get("RoleName"))
+            ids = {_role_id(each) for each in items(given_to)}
             if resource.logical_id in ids:
                 document = policy.properties.get("PolicyDocument")
                 statements += self._statements(document, policy, "PolicyDocument")
@@ -136,7 +140,8 @@ class Roles:
             statement: Tree = mapping(each)
             if statement.get("Effect", "Allow") == "Allow":
                 where = ("Statement", index) if listed else ("Statement",)
-                actions = [str(action) for action in items(statement.get("Action"))]
+                named = statement.get("Action", "*" if "NotAction" in statement else None)
+                actions = [str(action) for action in items(named)]
                 yield Statement(
                     actions,
                     self._references.resource_texts(statement),
@@ -150,7 +155,7 @@ class Roles:
                 yield from self._generated(resource).statements
         elif resource.type == "AWS::IAM::Role":
             yield from self._own(resource)[0]
-        elif resource.type in {"AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"}:
+        elif resource.type in _POLICIES:
             document = resource.properties.get("PolicyDocument")
             yield from self._statements(document, resource, "PolicyDocument")
 

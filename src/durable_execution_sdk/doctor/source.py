@@ -72,6 +72,24 @@ class Module:
         }
         return step_bodies(self.tree) | decorated
 
+    def may_bind(self, name: str) -> bool:
+        """Tell if the module may give this name a value, in any way."""
+        for node in ast.walk(self.tree):
+            match node:
+                case ast.Name(id=bound, ctx=ast.Store()) if bound == name:
+                    return True
+                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() if (
+                    node.name == name
+                ):
+                    return True
+                case ast.Import() | ast.ImportFrom():
+                    names = {(each.asname or each.name).partition(".")[0] for each in node.names}
+                    if names & {name, "*"}:
+                        return True
+                case _:
+                    pass
+        return name in self.imported or "__getattr__" in self.functions
+
     def place(self, node: ast.stmt | ast.expr) -> Place:
         """Return the place of a node."""
         return Place.of(self.file, node.lineno)
@@ -108,6 +126,7 @@ class Sources:
         self.root = root
         self._modules: dict[Path, Module | None] = {}
         self._installed = installed_names(root)
+        self.faults: list[str] = []
 
     def module(self, name: str) -> Module | None:
         """Return the application's module of a dotted name; ``None`` if it is not here, or cannot be read."""
@@ -122,8 +141,9 @@ class Sources:
                 if file not in self._modules:
                     try:
                         self._modules[file] = Module(file)
-                    except (SyntaxError, ValueError, OSError):
+                    except (SyntaxError, ValueError, OSError) as error:
                         self._modules[file] = None
+                        self.faults.append(f"{Place.of(file)} cannot be read as Python: {error}")
                 return self._modules[file]
         return None
 
@@ -150,11 +170,9 @@ class Sources:
         other = self.module(origin)
         if other is not None and depth < _DEEPEST:
             return self._member(other, member, depth + 1)
-        is_readable = not module.imported.get(name) and not any(
-            isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-            for node in module.tree.body
+        return Handler(
+            module, Place.of(module.file, 1), None if module.may_bind(name) else False, None
         )
-        return Handler(module, Place.of(module.file, 1), False if is_readable else None, None)
 
     def modules(self, first: Module) -> list[Module]:
         """Return a module and those of the application that it imports, directly or not."""

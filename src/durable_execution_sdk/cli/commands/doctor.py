@@ -89,7 +89,7 @@ def _templates(given: str | None, *, needed: bool) -> list[Path]:
         raise Refusal(f"{path}: no such file or folder")
     if path.is_file():
         return [path]
-    files = sorted(path.glob("*.template.json"))
+    files = sorted([*path.glob("*.template.json"), *path.glob("assembly-*/*.template.json")])
     files = files or [path / name for name in _USUAL if (path / name).is_file()]
     if not files:
         raise Refusal(f"{path} has no template: neither *.template.json of CDK nor template.yaml")

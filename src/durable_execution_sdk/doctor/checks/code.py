@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from durable_execution_sdk.doctor.application import Application
-from durable_execution_sdk.doctor.findings import Fault, Finding, Level, check
+from durable_execution_sdk.doctor.findings import Fault, Finding, Level, Place, check
 from durable_execution_sdk.doctor.source import Module, calls, seconds
 from durable_execution_sdk.doctor.template import LambdaFunction
 from durable_execution_sdk.lint import check_source
@@ -21,7 +21,7 @@ def lint_findings(app: Application) -> Iterator[Finding]:
     """Yield the findings of ``durable lint`` in the modules of the handlers."""
     for module in app.modules:
         for found in check_source(module.text, str(module.file)):
-            place = module.place(module.tree.body[0])._replace(line=found.line)
+            place = Place.of(module.file, found.line)
             yield Finding(
                 place, found.rule.code, Level.ERROR, found.what, found.rule.why, found.rule.fix
             )
@@ -29,7 +29,7 @@ def lint_findings(app: Application) -> Iterator[Finding]:
 
 @check(
     "DOC701",
-    Level.ERROR,
+    Level.WARNING,
     reason="Lambda ends the invocation first, so the step's own time limit never acts, and the step is repeated",
     fix="raise the function's Timeout above that of the step, or lower the step's",
 )
@@ -142,15 +142,17 @@ def operations(app: Application) -> Iterator[Fault]:
 
 
 def _has_batches(call: ast.Call) -> bool:
-    return any(word.arg == "config" for word in call.keywords)
+    """Tell if a map may handle several items in one operation."""
+    config = next((word.value for word in call.keywords if word.arg == "config"), None)
+    if isinstance(config, ast.Call):
+        return any(word.arg in {None, "item_batcher"} for word in config.keywords)
+    return config is not None
 
 
 def _functions(app: Application) -> Iterator[tuple[LambdaFunction, Module, Function]]:
     for function in app.durable:
-        handler, sources = app.handlers.get(function.logical_id), app.sources(function)
-        if handler is not None and sources is not None:
-            for module, node in sources.reachable(handler):
-                yield function, module, node
+        for module, node in app.reached(function):
+            yield function, module, node
 
 
 CHECKS = (step_timeouts, waits, callback_timeouts, operations)

@@ -12,6 +12,8 @@ from durable_execution_sdk.doctor.template import LambdaFunction, items
 
 _SDK = "durable_execution_sdk/__init__.py"
 _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
+_AWS_SDK = "aws_durable_execution_sdk_python/__init__.py"
+_IMPORTED = re.compile(r"\bdurable_execution_sdk\b")
 _HEADER_BYTES = 8
 _OURS = re.compile(r"^\s*durable[-_.]execution[-_.]sdk\b", re.IGNORECASE | re.MULTILINE)
 _OPAQUE = re.compile(
@@ -36,7 +38,7 @@ def _ours(app: Application) -> Iterator[LambdaFunction]:
         handler = app.handlers.get(function.logical_id)
         if not function.is_python or function.is_image or function.properties.get("Layers"):
             continue
-        if handler is None or "durable_execution_sdk" in handler.module.text or not handler.durable:
+        if handler is None or _IMPORTED.search(handler.module.text):
             yield function
 
 
@@ -47,13 +49,13 @@ def _code(function: LambdaFunction) -> Place:
 @check(
     "DOC601",
     Level.ERROR,
-    reason="Lambda's runtimes do not have the SDK",
+    reason="Lambda's runtimes do not have this SDK",
     fix="install it into the package: pip install --target PACKAGE durable-execution-sdk",
 )
 def sdk_in_package(app: Application) -> Iterator[Fault]:
     """Find packages without the SDK."""
     for function, package in _packages(app):
-        if _SDK not in package.names:
+        if _SDK not in package.names and _AWS_SDK not in package.names:
             place = Place.of(package.path)
             yield (
                 _code(function),
@@ -64,7 +66,7 @@ def sdk_in_package(app: Application) -> Iterator[Fault]:
 @check(
     "DOC602",
     Level.ERROR,
-    reason="sam build installs what requirements.txt names, and Lambda's runtimes do not have the SDK",
+    reason="sam build installs what requirements.txt names, and Lambda's runtimes do not have this SDK",
     fix="add a line durable-execution-sdk to requirements.txt",
 )
 def sdk_in_requirements(app: Application) -> Iterator[Fault]:

@@ -9,8 +9,8 @@ from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.checks.targets import invokes
 from durable_execution_sdk.doctor.findings import Fault, Level, check
 from durable_execution_sdk.doctor.references import Target
-from durable_execution_sdk.doctor.roles import CHECKPOINTS, DURABLE_POLICY
-from durable_execution_sdk.doctor.template import LambdaFunction, items
+from durable_execution_sdk.doctor.roles import CHECKPOINTS, DURABLE_POLICY, Statement
+from durable_execution_sdk.doctor.template import LambdaFunction, Resource, items
 
 _INVOKE = "lambda:InvokeFunction"
 _KMS = ("kms:Decrypt", "kms:GenerateDataKey")
@@ -72,9 +72,7 @@ def invoke_function(app: Application) -> Iterator[Fault]:
 def invoke_resources(app: Application) -> Iterator[Fault]:
     """Find policies that allow to invoke a durable function by its unqualified ARN only."""
     for resource in app.template.resources.values():
-        for statement in app.roles.all_statements(
-            app.template.functions.get(resource.logical_id, resource)
-        ):
+        for statement in _statements(app, resource):
             if not any(action.lower() == _INVOKE.lower() for action in statement.actions):
                 continue
             targets = _targets(app, statement.resources)
@@ -92,24 +90,29 @@ def invoke_resources(app: Application) -> Iterator[Fault]:
 )
 def execution_resources(app: Application) -> Iterator[Fault]:
     """Find policies about executions whose resource matches the ARN of none."""
+    wanted = {each.lower(): each for each in _OF_EXECUTIONS}
     for resource in app.template.resources.values():
-        for statement in app.roles.all_statements(
-            app.template.functions.get(resource.logical_id, resource)
-        ):
-            actions = [each for each in _OF_EXECUTIONS if statement.allows(each)]
-            only = all(each.startswith("lambda:") for each in statement.actions)
-            if not actions or not only or statement.allows(_INVOKE):
-                continue
-            for target in _targets(app, statement.resources):
-                qualifier = target.qualifier
-                is_pattern = qualifier is not None and (
-                    "*" in qualifier or qualifier[0] in "$0123456789?"
-                )
-                if target.function is not None and not is_pattern and qualifier != "version":
-                    yield (
-                        statement.place,
-                        f"{resource.logical_id} allows {actions[0].removeprefix('lambda:')} on {target.text}",
-                    )
+        for statement in _statements(app, resource):
+            # A pattern may be meant for other actions, for which the ARN is right.
+            exact = [wanted[each.lower()] for each in statement.actions if each.lower() in wanted]
+            targets = _targets(app, statement.resources) if exact else []
+            matching = {id(each.function) for each in targets if _matches_executions(each)}
+            for target in targets:
+                if id(target.function) not in matching:
+                    action = exact[0].removeprefix("lambda:")
+                    yield statement.place, f"{resource.logical_id} allows {action} on {target.text}"
+
+
+def _matches_executions(target: Target) -> bool:
+    """Tell if an ARN can match that of an execution: it has a pattern, ``$LATEST`` or a number, but no alias."""
+    qualifier = target.qualifier
+    if not qualifier:
+        return False
+    return qualifier == "version" or "*" in qualifier or qualifier[0] in "$0123456789?"
+
+
+def _statements(app: Application, resource: Resource) -> Iterator[Statement]:
+    return app.roles.all_statements(app.template.functions.get(resource.logical_id, resource))
 
 
 def _targets(app: Application, resources: list[str]) -> list[Target]:

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from durable_execution_sdk.dev.discovery.cloudformation import mapping
+from durable_execution_sdk.dev.discovery.cloudformation import Tree, mapping
 from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.findings import Fault, Level, Place, check
-from durable_execution_sdk.doctor.source import Handler, Module, calls
+from durable_execution_sdk.doctor.source import Module, calls
 from durable_execution_sdk.doctor.template import LambdaFunction, Resource, items
 from durable_execution_sdk.lint.names import dotted, qualified
 
@@ -17,34 +17,28 @@ _UNQUALIFIED = "Lambda refuses to invoke a durable function without a version or
 
 
 class Invoke(NamedTuple):
-    """A call of ``ctx.invoke``; the target is a text, or the name of an environment variable."""
+    """A call of ``ctx.invoke``: the literal target, the environment variable that has it, or both.
+
+    Of both, the literal is the default; ``is_needed`` tells that there is none.
+    """
 
     place: Place
-    text: str | None
-    variable: str | None
+    text: str | None = None
+    variable: str | None = None
+    is_needed: bool = False
 
 
 def invokes(app: Application, function: LambdaFunction) -> list[Invoke]:
     """Return the invokes in a function's code."""
-    handler = app.handlers.get(function.logical_id)
-    sources = app.sources(function)
-    if handler is None or sources is None:
-        return []
-    return [*_invokes(app, handler, function)]
-
-
-def _invokes(app: Application, handler: Handler, function: LambdaFunction) -> Iterator[Invoke]:
-    sources = app.sources(function)
-    assert sources is not None
-    for module, node in sources.reachable(handler):
+    found: list[Invoke] = []
+    for module, node in app.reached(function):
         contexts = set(module.contexts.values())
         for call in calls(node):
-            name = dotted(call.func) or ""
-            owner, _, method = name.rpartition(".")
-            if method == "invoke" and owner in contexts:
-                target = _argument(call)
-                if target is not None:
-                    yield _invoke(module, call, target)
+            owner, _, method = (dotted(call.func) or "").rpartition(".")
+            target = _argument(call) if method == "invoke" and owner in contexts else None
+            if target is not None:
+                found.append(_invoke(module, call, target))
+    return found
 
 
 def _argument(call: ast.Call) -> ast.expr | None:
@@ -58,17 +52,24 @@ def _invoke(module: Module, call: ast.Call, target: ast.expr) -> Invoke:
     node = module.values.get(target.id, target) if isinstance(target, ast.Name) else target
     match node:
         case ast.Constant(value=str(text)):
-            return Invoke(place, text, None)
+            return Invoke(place, text)
         case ast.Subscript(slice=ast.Constant(value=str(variable))) if (
             qualified(node.value, module.imported) == "os.environ"
         ):
-            return Invoke(place, None, variable)
-        case ast.Call(args=[ast.Constant(value=str(variable)), *_]) if qualified(
+            return Invoke(place, None, variable, is_needed=True)
+        case ast.Call(args=[ast.Constant(value=str(variable)), *rest]) if qualified(
             node.func, module.imported
         ) in {"os.environ.get", "os.getenv"}:
-            return Invoke(place, None, variable)
+            default = rest[0] if rest else None
+            text = default.value if isinstance(default, ast.Constant) else None
+            is_needed = default is None and not node.keywords
+            return Invoke(place, text if isinstance(text, str) else None, variable, is_needed)
         case _:
-            return Invoke(place, None, None)
+            return Invoke(place)
+
+
+def _variables(function: LambdaFunction) -> Tree:
+    return mapping(mapping(function.properties.get("Environment")).get("Variables"))
 
 
 @check(
@@ -80,8 +81,10 @@ def _invoke(module: Module, call: ast.Call, target: ast.expr) -> Invoke:
 def invokes_without_qualifier(app: Application) -> Iterator[Fault]:
     """Find literal targets of invokes that are durable functions without a version or an alias."""
     for function in app.durable:
+        variables = _variables(function)
         for invoke in invokes(app, function):
-            target = app.references.target(invoke.text) if invoke.text else None
+            is_used = invoke.text is not None and invoke.variable not in variables
+            target = app.references.target(invoke.text) if is_used else None
             if target is not None and target.is_unqualified_durable:
                 yield invoke.place, f"this invokes {target.text}"
 
@@ -95,7 +98,7 @@ def invokes_without_qualifier(app: Application) -> Iterator[Fault]:
 def variables_without_qualifier(app: Application) -> Iterator[Fault]:
     """Find environment variables that code invokes, and that name no version or alias."""
     for function in app.durable:
-        variables = mapping(mapping(function.properties.get("Environment")).get("Variables"))
+        variables = _variables(function)
         for name in sorted({each.variable for each in invokes(app, function) if each.variable}):
             target = app.references.target(variables.get(name))
             if target is not None and target.is_unqualified_durable:
@@ -112,18 +115,13 @@ def variables_without_qualifier(app: Application) -> Iterator[Fault]:
     fix="add it to Environment.Variables, with the alias of the function",
 )
 def missing_variables(app: Application) -> Iterator[Fault]:
-    """Find environment variables that code invokes, and that the template does not set."""
+    """Find environment variables that code invokes without a default, and that the template does not set."""
     for function in app.durable:
-        given = mapping(function.properties.get("Environment")).get("Variables")
-        variables = mapping(given)
-        if given is not None and not variables:
-            continue
+        variables = _variables(function)
         for invoke in invokes(app, function):
-            if invoke.variable and invoke.variable not in variables:
-                yield (
-                    invoke.place,
-                    f"{function.logical_id} has no environment variable {invoke.variable}",
-                )
+            if invoke.is_needed and invoke.variable not in variables:
+                message = f"{function.logical_id} has no environment variable {invoke.variable}"
+                yield invoke.place, message
 
 
 @check(
