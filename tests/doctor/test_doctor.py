@@ -22,6 +22,12 @@ def test_a_good_application_for_sam_has_no_findings(durable: Durable, sam: Path)
     assert (output.code, output.out, output.err) == (0, "no mistakes found\n", "")
 
 
+def test_the_application_of_durable_init_has_no_findings(durable: Durable, place: Path) -> None:
+    assert durable("init", "shop").code == 0
+    output = durable("doctor", "shop")
+    assert (output.code, output.out, output.err) == (0, "no mistakes found\n", "")
+
+
 def test_a_good_application_of_cdk_has_no_findings(durable: Durable, cdk: Path) -> None:
     for words in (), ("cdk.out",), (CDK,):
         output = durable("doctor", *words)
@@ -55,7 +61,9 @@ def test_text_has_the_place_the_reason_and_the_fix(durable: Durable, sam: Path) 
     output = durable("doctor")
     assert output.code == 1
     first = output.out.splitlines()[0]
-    assert first.startswith(f"{file}:{line}: error {code} ProcessOrder has the runtime python3.12: ")
+    assert first.startswith(
+        f"{file}:{line}: error {code} ProcessOrder has the runtime python3.12: "
+    )
     assert first.endswith("; set Runtime to python3.13, and build the package with that Python")
 
 

@@ -9,10 +9,10 @@ from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.checks.configuration import longest_timeout
 from durable_execution_sdk.doctor.findings import Fault, Level, Place, check
 from durable_execution_sdk.doctor.template import LambdaFunction
+from durable_execution_sdk.protocol.limits import LONGEST_EVENT_SOURCE_SECONDS
 
 _QUEUES = frozenset({"SQS", "Kinesis", "DynamoDB", "MSK", "MQ", "SelfManagedKafka", "DocumentDB"})
 _GATEWAY_SECONDS = 29
-_DOCUMENTED_SECONDS = 900
 
 
 @check(
@@ -42,7 +42,7 @@ def event_sources(app: Application) -> Iterator[Fault]:
 def event_sources_in_doubt(app: Application) -> Iterator[Fault]:
     """Find event source mappings between the two limits that are documented."""
     for place, name, function, timeout in _mappings(app):
-        if _DOCUMENTED_SECONDS < timeout <= longest_timeout(function):
+        if LONGEST_EVENT_SOURCE_SECONDS < timeout <= longest_timeout(function):
             yield (
                 place,
                 f"{name} feeds {function.logical_id}, whose ExecutionTimeout is {timeout} s",

@@ -61,9 +61,9 @@ def _invoke(module: Module, call: ast.Call, target: ast.expr) -> Invoke:
             node.func, module.imported
         ) in {"os.environ.get", "os.getenv"}:
             default = rest[0] if rest else None
-            text = default.value if isinstance(default, ast.Constant) else None
+            literal = default.value if isinstance(default, ast.Constant) else None
             is_needed = default is None and not node.keywords
-            return Invoke(place, text if isinstance(text, str) else None, variable, is_needed)
+            return Invoke(place, literal if isinstance(literal, str) else None, variable, is_needed)
         case _:
             return Invoke(place)
 
