@@ -144,6 +144,11 @@ def test_json_with_tabs_has_its_lines(durable: Durable, cdk: Path) -> None:
             "      Policies: 5\n      Events: []\n      Environment: x\n      CodeUri: {Bucket: b}\n      Handler: 7\n"
             "      Architectures: arm64\n      Timeout: []\n      Role: 3\n      AutoPublishAlias: live\n"
         ),
+        (
+            "Resources:\n  A:\n    Type: AWS::Lambda::Version\n    DeletionPolicy: [1]\n    Properties: {FunctionName: !Ref B}\n"
+            "  B:\n    Type: AWS::Serverless::Function\n    Properties:\n      DurableConfig: {ExecutionTimeout: 60}\n"
+            "      Events: {C: {Type: [1]}}\n"
+        ),
         "Resources:\n  A:\n    Type: AWS::Lambda::Permission\n    Properties:\n      FunctionName: !Select [0, x]\n",
     ],
 )

@@ -53,7 +53,7 @@ def _mappings(app: Application) -> Iterator[tuple[Place, str, LambdaFunction, in
     for function in app.durable:
         for name, event in mapping(function.properties.get("Events")).items():
             timeout = function.execution_timeout
-            if mapping(event).get("Type") in _QUEUES and timeout is not None:
+            if str(mapping(event).get("Type")) in _QUEUES and timeout is not None:
                 yield function.place("Events", name), f"the event {name}", function, timeout
     for resource in app.template.of_type("AWS::Lambda::EventSourceMapping"):
         target = app.references.target(resource.properties.get("FunctionName"))
@@ -78,7 +78,7 @@ def gateways(app: Application) -> Iterator[Fault]:
         if timeout is None or timeout <= _GATEWAY_SECONDS:
             continue
         for name, event in mapping(function.properties.get("Events")).items():
-            if mapping(event).get("Type") in {"Api", "HttpApi"}:
+            if str(mapping(event).get("Type")) in {"Api", "HttpApi"}:
                 yield (
                     function.place("Events", name),
                     f"the event {name} waits for {function.logical_id}, whose ExecutionTimeout is {timeout} s",

@@ -107,7 +107,7 @@ def wheels(app: Application) -> Iterator[Fault]:
         given = function.template.value(
             (items(function.properties.get("Architectures")) or ["x86_64"])[0]
         )
-        if version is None or given not in _MACHINES:
+        if version is None or str(given) not in _MACHINES:
             continue
         wanted = f"3{version[1]}", f"{_MACHINES[given]}-linux-gnu"
         wrong = [each for each in package.extensions if (each.python, each.platform) != wanted]

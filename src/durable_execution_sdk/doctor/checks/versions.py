@@ -22,7 +22,7 @@ def deleted_versions(app: Application) -> Iterator[Fault]:
         target = app.references.target(resource.properties.get("FunctionName"))
         function = None if target is None else target.function
         if function is not None and function.is_durable:
-            policy = resource.tree.get("DeletionPolicy")
+            policy = str(resource.tree.get("DeletionPolicy"))
             if policy not in {"Retain", "RetainExceptOnCreate"}:
                 name = f"the version {resource.logical_id} of {function.logical_id}"
                 yield resource.head, f"{name} is not retained"
