@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from durable_execution_sdk.cli.options import json_option
+from durable_execution_sdk.cli.options import Endpoint, endpoint_options, json_option
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
-from durable_execution_sdk.cli.remote.endpoint import (
-    FunctionReference,
-    connected,
-    endpoint_options,
-)
+from durable_execution_sdk.cli.remote.endpoint import FunctionReference, connected
 from durable_execution_sdk.client.endpoint_connection import EndpointOptions
 from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.protocol.error_codes import NOT_FOUND
@@ -48,9 +44,7 @@ def doctor(
     template: str | None,
     package: str | None,
     function: str | None,
-    endpoint: str | None,
-    profile: str | None,
-    region: str | None,
+    at: Endpoint,
     as_json: bool,
 ) -> int:
     """Find mistakes in a template of SAM, CloudFormation or CDK, in its code, and in the deployed function.
@@ -58,7 +52,7 @@ def doctor(
     TEMPLATE is a file, or a folder such as cdk.out; if it is left out, template.yaml or cdk.out here. Nothing of
     the application is run. With --function, the deployed function is read at AWS or at --endpoint.
     """
-    if function is None and (endpoint or profile or region):
+    if function is None and at.is_given:
         raise Refusal(
             "--endpoint, --profile and --region say where to find a function: add --function NAME"
         )
@@ -66,7 +60,7 @@ def doctor(
     apps = [*_applications(files, package)]
     findings, notes = _examine(apps)
     if function is not None:
-        options = EndpointOptions(url=endpoint, profile=profile, region=region)
+        options = EndpointOptions(url=at.url, profile=at.profile, region=at.region)
         found, said = asyncio.run(_deployed(FunctionReference(function), options, apps))
         findings, notes = [*findings, *found], [*notes, *said]
     _report(findings, notes, as_json=as_json)

@@ -9,7 +9,10 @@ from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.checks.configuration import longest_timeout
 from durable_execution_sdk.doctor.findings import Fault, Level, Place, check
 from durable_execution_sdk.doctor.template import LambdaFunction
-from durable_execution_sdk.protocol.limits import LONGEST_EVENT_SOURCE_SECONDS
+from durable_execution_sdk.protocol.limits import (
+    LONGEST_EVENT_SOURCE_SECONDS,
+    LONGEST_INVOCATION_SECONDS,
+)
 
 _QUEUES = frozenset({"SQS", "Kinesis", "DynamoDB", "MSK", "MQ", "SelfManagedKafka", "DocumentDB"})
 _GATEWAY_SECONDS = 29
@@ -114,7 +117,7 @@ def urls(app: Application) -> Iterator[Fault]:
     """Find function URLs of functions whose executions take longer than a synchronous call can."""
     for function in app.durable:
         timeout = function.execution_timeout
-        if timeout is None or timeout <= longest_timeout(function):
+        if timeout is None or timeout <= LONGEST_INVOCATION_SECONDS:
             continue
         if function.is_serverless and function.properties.get("FunctionUrlConfig"):
             yield (

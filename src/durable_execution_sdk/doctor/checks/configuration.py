@@ -9,11 +9,14 @@ from durable_execution_sdk.dev.discovery.cloudformation import mapping
 from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.findings import Fault, Level, check
 from durable_execution_sdk.doctor.template import LambdaFunction, whole
-from durable_execution_sdk.protocol.limits import LONGEST_RETENTION_DAYS, LONGEST_TIMER_SECONDS
+from durable_execution_sdk.protocol.limits import (
+    LONGEST_FUNCTION_TIMEOUT_SECONDS,
+    LONGEST_INVOCATION_SECONDS,
+    LONGEST_RETENTION_DAYS,
+    LONGEST_TIMER_SECONDS,
+)
 
 RUNTIMES = ("python3.13", "python3.14")
-LONGEST_TIMEOUT = 1_800
-LONGEST_TIMEOUT_ON_MANAGED_INSTANCES = 5_400
 
 
 @check(
@@ -140,7 +143,7 @@ def function_timeout(app: Application) -> Iterator[Fault]:
 def longest_timeout(function: LambdaFunction) -> int:
     """Return the longest invocation of a function, in seconds."""
     managed = "CapacityProviderConfig" in function.properties
-    return LONGEST_TIMEOUT_ON_MANAGED_INSTANCES if managed else LONGEST_TIMEOUT
+    return LONGEST_FUNCTION_TIMEOUT_SECONDS if managed else LONGEST_INVOCATION_SECONDS
 
 
 @check(
