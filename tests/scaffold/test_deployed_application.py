@@ -20,6 +20,9 @@ import pytest
 import yaml
 from tests.cli.process import Running, running
 
+from durable_execution_sdk.doctor.application import Application
+from durable_execution_sdk.doctor.registry import examine
+
 pytestmark = pytest.mark.aws
 
 TOOLS = ["sam", "cdk"]
@@ -210,6 +213,9 @@ def test_cdk_makes_the_same_stack(applications: dict[str, Path], programs: Path)
     check_stack(stack)
     [package] = [path for path in (folder / "cdk.out").glob("asset.*") if path.is_dir()]
     check_package(package)
+    found = examine(Application(folder / "cdk.out/my-shop.template.json"))
+    # The package is for the Python that runs the tests, which may be none that Lambda runs.
+    assert [each for each in found if not each.code.startswith("DOC6")] == []
 
 
 def check_package(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The versions and the aliases of a function, from Lambda's API."""
+"""The configuration, the versions and the aliases of a function, from Lambda's API."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 from durable_execution_sdk.aws import Call, LambdaClient
 from durable_execution_sdk.aws.error_mapping import read_answer
 from durable_execution_sdk.aws.signer import segment
+from durable_execution_sdk.protocol.control_plane import DurableConfig
 from durable_execution_sdk.protocol.functions import (
     AliasConfiguration,
     AliasPage,
@@ -17,9 +18,28 @@ from durable_execution_sdk.protocol.functions import (
     VersionPage,
 )
 
-__all__ = ["LambdaFunctions"]
+__all__ = ["DeployedConfiguration", "LambdaFunctions"]
 
 _Page = TypeVar("_Page", FunctionPage, VersionPage, AliasPage)
+
+
+class LoggingConfiguration(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The logging of a function."""
+
+    log_format: str | None = None
+
+
+class DeployedConfiguration(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    """The part of a function's configuration that a check of it reads."""
+
+    function_arn: str
+    runtime: str | None = None
+    durable_config: DurableConfig | None = None
+    logging_config: LoggingConfiguration | None = None
+
+
+class _Description(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
+    configuration: DeployedConfiguration
 
 
 class LambdaFunctions:
@@ -32,6 +52,17 @@ class LambdaFunctions:
         """Return the functions of the account and region, each as it is in ``$LATEST``."""
         pages: list[FunctionPage] = await self._pages("ListFunctions", None, "", FunctionPage)
         return [function for page in pages for function in page.functions]
+
+    async def deployed(self, name: str) -> tuple[DeployedConfiguration, str | None]:
+        """Return the configuration of a function, and the ``Date`` of the answer."""
+        operation = "GetFunction"
+        call = Call(
+            operation=operation, method="GET", path=f"/2015-03-31/functions/{segment(name)}"
+        )
+        response = await self._client.call(call)
+        decoder = msgspec.json.Decoder(_Description)
+        description = read_answer(operation, decoder.decode, response)
+        return description.configuration, response.headers.get("date")
 
     async def versions(self, name: str) -> list[FunctionConfiguration]:
         """Return ``$LATEST`` and the published versions of a function."""

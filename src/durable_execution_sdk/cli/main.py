@@ -110,6 +110,7 @@ _SECTIONS = {
         "replay": f"{_COMMANDS}.replay:replay",
         "versions": f"{_COMMANDS}.versions:versions",
         "lint": f"{_COMMANDS}.lint:lint",
+        "doctor": f"{_COMMANDS}.doctor:doctor",
     },
     "Project": {
         "init": f"{_COMMANDS}.init:init",

@@ -23,6 +23,10 @@ LONGEST_INVOCATION_SECONDS = 1_800
 # API: Timeout. Above LONGEST_INVOCATION_SECONDS only asynchronously, on Lambda Managed Instances.
 LONGEST_FUNCTION_TIMEOUT_SECONDS = 5_400
 
+# Developer guide: event source mappings with durable functions.
+LONGEST_EVENT_SOURCE_SECONDS = 900
+"""The longest execution for an event source mapping, which waits for it."""
+
 # API: ClientToken of CheckpointDurableExecution; runner: a repeated call gets the first one's response.
 CLIENT_TOKEN_SECONDS = 15 * 60
 

@@ -18,7 +18,7 @@ _VARIABLE = re.compile(r"\$\{([^!}][^}]*)\}")
 Tree = dict[str, Any]
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+class TemplateLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
     """A YAML loader that reads CloudFormation's short forms as their long ones."""
 
 
@@ -34,7 +34,7 @@ def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Tree:
     return {suffix if suffix in {"Ref", "Condition"} else f"Fn::{suffix}": value}
 
 
-cast("Any", _Loader).add_multi_constructor("!", _short_form)
+cast("Any", TemplateLoader).add_multi_constructor("!", _short_form)
 
 
 class Template:
@@ -138,11 +138,17 @@ class Template:
         return mapping(self._resources.get(logical_id)).get("Type") in FUNCTION_TYPES
 
 
+def template_text(file: Path) -> str:
+    """Return the text of a template. Tabs between tokens, which JSON allows and YAML does not, are spaces."""
+    text = file.read_text(encoding="utf-8")
+    return text.replace("\t", " ") if file.suffix == ".json" else text
+
+
 def read_tree(file: Path) -> Tree:
     """Read a template. Raises ``ConfigError`` if it is none."""
     try:
-        tree = yaml.load(file.read_text(), _Loader)  # noqa: S506 - derived from the safe loader
-    except OSError as error:
+        tree = yaml.load(template_text(file), TemplateLoader)  # noqa: S506 - derived from the safe loader
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the template {file} cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"the template {file} is not YAML: {error}") from error

@@ -1,0 +1,125 @@
+"""The subject of the checks: a template, the code of its functions, and their packages."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from durable_execution_sdk.doctor.package import Package, is_built
+from durable_execution_sdk.doctor.references import References
+from durable_execution_sdk.doctor.roles import Roles
+from durable_execution_sdk.doctor.source import Handler, Module, Sources
+from durable_execution_sdk.doctor.template import LambdaFunction, Template
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.lint.workflows import Function
+
+__all__ = ["Application"]
+
+
+class Application:
+    """A template with the code that it names. Raises ``ConfigError`` if the template or the package cannot be read.
+
+    ``package`` is the package of all functions; without it, each function's is looked for where SAM and CDK
+    leave it.
+    """
+
+    def __init__(self, file: Path, package: Path | None = None) -> None:
+        self.template = Template(file)
+        self.references = References(self.template)
+        self.roles = Roles(self.references)
+        self._folder = file.parent
+        self._package = package
+        self._sources: dict[Path, Sources] = {}
+        self._packages: dict[Path, Package | None] = {}
+        self._reached: dict[str, list[tuple[Module, Function]]] = {}
+        if package is not None:
+            try:
+                self._packages[package] = Package(package)
+            except (OSError, zipfile.BadZipFile) as error:
+                raise ConfigError(f"the package {package} cannot be read: {error}") from error
+
+    @property
+    def durable(self) -> Iterator[LambdaFunction]:
+        """The functions that have a ``DurableConfig``."""
+        return (each for each in self.template.functions.values() if each.is_durable)
+
+    def code_path(self, function: LambdaFunction) -> Path | None:
+        """Return the folder or the zip of a function's code, if it is here."""
+        asset = function.metadata.get("aws:asset:path")
+        given = function.properties.get("CodeUri", function.properties.get("Code", "."))
+        code = asset if asset is not None else given
+        if function.is_image or not isinstance(code, str):
+            return None
+        path = self._folder / code
+        return path if path.exists() else None
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about the parts that cannot be examined."""
+        unread = [
+            f"{self.template.file}: no code of {name} is found, so it is not examined"
+            for name, function in self.template.functions.items()
+            if function.is_durable and function.is_python and name not in self.handlers
+        ]
+        faults = [each for sources in self._sources.values() for each in sources.faults]
+        return [*unread, *faults]
+
+    def reached(self, function: LambdaFunction) -> list[tuple[Module, Function]]:
+        """Return the functions of the code that a handler names, directly or not."""
+        if function.logical_id not in self._reached:
+            handler, sources = self.handlers.get(function.logical_id), self.sources(function)
+            if handler is None or sources is None:
+                return []
+            self._reached[function.logical_id] = sources.reachable(handler)
+        return self._reached[function.logical_id]
+
+    @cached_property
+    def handlers(self) -> dict[str, Handler]:
+        """The handlers that can be read, by the logical ids of their functions."""
+        found: dict[str, Handler] = {}
+        for name, function in self.template.functions.items():
+            sources = self.sources(function)
+            handler = str(function.properties.get("Handler", ""))
+            if sources is not None and function.is_python and handler:
+                read = sources.handler(handler)
+                if read is not None:
+                    found[name] = read
+        return found
+
+    def sources(self, function: LambdaFunction) -> Sources | None:
+        """Return the modules of a function's code, if it lies in a folder."""
+        root = self.code_path(function)
+        if root is None or not root.is_dir():
+            return None
+        if root not in self._sources:
+            self._sources[root] = Sources(root)
+        return self._sources[root]
+
+    @cached_property
+    def modules(self) -> list[Module]:
+        """The modules of the handlers, and those of the application that they import."""
+        modules: dict[Path, Module] = {}
+        for name, handler in self.handlers.items():
+            sources = self.sources(self.template.functions[name])
+            assert sources is not None
+            for module in sources.modules(handler.module):
+                modules.setdefault(module.file.resolve(), module)
+        return [*modules.values()]
+
+    def package(self, function: LambdaFunction) -> Package | None:
+        """Return what Lambda gets of a function; ``None`` if it is not built yet, or not here."""
+        built = self._folder / ".aws-sam" / "build" / function.logical_id
+        path = self._package or (built if built.is_dir() else self.code_path(function))
+        if path is None:
+            return None
+        is_final = path in {self._package, built} or path.is_file() or not function.is_serverless
+        if not is_final and not is_built(path):
+            return None
+        if path not in self._packages:
+            try:
+                self._packages[path] = Package(path)
+            except (OSError, zipfile.BadZipFile):
+                self._packages[path] = None
+        return self._packages[path]

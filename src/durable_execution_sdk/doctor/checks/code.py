@@ -1,0 +1,158 @@
+"""Checks of workflow code: what ``durable lint`` finds, and times that do not fit the template."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from durable_execution_sdk.doctor.application import Application
+from durable_execution_sdk.doctor.findings import Fault, Finding, Level, Place, check
+from durable_execution_sdk.doctor.source import Module, calls, seconds
+from durable_execution_sdk.doctor.template import LambdaFunction
+from durable_execution_sdk.lint import check_source
+from durable_execution_sdk.lint.names import dotted, qualified
+from durable_execution_sdk.lint.workflows import Function
+from durable_execution_sdk.protocol.limits import MAX_OPERATIONS
+
+_LIMITED = {"asyncio.timeout": 0, "asyncio.wait_for": 1}
+
+
+def lint_findings(app: Application) -> Iterator[Finding]:
+    """Yield the findings of ``durable lint`` in the modules of the handlers."""
+    for module in app.modules:
+        for found in check_source(module.text, str(module.file)):
+            place = Place.of(module.file, found.line)
+            yield Finding(
+                place, found.rule.code, Level.ERROR, found.what, found.rule.why, found.rule.fix
+            )
+
+
+@check(
+    "DOC701",
+    Level.WARNING,
+    reason="Lambda ends the invocation first, so the step's own time limit never acts, and the step is repeated",
+    fix="raise the function's Timeout above that of the step, or lower the step's",
+)
+def step_timeouts(app: Application) -> Iterator[Fault]:
+    """Find time limits in the bodies of steps that are no shorter than the function's."""
+    for function, module, node in _functions(app):
+        timeout = function.timeout
+        if node.name not in module.step_bodies or timeout is None:
+            continue
+        for call in calls(node):
+            limit = _limit(module, call)
+            if limit is not None and limit >= timeout:
+                yield (
+                    module.place(call),
+                    f"the step {node.name} may take {limit:g} s, and {function.logical_id} has the Timeout {timeout}",
+                )
+
+
+def _limit(module: Module, call: ast.Call) -> float | None:
+    """Return the seconds that a call is limited to."""
+    position = _LIMITED.get(qualified(call.func, module.imported) or "")
+    if position is not None and len(call.args) > position:
+        return seconds(call.args[position])
+    word = next((each.value for each in call.keywords if each.arg == "timeout"), None)
+    return None if word is None else seconds(word)
+
+
+@check(
+    "DOC702",
+    Level.ERROR,
+    reason="the execution times out before that, whatever happens",
+    fix="raise ExecutionTimeout above the sum of what the workflow waits for",
+)
+def waits(app: Application) -> Iterator[Fault]:
+    """Find waits that are no shorter than the whole execution may take."""
+    for function, module, node in _functions(app):
+        timeout, contexts = function.execution_timeout, set(module.contexts.values())
+        if timeout is None:
+            continue
+        for call in calls(node):
+            owner, _, method = (dotted(call.func) or "").rpartition(".")
+            length = seconds(call.args[0]) if call.args and method == "wait" else None
+            if owner in contexts and length is not None and length >= timeout:
+                yield (
+                    module.place(call),
+                    f"this waits for {length:g} s, and {function.logical_id} has the ExecutionTimeout {timeout}",
+                )
+
+
+@check(
+    "DOC703",
+    Level.WARNING,
+    reason="the execution times out first, so the callback's own timeout never acts",
+    fix="raise ExecutionTimeout above the callback's timeout, or lower that",
+)
+def callback_timeouts(app: Application) -> Iterator[Fault]:
+    """Find timeouts of callbacks that are no shorter than the whole execution may take."""
+    seen: set[tuple[str, int]] = set()
+    for function, module, _ in _functions(app):
+        timeout = function.execution_timeout
+        for call in calls(module.tree) if timeout is not None else ():
+            name = (dotted(call.func) or "").rpartition(".")[2]
+            word = next((each.value for each in call.keywords if each.arg == "timeout"), None)
+            if name not in {"WaitForCallbackConfig", "CallbackConfig"} or word is None:
+                continue
+            length, key = seconds(word), (function.logical_id, call.lineno)
+            if length is not None and timeout is not None and length >= timeout and key not in seen:
+                seen.add(key)
+                if _is_used(app, function, module, call):
+                    yield (
+                        module.place(call),
+                        (
+                            f"the callback may take {length:g} s, and {function.logical_id} has the"
+                            f" ExecutionTimeout {timeout}"
+                        ),
+                    )
+
+
+def _is_used(app: Application, function: LambdaFunction, module: Module, call: ast.Call) -> bool:
+    """Tell if the function's code has this call, or names the constant that is assigned from it."""
+    names = {name for name, value in module.values.items() if value is call}
+    for owner, other, node in _functions(app):
+        if owner is function and other is module:
+            for inner in ast.walk(node):
+                if inner is call or (isinstance(inner, ast.Name) and inner.id in names):
+                    return True
+    return False
+
+
+@check(
+    "DOC704",
+    Level.ERROR,
+    reason=f"an execution has {MAX_OPERATIONS:,} operations at most, and each item of a map is one at least",
+    fix="divide the items among executions, or handle several in one step (ItemBatcher)",
+)
+def operations(app: Application) -> Iterator[Fault]:
+    """Find maps over ranges that exceed the quota of operations."""
+    for function, module, node in _functions(app):
+        contexts = set(module.contexts.values())
+        for call in calls(node):
+            owner, _, method = (dotted(call.func) or "").rpartition(".")
+            if owner in contexts and method == "map" and call.args:
+                match call.args[0]:
+                    case ast.Call(
+                        func=ast.Name(id="range"), args=[ast.Constant(value=int(count))]
+                    ) if count >= MAX_OPERATIONS and not _has_batches(call):
+                        yield module.place(call), f"{function.logical_id} maps {count:,} items"
+                    case _:
+                        pass
+
+
+def _has_batches(call: ast.Call) -> bool:
+    """Tell if a map may handle several items in one operation."""
+    config = next((word.value for word in call.keywords if word.arg == "config"), None)
+    if isinstance(config, ast.Call):
+        return any(word.arg in {None, "item_batcher"} for word in config.keywords)
+    return config is not None
+
+
+def _functions(app: Application) -> Iterator[tuple[LambdaFunction, Module, Function]]:
+    for function in app.durable:
+        for module, node in app.reached(function):
+            yield function, module, node
+
+
+CHECKS = (step_timeouts, waits, callback_timeouts, operations)

@@ -1,0 +1,211 @@
+"""Checks of the functions that code, schedules, event sources and permissions name."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from durable_execution_sdk.dev.discovery.cloudformation import Tree, mapping
+from durable_execution_sdk.doctor.application import Application
+from durable_execution_sdk.doctor.findings import Fault, Level, Place, check
+from durable_execution_sdk.doctor.source import Module, calls
+from durable_execution_sdk.doctor.template import LambdaFunction, Resource, items
+from durable_execution_sdk.lint.names import dotted, qualified
+
+_UNQUALIFIED = "Lambda refuses to invoke a durable function without a version or an alias"
+
+
+class Invoke(NamedTuple):
+    """A call of ``ctx.invoke``: the literal target, the environment variable that has it, or both.
+
+    Of both, the literal is the default; ``is_needed`` tells that there is none.
+    """
+
+    place: Place
+    text: str | None = None
+    variable: str | None = None
+    is_needed: bool = False
+
+
+def invokes(app: Application, function: LambdaFunction) -> list[Invoke]:
+    """Return the invokes in a function's code."""
+    found: list[Invoke] = []
+    for module, node in app.reached(function):
+        contexts = set(module.contexts.values())
+        for call in calls(node):
+            owner, _, method = (dotted(call.func) or "").rpartition(".")
+            target = _argument(call) if method == "invoke" and owner in contexts else None
+            if target is not None:
+                found.append(_invoke(module, call, target))
+    return found
+
+
+def _argument(call: ast.Call) -> ast.expr | None:
+    if call.args:
+        return call.args[0]
+    return next((word.value for word in call.keywords if word.arg == "function_name"), None)
+
+
+def _invoke(module: Module, call: ast.Call, target: ast.expr) -> Invoke:
+    place = module.place(call)
+    node = module.values.get(target.id, target) if isinstance(target, ast.Name) else target
+    match node:
+        case ast.Constant(value=str(text)):
+            return Invoke(place, text)
+        case ast.Subscript(slice=ast.Constant(value=str(variable))) if (
+            qualified(node.value, module.imported) == "os.environ"
+        ):
+            return Invoke(place, None, variable, is_needed=True)
+        case ast.Call(args=[ast.Constant(value=str(variable)), *rest]) if qualified(
+            node.func, module.imported
+        ) in {"os.environ.get", "os.getenv"}:
+            default = rest[0] if rest else None
+            literal = default.value if isinstance(default, ast.Constant) else None
+            is_needed = default is None and not node.keywords
+            return Invoke(place, literal if isinstance(literal, str) else None, variable, is_needed)
+        case _:
+            return Invoke(place)
+
+
+def _variables(function: LambdaFunction) -> Tree:
+    return mapping(mapping(function.properties.get("Environment")).get("Variables"))
+
+
+@check(
+    "DOC201",
+    Level.ERROR,
+    reason=_UNQUALIFIED,
+    fix='name one, as in ctx.invoke("ship-order:live")',
+)
+def invokes_without_qualifier(app: Application) -> Iterator[Fault]:
+    """Find literal targets of invokes that are durable functions without a version or an alias."""
+    for function in app.durable:
+        variables = _variables(function)
+        for invoke in invokes(app, function):
+            is_used = invoke.text is not None and invoke.variable not in variables
+            target = app.references.target(invoke.text) if is_used else None
+            if target is not None and target.is_unqualified_durable:
+                yield invoke.place, f"this invokes {target.text}"
+
+
+@check(
+    "DOC202",
+    Level.ERROR,
+    reason=_UNQUALIFIED,
+    fix="give the variable an alias: !Ref Function.Alias in SAM, !Ref of the AWS::Lambda::Alias elsewhere",
+)
+def variables_without_qualifier(app: Application) -> Iterator[Fault]:
+    """Find environment variables that code invokes, and that name no version or alias."""
+    for function in app.durable:
+        variables = _variables(function)
+        for name in sorted({each.variable for each in invokes(app, function) if each.variable}):
+            target = app.references.target(variables.get(name))
+            if target is not None and target.is_unqualified_durable:
+                yield (
+                    function.place("Environment", "Variables", name),
+                    f"{function.logical_id} invokes {name}, which is {target.text}",
+                )
+
+
+@check(
+    "DOC203",
+    Level.ERROR,
+    reason="the code reads it to find the function that it invokes",
+    fix="add it to Environment.Variables, with the alias of the function",
+)
+def missing_variables(app: Application) -> Iterator[Fault]:
+    """Find environment variables that code invokes without a default, and that the template does not set."""
+    for function in app.durable:
+        variables = _variables(function)
+        for invoke in invokes(app, function):
+            if invoke.is_needed and invoke.variable not in variables:
+                message = f"{function.logical_id} has no environment variable {invoke.variable}"
+                yield invoke.place, message
+
+
+@check(
+    "DOC204",
+    Level.ERROR,
+    reason=_UNQUALIFIED + ", so each event fails",
+    fix="name an alias as the target, or set AutoPublishAlias in SAM, which its events then use",
+)
+def sources_without_qualifier(app: Application) -> Iterator[Fault]:
+    """Find schedules, event sources and other callers of a durable function without a version or an alias."""
+    for function in app.durable:
+        if function.is_serverless and not function.alias:
+            for name in mapping(function.properties.get("Events")):
+                yield (
+                    function.place("Events", name),
+                    f"the event {name} invokes {function.logical_id} without a version or an alias",
+                )
+            if function.properties.get("FunctionUrlConfig"):
+                yield (
+                    function.place("FunctionUrlConfig"),
+                    f"the URL invokes {function.logical_id} without a version or an alias",
+                )
+    for resource in app.template.resources.values():
+        for path, value in _targets(resource):
+            target = app.references.target(value)
+            if target is not None and target.is_unqualified_durable:
+                yield resource.place(*path), f"{resource.logical_id} invokes {target.text}"
+
+
+_Path = tuple[str | int, ...]
+
+
+def _targets(resource: Resource) -> Iterator[tuple[_Path, Any]]:
+    """Yield the functions that a resource invokes, with the paths of the properties that name them."""
+    properties = resource.properties
+    match resource.type:
+        case "AWS::Events::Rule":
+            for index, target in enumerate(items(properties.get("Targets"))):
+                yield ("Targets", index, "Arn"), mapping(target).get("Arn")
+        case "AWS::Scheduler::Schedule":
+            yield ("Target", "Arn"), mapping(properties.get("Target")).get("Arn")
+        case "AWS::Lambda::EventSourceMapping":
+            yield ("FunctionName",), properties.get("FunctionName")
+        case "AWS::Lambda::Url" if not properties.get("Qualifier"):
+            yield ("TargetFunctionArn",), properties.get("TargetFunctionArn")
+        case "AWS::SNS::Subscription" if properties.get("Protocol") == "lambda":
+            yield ("Endpoint",), properties.get("Endpoint")
+        case "AWS::ApiGateway::Method":
+            yield ("Integration", "Uri"), mapping(properties.get("Integration")).get("Uri")
+        case "AWS::ApiGatewayV2::Integration":
+            yield ("IntegrationUri",), properties.get("IntegrationUri")
+        case "AWS::Logs::SubscriptionFilter":
+            yield ("DestinationArn",), properties.get("DestinationArn")
+        case "AWS::S3::Bucket":
+            configuration = mapping(properties.get("NotificationConfiguration"))
+            for index, each in enumerate(items(configuration.get("LambdaConfigurations"))):
+                path = ("NotificationConfiguration", "LambdaConfigurations", index, "Function")
+                yield path, mapping(each).get("Function")
+        case _:
+            pass
+
+
+@check(
+    "DOC205",
+    Level.ERROR,
+    reason="a permission for a function without a version or an alias does not cover its aliases,"
+    " by which alone it can be invoked",
+    fix="give FunctionName the ARN of the alias",
+)
+def permissions_without_qualifier(app: Application) -> Iterator[Fault]:
+    """Find permissions on durable functions without a version or an alias."""
+    for resource in app.template.of_type("AWS::Lambda::Permission"):
+        target = app.references.target(resource.properties.get("FunctionName"))
+        if target is not None and target.is_unqualified_durable:
+            yield (
+                resource.place("FunctionName"),
+                f"{resource.logical_id} lets a caller invoke {target.text}",
+            )
+
+
+CHECKS = (
+    invokes_without_qualifier,
+    variables_without_qualifier,
+    missing_variables,
+    sources_without_qualifier,
+    permissions_without_qualifier,
+)

@@ -1,0 +1,65 @@
+"""Checks of the versions that open executions stay on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from durable_execution_sdk.doctor.application import Application
+from durable_execution_sdk.doctor.findings import Fault, Level, check
+
+
+@check(
+    "DOC501",
+    Level.ERROR,
+    reason="executions stay on the version that they began with, and CloudFormation deletes a version that a"
+    " newer one replaces",
+    fix="set DeletionPolicy: Retain on the version; in CDK current_version_options="
+    "VersionOptions(removal_policy=RemovalPolicy.RETAIN)",
+)
+def deleted_versions(app: Application) -> Iterator[Fault]:
+    """Find versions of durable functions that a deployment deletes."""
+    for resource in app.template.of_type("AWS::Lambda::Version"):
+        target = app.references.target(resource.properties.get("FunctionName"))
+        function = None if target is None else target.function
+        if function is not None and function.is_durable:
+            policy = str(resource.tree.get("DeletionPolicy"))
+            if policy not in {"Retain", "RetainExceptOnCreate"}:
+                name = f"the version {resource.logical_id} of {function.logical_id}"
+                yield resource.head, f"{name} is not retained"
+
+
+@check(
+    "DOC502",
+    Level.WARNING,
+    reason="executions on $LATEST go on with the code that is deployed next, which may not fit their log",
+    fix="publish versions behind an alias: AutoPublishAlias in SAM, AWS::Lambda::Version and Alias elsewhere",
+)
+def no_versions(app: Application) -> Iterator[Fault]:
+    """Find durable functions that have neither a version nor an alias."""
+    versioned: set[str] = set()
+    for resource in app.template.of_type("AWS::Lambda::Version", "AWS::Lambda::Alias"):
+        target = app.references.target(resource.properties.get("FunctionName"))
+        if target is not None and target.function is not None:
+            versioned.add(target.function.logical_id)
+    for function in app.durable:
+        if function.logical_id not in versioned and not function.alias:
+            yield function.head, f"{function.logical_id} publishes no versions"
+
+
+@check(
+    "DOC503",
+    Level.NOTE,
+    reason="without it SAM publishes a version for changed code only, so the alias keeps older settings",
+    fix="set AutoPublishAliasAllProperties: true",
+)
+def partial_versions(app: Application) -> Iterator[Fault]:
+    """Find aliases of SAM that do not follow all changes."""
+    for function in app.durable:
+        if function.alias and not function.properties.get("AutoPublishAliasAllProperties"):
+            yield (
+                function.place("AutoPublishAlias"),
+                f"{function.logical_id} publishes only changed code",
+            )
+
+
+CHECKS = (deleted_versions, no_versions, partial_versions)

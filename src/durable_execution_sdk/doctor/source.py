@@ -1,0 +1,260 @@
+"""The code of handlers: modules are read, never imported."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+from durable_execution_sdk.doctor.findings import Place
+from durable_execution_sdk.doctor.package import installed_names
+from durable_execution_sdk.lint.names import dotted, imported_names, qualified
+from durable_execution_sdk.lint.workflows import Function, step_bodies, workflows
+
+_DECORATORS = frozenset(
+    {
+        "durable_execution_sdk.durable_execution",
+        "durable_execution_sdk.handler.durable_execution",
+        "aws_durable_execution_sdk_python.durable_execution",
+        "aws_durable_execution_sdk_python.execution.durable_execution",
+    }
+)
+_SECONDS = {
+    "from_seconds": 1,
+    "from_minutes": 60,
+    "from_hours": 3_600,
+    "from_days": 86_400,
+    "from_weeks": 604_800,
+}
+_TIMEDELTA = {"seconds": 1, "minutes": 60, "hours": 3_600, "days": 86_400, "weeks": 604_800}
+
+
+class Module:
+    """A module of the application. Raises ``SyntaxError``, ``ValueError`` or ``OSError`` if it is not Python."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.text = file.read_text(encoding="utf-8")
+        self.tree = ast.parse(self.text, str(file))
+        self.imported = imported_names(self.tree)
+        self.functions: dict[str, Function] = {
+            node.name: node
+            for node in self.tree.body
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+        self.values: dict[str, ast.expr] = {
+            target.id: node.value
+            for node in self.tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+
+    @cached_property
+    def contexts(self) -> dict[Function, str]:
+        """Functions that receive a durable context, with the parameter's name."""
+        return {node.function: node.context for node in workflows(self.tree, self.imported)}
+
+    @cached_property
+    def step_bodies(self) -> set[str]:
+        """Names of the functions that run as steps."""
+        decorated = {
+            name
+            for name, node in self.functions.items()
+            if any(
+                (dotted(each.func if isinstance(each, ast.Call) else each) or "").endswith(
+                    "durable_step"
+                )
+                for each in node.decorator_list
+            )
+        }
+        return step_bodies(self.tree) | decorated
+
+    def may_bind(self, name: str) -> bool:
+        """Tell if the module may give this name a value, in any way."""
+        for node in ast.walk(self.tree):
+            match node:
+                case ast.Name(id=bound, ctx=ast.Store()) if bound == name:
+                    return True
+                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() if (
+                    node.name == name
+                ):
+                    return True
+                case ast.Import() | ast.ImportFrom():
+                    names = {(each.asname or each.name).partition(".")[0] for each in node.names}
+                    if names & {name, "*"}:
+                        return True
+                case _:
+                    pass
+        return name in self.imported or "__getattr__" in self.functions
+
+    def place(self, node: ast.stmt | ast.expr) -> Place:
+        """Return the place of a node."""
+        return Place.of(self.file, node.lineno)
+
+    def is_durable(self, node: ast.expr) -> bool:
+        """Tell if a decorator, or a call, makes a durable handler."""
+        while isinstance(node, ast.Call):
+            node = node.func
+        name = qualified(node, self.imported)
+        return name in _DECORATORS or (name == "durable_execution" and self._imports_all())
+
+    def _imports_all(self) -> bool:
+        return any(
+            isinstance(node, ast.ImportFrom)
+            and node.module == "durable_execution_sdk"
+            and any(alias.name == "*" for alias in node.names)
+            for node in self.tree.body
+        )
+
+
+class Handler(NamedTuple):
+    """The object that a function's ``Handler`` names; ``durable`` is ``None`` if that cannot be read."""
+
+    module: Module
+    place: Place
+    durable: bool | None
+    function: Function | None
+
+
+class Sources:
+    """The modules below a folder of code."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._modules: dict[Path, Module | None] = {}
+        self._installed = installed_names(root)
+        self.faults: list[str] = []
+
+    def module(self, name: str) -> Module | None:
+        """Return the application's module of a dotted name; ``None`` if it is not here, or cannot be read."""
+        parts = name.split(".")
+        if not parts[0] or parts[0] in self._installed:
+            return None
+        for file in (
+            self.root.joinpath(*parts).with_suffix(".py"),
+            self.root.joinpath(*parts, "__init__.py"),
+        ):
+            if file.is_file():
+                if file not in self._modules:
+                    try:
+                        self._modules[file] = Module(file)
+                    except (SyntaxError, ValueError, OSError) as error:
+                        self._modules[file] = None
+                        self.faults.append(f"{Place.of(file)} cannot be read as Python: {error}")
+                return self._modules[file]
+        return None
+
+    def handler(self, name: str) -> Handler | None:
+        """Return a handler by its name in a template; ``None`` if its module is not here."""
+        module_name, _, attribute = name.replace("/", ".").rpartition(".")
+        module = self.module(module_name)
+        return None if module is None else self._member(module, attribute, 0)
+
+    def _member(self, module: Module, name: str, depth: int) -> Handler | None:
+        if name in module.functions:
+            node = module.functions[name]
+            durable = any(module.is_durable(each) for each in node.decorator_list)
+            # Another decorator may apply the durable one.
+            known = durable or not node.decorator_list
+            return Handler(module, module.place(node), durable if known else None, node)
+        if name in module.values:
+            value = module.values[name]
+            durable = isinstance(value, ast.Call) and module.is_durable(value)
+            inner = value.args[0] if isinstance(value, ast.Call) and value.args else None
+            function = module.functions.get(inner.id) if isinstance(inner, ast.Name) else None
+            return Handler(module, module.place(value), durable or None, function)
+        origin, _, member = module.imported.get(name, "").rpartition(".")
+        other = self.module(origin)
+        if other is not None and depth < _DEEPEST:
+            return self._member(other, member, depth + 1)
+        return Handler(
+            module, Place.of(module.file, 1), None if module.may_bind(name) else False, None
+        )
+
+    def modules(self, first: Module) -> list[Module]:
+        """Return a module and those of the application that it imports, directly or not."""
+        found = {first.file: first}
+        pending = [first]
+        while pending:
+            for name in self._imports(pending.pop()):
+                module = self.module(name)
+                if module is not None and module.file not in found:
+                    found[module.file] = module
+                    pending.append(module)
+        return [*found.values()]
+
+    def _imports(self, module: Module) -> Iterator[str]:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Import):
+                yield from (alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                base = node.module or ""
+                if node.level:
+                    folder = module.file.parents[node.level - 1]
+                    relative = folder.relative_to(self.root).parts if folder != self.root else ()
+                    base = ".".join((*relative, *filter(None, [base])))
+                yield base
+                yield from (f"{base}.{alias.name}" for alias in node.names if base)
+
+    def reachable(self, handler: Handler) -> list[tuple[Module, Function]]:
+        """Return the functions that a handler names, directly or not, in the modules of the application."""
+        if handler.function is None:
+            return []
+        found = {handler.function: handler.module}
+        pending = [handler.function]
+        while pending:
+            function = pending.pop()
+            module = found[function]
+            for name in {node.id for node in ast.walk(function) if isinstance(node, ast.Name)} | {
+                text
+                for node in ast.walk(function)
+                if isinstance(node, ast.Attribute) and (text := dotted(node))
+            }:
+                other = self._named(module, name)
+                if other is not None and other[1] not in found:
+                    found[other[1]] = other[0]
+                    pending.append(other[1])
+        return [(module, function) for function, module in found.items()]
+
+    def _named(self, module: Module, name: str) -> tuple[Module, Function] | None:
+        if name in module.functions:
+            return module, module.functions[name]
+        first, dot, rest = name.partition(".")
+        origin, _, member = f"{module.imported.get(first, '')}{dot}{rest}".rpartition(".")
+        other = self.module(origin)
+        if other is not None and member in other.functions:
+            return other, other.functions[member]
+        return None
+
+
+_DEEPEST = 5
+
+
+def seconds(node: ast.expr) -> float | None:
+    """Return the seconds of a number, a ``Duration`` or a ``timedelta``; ``None`` if the code does not tell."""
+    match node:
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            return value
+        case ast.Call(
+            func=ast.Attribute(attr=unit), args=[ast.Constant(value=int() | float() as value)]
+        ) if unit in _SECONDS:
+            return value * _SECONDS[unit]
+        case ast.Call(func=func, args=[], keywords=words) if words and (
+            (dotted(func) or "").rpartition(".")[2] == "timedelta"
+        ):
+            total = 0.0
+            for word in words:
+                if not isinstance(word.value, ast.Constant) or word.arg not in _TIMEDELTA:
+                    return None
+                total += float(word.value.value) * _TIMEDELTA[word.arg]  # type: ignore[arg-type]
+            return total
+        case _:
+            return None
+
+
+def calls(function: ast.AST) -> Iterator[ast.Call]:
+    """Yield the calls in a function."""
+    return (node for node in ast.walk(function) if isinstance(node, ast.Call))

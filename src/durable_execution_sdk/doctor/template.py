@@ -1,0 +1,169 @@
+"""A template with the lines of its parts: SAM or CloudFormation, in YAML or JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
+
+from durable_execution_sdk.dev.discovery.cloudformation import (
+    FUNCTION_TYPES,
+    TemplateLoader,
+    Tree,
+    mapping,
+    read_tree,
+    template_text,
+)
+from durable_execution_sdk.doctor.findings import Place
+
+SERVERLESS = "AWS::Serverless::Function"
+
+
+class Template:
+    """A template file. Raises ``ConfigError`` if it cannot be read."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.tree = read_tree(file)
+        self._root = _composed(file)
+        self.parameters = mapping(self.tree.get("Parameters"))
+        self.globals = mapping(mapping(self.tree.get("Globals")).get("Function"))
+        self.resources = {
+            name: Resource(self, name, mapping(tree))
+            for name, tree in mapping(self.tree.get("Resources")).items()
+        }
+        self.functions = {
+            name: LambdaFunction(self, name, resource.tree)
+            for name, resource in self.resources.items()
+            if resource.type in FUNCTION_TYPES
+        }
+
+    def of_type(self, *types: str) -> Iterator[Resource]:
+        """Yield the resources of these types."""
+        return (resource for resource in self.resources.values() if resource.type in types)
+
+    def value(self, value: Any) -> Any:
+        """Return a value, or the default of the parameter that it refers to; ``None`` if that is unknown."""
+        match value:
+            case {"Ref": str(name)} if len(value) == 1:
+                return mapping(self.parameters.get(name)).get("Default")
+            case dict():
+                return None
+            case _:
+                return value
+
+    def has(self, *path: str | int) -> bool:
+        """Tell if the template has this part, in its own text."""
+        return self._find(path)[1] == len(path)
+
+    def place(self, *path: str | int) -> Place:
+        """Return the place of a part, or of the smallest part around it that the template has."""
+        return Place.of(self.file, self._find(path)[0])
+
+    def _find(self, path: tuple[str | int, ...]) -> tuple[int, int]:
+        """Return the line of the deepest part on the path that exists, and its depth."""
+        node, line = self._root, 1
+        for depth, key in enumerate(path):
+            child = _child(node, key)
+            if child is None:
+                return line, depth
+            line, node = child
+        return line, len(path)
+
+
+def _composed(file: Path) -> yaml.Node | None:
+    compose = cast("Callable[..., yaml.Node | None]", yaml.compose)  # pyright: ignore[reportUnknownMemberType]
+    return compose(template_text(file), TemplateLoader)
+
+
+def _child(node: yaml.Node | None, key: str | int) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for name, value in node.value:
+            if name.value == key:
+                return name.start_mark.line + 1, value
+    elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+        return node.value[key].start_mark.line + 1, node.value[key]
+    return None
+
+
+class Resource:
+    """A resource of a template."""
+
+    def __init__(self, template: Template, logical_id: str, tree: Tree) -> None:
+        self.template, self.logical_id, self.tree = template, logical_id, tree
+        self.type = str(tree.get("Type"))
+        self.properties = mapping(tree.get("Properties"))
+        self.metadata = mapping(tree.get("Metadata"))
+
+    def place(self, *path: str | int) -> Place:
+        """Return the place of a property."""
+        return self.template.place("Resources", self.logical_id, "Properties", *path)
+
+    @property
+    def head(self) -> Place:
+        """The place of the logical id."""
+        return self.template.place("Resources", self.logical_id)
+
+
+class LambdaFunction(Resource):
+    """A function, with SAM's globals below its own properties."""
+
+    def __init__(self, template: Template, logical_id: str, tree: Tree) -> None:
+        super().__init__(template, logical_id, tree)
+        self.is_serverless = self.type == SERVERLESS
+        if self.is_serverless:
+            self.properties = _merged(template.globals, self.properties)
+        self.durable_config = mapping(self.properties.get("DurableConfig"))
+        self.is_durable = "DurableConfig" in self.properties
+        self.is_image = self.properties.get("PackageType") == "Image"
+        self.runtime = str(self.properties.get("Runtime", ""))
+        self.is_python = self.runtime.startswith("python")
+        self.alias = self.properties.get("AutoPublishAlias") if self.is_serverless else None
+
+    def place(self, *path: str | int) -> Place:
+        """Return the place of a property: its own, or that of the globals."""
+        inherited = ("Globals", "Function", *path)
+        own = ("Resources", self.logical_id, "Properties", *path)
+        if self.is_serverless and not self.template.has(*own) and self.template.has(*inherited):
+            return self.template.place(*inherited)
+        return self.template.place(*own)
+
+    @property
+    def execution_timeout(self) -> int | None:
+        """Seconds of an execution, if the template has them as a number."""
+        return whole(self.template.value(self.durable_config.get("ExecutionTimeout")))
+
+    @property
+    def timeout(self) -> int | None:
+        """Seconds of an invocation, if the template has them as a number."""
+        return whole(self.template.value(self.properties.get("Timeout", 3)))
+
+
+def _merged(below: Tree, above: Tree) -> Tree:
+    """Merge as SAM does: mappings key by key at any depth, lists one after the other."""
+    merged = {**below, **above}
+    for name in below.keys() & above.keys():
+        lower, upper = below[name], above[name]
+        if isinstance(lower, dict) and isinstance(upper, dict):
+            merged[name] = _merged(mapping(lower), mapping(upper))
+        elif isinstance(lower, list) and isinstance(upper, list):
+            merged[name] = [*items(lower), *items(upper)]
+    return merged
+
+
+def whole(value: Any) -> int | None:
+    """Return a number of a template, which may be written as a text; ``None`` if it is none."""
+    try:
+        return None if isinstance(value, bool) else int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def items(value: Any) -> list[Any]:
+    """Return a list; anything else but ``None`` is a list of itself."""
+    if value is None:
+        return []
+    as_list = cast("list[Any]", value)
+    return as_list if isinstance(value, list) else [value]

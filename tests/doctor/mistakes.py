@@ -1,0 +1,266 @@
+"""Mistakes to plant into the applications: edits, the check that has to find each, and the line of the finding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+TEMPLATE, CODE = "template.yaml", "src/orders.py"
+CDK = "cdk.out/orders.template.json"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """Replace ``old`` by ``new`` in a file.
+
+    The finding is at the first line from ``after`` on that contains ``at``, in ``where`` (by default the same file).
+    """
+
+    code: str
+    file: str
+    old: str
+    new: str
+    at: str
+    after: str = ""
+    where: str | None = None
+
+    def plant(self, root: Path) -> tuple[str, int, str]:
+        """Edit the file; return the place and the code of the finding."""
+        path = root / self.file
+        text = path.read_text()
+        assert self.old in text, f"{self.old!r} is not in {self.file}"
+        path.write_text(text.replace(self.old, self.new, 1))
+        name = self.where or self.file
+        lines = (root / name).read_text().splitlines()
+        first = next(n for n, line in enumerate(lines) if self.after in line)
+        found = next(n for n, line in enumerate(lines[first:], first + 1) if self.at in line)
+        return name, found, self.code
+
+
+_CHARGE = "    async with asyncio.timeout(30):\n"
+_ROLE = "        - arn:aws:iam::aws:policy/service-role/AWSLambdaBasicDurableExecutionRolePolicy"
+
+IN_SAM = {
+    "runtime": Mistake(
+        "DOC101", TEMPLATE, "Runtime: python3.13", "Runtime: python3.12", "python3.12"
+    ),
+    "durable handler without DurableConfig": Mistake(
+        "DOC102",
+        TEMPLATE,
+        "      DurableConfig:\n        ExecutionTimeout: 20\n",
+        "",
+        "Quick:",
+    ),
+    "DurableConfig on a plain handler": Mistake(
+        "DOC103",
+        CODE,
+        "@durable_execution\nasync def ship_order",
+        "async def ship_order",
+        "DurableConfig:",
+        "ShipOrder:",
+        where=TEMPLATE,
+    ),
+    "ExecutionTimeout of 0": Mistake(
+        "DOC104", TEMPLATE, "ExecutionTimeout: 900", "ExecutionTimeout: 0", "ExecutionTimeout: 0"
+    ),
+    "ExecutionTimeout over a year": Mistake(
+        "DOC104", TEMPLATE, "2678400", '"31622401"', "31622401"
+    ),
+    "no ExecutionTimeout": Mistake(
+        "DOC104",
+        TEMPLATE,
+        "        ExecutionTimeout: 2678400\n",
+        "",
+        "DurableConfig:",
+    ),
+    "retention of 0": Mistake("DOC105", TEMPLATE, "InDays: 14", "InDays: 0", "InDays: 0"),
+    "retention of 91": Mistake("DOC105", TEMPLATE, "InDays: 14", "InDays: 91", "InDays: 91"),
+    "function timeout": Mistake(
+        "DOC106",
+        TEMPLATE,
+        "      Handler: orders.process_order\n",
+        "      Handler: orders.process_order\n      Timeout: 1801\n",
+        "Timeout: 1801",
+    ),
+    "execution shorter than an invocation": Mistake(
+        "DOC107", TEMPLATE, "ExecutionTimeout: 20", "ExecutionTimeout: 10", "ExecutionTimeout: 10"
+    ),
+    "unknown handler": Mistake(
+        "DOC108", TEMPLATE, "orders.ship_order", "orders.ship", "orders.ship"
+    ),
+    "text log": Mistake("DOC109", TEMPLATE, "LogFormat: JSON", "LogFormat: Text", "LoggingConfig"),
+    "destinations": Mistake(
+        "DOC110",
+        TEMPLATE,
+        "      Timeout: 20\n",
+        "      Timeout: 20\n      EventInvokeConfig:\n        DestinationConfig:\n          OnFailure: {Type: SQS}\n",
+        "DestinationConfig",
+    ),
+    "literal target": Mistake(
+        "DOC201", CODE, "ctx.invoke(SHIP_ORDER", 'ctx.invoke("ship-order"', '"ship-order"'
+    ),
+    "target in a variable": Mistake(
+        "DOC202",
+        TEMPLATE,
+        "SHIP_ORDER: !Ref ShipOrder.Alias",
+        "SHIP_ORDER: !GetAtt ShipOrder.Arn",
+        "SHIP_ORDER:",
+    ),
+    "missing variable": Mistake(
+        "DOC203", CODE, 'os.environ["SHIP_ORDER"]', 'os.environ["SHIPPING"]', "ctx.invoke("
+    ),
+    "schedule of a rule": Mistake(
+        "DOC204",
+        TEMPLATE,
+        "          Arn: !Ref ProcessOrder.Alias",
+        "          Arn: !GetAtt ProcessOrder.Arn",
+        "Arn: !GetAtt ProcessOrder.Arn",
+        "Weekly:",
+    ),
+    "permission": Mistake(
+        "DOC205",
+        TEMPLATE,
+        "      FunctionName: !Ref ProcessOrder.Alias",
+        "      FunctionName: !Ref ProcessOrder",
+        "FunctionName: !Ref ProcessOrder",
+        "LetWeekly:",
+    ),
+    "role without checkpoints": Mistake(
+        "DOC301",
+        TEMPLATE,
+        _ROLE,
+        _ROLE.replace("DurableExecutionRolePolicy", "ExecutionRole"),
+        "Role: !GetAtt",
+    ),
+    "role without invoke": Mistake(
+        "DOC302",
+        TEMPLATE,
+        "Action: lambda:InvokeFunction",
+        "Action: lambda:GetFunction",
+        "ProcessOrder:",
+    ),
+    "invoke of the unqualified ARN": Mistake(
+        "DOC303",
+        TEMPLATE,
+        "              Resource: !Ref ShipOrder.Alias",
+        "              Resource: !GetAtt ShipOrder.Arn",
+        "Resource: !GetAtt ShipOrder.Arn",
+    ),
+    "answers by the unqualified ARN": Mistake(
+        "DOC304",
+        TEMPLATE,
+        "Resource: !Sub ${ProcessOrder.Arn}:*",
+        "Resource: !Sub ${ProcessOrder.Arn}",
+        "Resource:",
+        "AnswerApproval:",
+    ),
+    "answers by the alias": Mistake(
+        "DOC304",
+        TEMPLATE,
+        "Resource: !Sub ${ProcessOrder.Arn}:*",
+        "Resource: !Ref ProcessOrder.Alias",
+        "Resource:",
+        "AnswerApproval:",
+    ),
+    "key": Mistake(
+        "DOC305", TEMPLATE, "[kms:Decrypt, kms:GenerateDataKey]", "[kms:Decrypt]", "KMSKeyArn:"
+    ),
+    "queue of a long execution": Mistake(
+        "DOC401", TEMPLATE, "ExecutionTimeout: 900", "ExecutionTimeout: 1801", "Parcels:"
+    ),
+    "queue of an execution between the limits": Mistake(
+        "DOC402", TEMPLATE, "ExecutionTimeout: 900", "ExecutionTimeout: 901", "Parcels:"
+    ),
+    "route of a long execution": Mistake(
+        "DOC403", TEMPLATE, "ExecutionTimeout: 20", "ExecutionTimeout: 60", "Ask:"
+    ),
+    "URL of a long execution": Mistake(
+        "DOC404",
+        TEMPLATE,
+        "      Events:\n        Nightly:",
+        "      FunctionUrlConfig: {AuthType: AWS_IAM}\n      Events:\n        Nightly:",
+        "FunctionUrlConfig",
+    ),
+    "no versions": Mistake(
+        "DOC502",
+        TEMPLATE,
+        "      AutoPublishAlias: live\n      AutoPublishAliasAllProperties: true\n"
+        "      Events:\n        Ask:\n          Type: HttpApi\n"
+        "          Properties: {Path: /ask, Method: post}\n",
+        "",
+        "Quick:",
+    ),
+    "versions of code only": Mistake(
+        "DOC503",
+        TEMPLATE,
+        "      AutoPublishAlias: !Ref Alias\n      AutoPublishAliasAllProperties: true\n",
+        "      AutoPublishAlias: !Ref Alias\n",
+        "AutoPublishAlias:",
+    ),
+    "requirements without the SDK": Mistake(
+        "DOC602", "src/requirements.txt", "durable-execution-sdk>=0.2", "boto3", "boto3"
+    ),
+    "step longer than an invocation": Mistake(
+        "DOC701", CODE, _CHARGE, _CHARGE.replace("30", "60"), "asyncio.timeout(60)"
+    ),
+    "request in a step longer than an invocation": Mistake(
+        "DOC701",
+        CODE,
+        _CHARGE,
+        "    fetch(timeout=90)\n" + _CHARGE,
+        "timeout=90",
+    ),
+    "wait longer than the execution": Mistake(
+        "DOC702", CODE, "Duration.from_hours(1)", "Duration.from_days(31)", "ctx.wait("
+    ),
+    "callback longer than the execution": Mistake(
+        "DOC703", CODE, "Duration.from_days(7)", "Duration.from_weeks(5)", "APPROVAL ="
+    ),
+    "too many operations": Mistake("DOC704", CODE, "range(100)", "range(5000)", "range(5000)"),
+    "a clock in a workflow": Mistake(
+        "DUR001",
+        CODE,
+        "    payment = await ctx.step(charge, order)",
+        "    order = {**order, 'at': time.time()}\n    payment = await ctx.step(charge, order)",
+        "'at': time.time()",
+    ),
+}
+"""Mistakes in the application for SAM, each with exactly one finding."""
+
+IN_CDK = {
+    "ExecutionTimeout of 0": Mistake(
+        "DOC104", CDK, '"ExecutionTimeout": 86400', '"ExecutionTimeout": 0', '"ExecutionTimeout": 0'
+    ),
+    "deleted versions": Mistake(
+        "DOC501",
+        CDK,
+        '   "UpdateReplacePolicy": "Retain",\n   "DeletionPolicy": "Retain",\n   "Metadata": {\n'
+        '    "aws:cdk:path": "orders/ShipOrder/CurrentVersion',
+        '   "Metadata": {\n    "aws:cdk:path": "orders/ShipOrder/CurrentVersion',
+        "ShipOrderCurrentVersion",
+    ),
+    "target in a variable": Mistake(
+        "DOC202",
+        CDK,
+        '"SHIP_ORDER": {\n       "Ref": "ShipOrderAliasliveD8EEAB8A"',
+        '"SHIP_ORDER": {\n       "Ref": "ShipOrder4D3C2E3D"',
+        '"SHIP_ORDER": {',
+    ),
+    "role without checkpoints": Mistake(
+        "DOC301",
+        CDK,
+        "AWSLambdaBasicDurableExecutionRolePolicy",
+        "AWSLambdaBasicExecutionRole",
+        '"Role": {',
+        '"ShipOrder4D3C2E3D": {',
+    ),
+    "answers by the unqualified ARN": Mistake(
+        "DOC304",
+        CDK,
+        '          ":*"',
+        '          ""',
+        '"Resource": {',
+        '"Action": "lambda:SendDurable',
+    ),
+}
+"""Mistakes in the application for CDK."""

@@ -1,0 +1,271 @@
+"""``durable doctor`` finds each planted mistake, at its line and nothing else, and none in good applications."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.command import CommandOutput, Durable
+from tests.doctor.mistakes import CDK, IN_CDK, IN_SAM, Mistake
+
+from durable_execution_sdk.doctor.registry import APPLICATION_CHECKS, DEPLOYMENT_CHECKS
+
+
+def places(output: CommandOutput) -> list[tuple[Any, ...]]:
+    return [(each["file"], each["line"], each["code"]) for each in output.document["findings"]]
+
+
+def test_a_good_application_for_sam_has_no_findings(durable: Durable, sam: Path) -> None:
+    output = durable("doctor")
+    assert (output.code, output.out, output.err) == (0, "no mistakes found\n", "")
+
+
+def test_the_application_of_durable_init_has_no_findings(durable: Durable, place: Path) -> None:
+    assert durable("init", "shop").code == 0
+    output = durable("doctor", "shop")
+    assert (output.code, output.out, output.err) == (0, "no mistakes found\n", "")
+
+
+def test_a_good_application_of_cdk_has_no_findings(durable: Durable, cdk: Path) -> None:
+    for words in (), ("cdk.out",), (CDK,):
+        output = durable("doctor", *words)
+        assert (output.code, output.out, output.err) == (0, "no mistakes found\n", "")
+
+
+@pytest.mark.parametrize("name", IN_SAM)
+def test_a_mistake_in_an_application_for_sam(name: str, durable: Durable, sam: Path) -> None:
+    check_found(IN_SAM[name], durable, sam)
+
+
+@pytest.mark.parametrize("name", IN_CDK)
+def test_a_mistake_in_an_application_of_cdk(name: str, durable: Durable, cdk: Path) -> None:
+    check_found(IN_CDK[name], durable, cdk.parent)
+
+
+def check_found(mistake: Mistake, durable: Durable, root: Path) -> None:
+    """Plant a mistake, and expect it alone, with an exit code by its level."""
+    expected = mistake.plant(root)
+    output = durable("doctor", "--json")
+    own = [each for each in output.document["findings"] if each["code"] == mistake.code]
+    assert expected in places(output)
+    assert {each["code"] for each in output.document["findings"]} == {mistake.code}
+    assert all(each["reason"] and each["fix"] for each in own)
+    is_error = own[0]["level"] == "error"
+    assert output.code == (1 if is_error else 0)
+
+
+def test_text_has_the_place_the_reason_and_the_fix(durable: Durable, sam: Path) -> None:
+    file, line, code = IN_SAM["runtime"].plant(sam)
+    output = durable("doctor")
+    assert output.code == 1
+    first = output.out.splitlines()[0]
+    assert first.startswith(
+        f"{file}:{line}: error {code} ProcessOrder has the runtime python3.12: "
+    )
+    assert first.endswith("; set Runtime to python3.13, and build the package with that Python")
+
+
+def test_every_check_of_the_application_has_a_planted_mistake_somewhere_in_the_tests() -> None:
+    tests = "".join(file.read_text() for file in Path(__file__).parent.glob("*.py"))
+    codes = [each.code for each in (*APPLICATION_CHECKS, *DEPLOYMENT_CHECKS)]
+    assert len(codes) == len(set(codes))
+    assert [code for code in codes if f'"{code}"' not in tests] == []
+
+
+def test_the_page_describes_every_check() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text()
+    described = re.findall(r"^\| (DOC\d+) \| (\w+) \|", page, re.MULTILINE)
+    assert described == [
+        (each.code, str(each.level)) for each in (*APPLICATION_CHECKS, *DEPLOYMENT_CHECKS)
+    ]
+
+
+def test_events_of_a_function_without_an_alias(durable: Durable, sam: Path) -> None:
+    template = sam / "template.yaml"
+    text = template.read_text()
+    alias = "      AutoPublishAlias: live\n      AutoPublishAliasAllProperties: true\n"
+    head, _, tail = text.partition("  Quick:")
+    template.write_text(f"{head}  Quick:{tail.replace(alias, '', 1)}")
+    output = durable("doctor", "--json")
+    assert [each["code"] for each in output.document["findings"]] == ["DOC502", "DOC204"]
+    assert "the event Ask invokes Quick without" in output.document["findings"][1]["message"]
+
+
+def test_the_code_of_a_missing_folder_is_said_to_be_left_out(durable: Durable, sam: Path) -> None:
+    (sam / "src").rename(sam / "elsewhere")
+    output = durable("doctor")
+    assert output.code == 0
+    assert "template.yaml: no code of ProcessOrder is found" in output.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "no template is here"),
+        (("absent.yaml",), "absent.yaml: no such file or folder"),
+        (("broken.yaml",), "is not YAML"),
+        (("other.yaml",), "is not a template of CloudFormation or SAM"),
+        (("latin.yaml",), "cannot be read"),
+        (("empty",), "empty has no template"),
+        (("fine.yaml", "--package", "absent"), "--package absent: no such file or folder"),
+        (("fine.yaml", "--region", "eu-west-1"), "add --function NAME"),
+    ],
+)
+def test_wrong_usage(words: tuple[str, ...], message: str, durable: Durable, place: Path) -> None:
+    (place / "broken.yaml").write_text("Resources: {")
+    (place / "other.yaml").write_text("a: b")
+    (place / "latin.yaml").write_bytes(b"Resources: \xe9")
+    (place / "fine.yaml").write_text("Resources: {}")
+    (place / "empty").mkdir()
+    output = durable("doctor", *words)
+    assert output.code == 2
+    assert message in output.err
+
+
+def test_json_with_tabs_has_its_lines(durable: Durable, cdk: Path) -> None:
+    template = cdk / "orders.template.json"
+    text = template.read_text().replace("    ", "\t").replace('"python3.13"', '"python3.9"')
+    template.write_text(text)
+    wanted = [n for n, line in enumerate(text.splitlines(), 1) if '"python3.9"' in line]
+    output = durable("doctor", "--json")
+    # The third function is not durable.
+    assert [line for _, line, code in places(output) if code == "DOC101"] == wanted[:2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Resources: []",
+        "Resources:\n  A: 5\n  B: {Type: AWS::Lambda::Function}",
+        (
+            "Resources:\n  A:\n    Type: AWS::Serverless::Function\n    Properties:\n      DurableConfig: 5\n"
+            "      Policies: 5\n      Events: []\n      Environment: x\n      CodeUri: {Bucket: b}\n      Handler: 7\n"
+            "      Architectures: arm64\n      Timeout: []\n      Role: 3\n      AutoPublishAlias: live\n"
+        ),
+        (
+            "Resources:\n  A:\n    Type: AWS::Lambda::Version\n    DeletionPolicy: [1]\n    Properties: {FunctionName: !Ref B}\n"
+            "  B:\n    Type: AWS::Serverless::Function\n    Properties:\n      DurableConfig: {ExecutionTimeout: 60}\n"
+            "      Events: {C: {Type: [1]}}\n"
+        ),
+        "Resources:\n  A:\n    Type: AWS::Lambda::Permission\n    Properties:\n      FunctionName: !Select [0, x]\n",
+    ],
+)
+def test_odd_templates_break_nothing(text: str, durable: Durable, place: Path) -> None:
+    (place / "template.yaml").write_text(text)
+    assert durable("doctor", "--json").code in {0, 1}
+
+
+GOOD_CODE = {
+    "a variable with a default": (
+        'os.environ["SHIP_ORDER"]',
+        'os.getenv("OTHER", "ship-order:live")',
+    ),
+    "a default that is not used": (
+        'os.environ["SHIP_ORDER"]',
+        'os.environ.get("SHIP_ORDER", "ship-order")',
+    ),
+    "a handler that is bound by a condition": (
+        "quick = durable_execution(answer_quickly)",
+        "if SHIP_ORDER:\n    quick = durable_execution(answer_quickly)",
+    ),
+    "a handler of another module": (
+        "async def answer_quickly",
+        "from handlers import quick\n\n\nasync def answer_quickly",
+    ),
+    "a map in batches": (
+        "range(100), reserve",
+        "range(9000), reserve, config=MapConfig(item_batcher=ItemBatcher(max_items=10))",
+    ),
+    "the decorator of AWS's SDK": (
+        "    durable_execution,\n",
+        "    durable_execution as ours,\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD_CODE)
+def test_code_without_a_mistake(name: str, durable: Durable, sam: Path) -> None:
+    code = sam / "src/orders.py"
+    text = code.read_text()
+    old, new = GOOD_CODE[name]
+    assert old in text
+    text = text.replace(old, new, 1)
+    if name == "a handler of another module":
+        text = text.replace("quick = durable_execution(answer_quickly)\n", "")
+        source = "from durable_execution_sdk import durable_execution\n\n@durable_execution\nasync def quick(event, ctx): ...\n"
+        (sam / "src/handlers.py").write_text(source)
+    if name == "the decorator of AWS's SDK":
+        text = f"from aws_durable_execution_sdk_python import durable_execution\n{text}"
+    code.write_text(text)
+    output = durable("doctor")
+    assert (output.out, output.err) == ("no mistakes found\n", "")
+
+
+GOOD_TEMPLATES = {
+    "two forms of an ARN": (
+        "Resource: !Sub ${ProcessOrder.Arn}:*",
+        "Resource: [!GetAtt ProcessOrder.Arn, !Sub '${ProcessOrder.Arn}:*']",
+    ),
+    "a pattern of actions": (
+        (
+            "              - lambda:SendDurableExecutionCallbackFailure\n"
+            "            Resource: !Sub ${ProcessOrder.Arn}:*"
+        ),
+        "              - lambda:Get*\n            Resource: [!GetAtt ProcessOrder.Arn, !Sub '${ProcessOrder.Arn}:*']",
+    ),
+    "a role of another stack": ("Role: !GetAtt ShipRole.Arn", "Role: !ImportValue ship-role"),
+    "a policy of one's own": (
+        "        - arn:aws:iam::aws:policy/service-role/AWSLambdaBasicDurableExecutionRolePolicy",
+        "        - arn:aws:iam::123456789012:policy/orders",
+    ),
+    "a parameter without a default": ("    Default: live\n", "    Description: any\n"),
+    "a number of the deployment": (
+        "ExecutionTimeout: 2678400",
+        "ExecutionTimeout: !ImportValue limit",
+    ),
+    "a key whose policy names the role": (
+        (
+            "            - Effect: Allow\n              Action: [kms:Decrypt, kms:GenerateDataKey]\n"
+            "              Resource: !GetAtt Key.Arn\n"
+        ),
+        "",
+    ),
+    "a name by a parameter": (
+        "FunctionName: ship-order",
+        'FunctionName: !Sub "ship-${Stage}"',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD_TEMPLATES)
+def test_a_template_without_a_mistake(name: str, durable: Durable, sam: Path) -> None:
+    template = sam / "template.yaml"
+    text = template.read_text()
+    old, new = GOOD_TEMPLATES[name]
+    assert old in text
+    text = text.replace(old, new, 1)
+    if name.startswith("a key"):
+        text = text.replace("${AWS::AccountId}:root", "${AWS::AccountId}:role/orders")
+    template.write_text(text)
+    output = durable("doctor")
+    assert (output.out, output.err) == ("no mistakes found\n", "")
+
+
+def test_code_that_is_not_python_is_said_to_be_left_out(durable: Durable, sam: Path) -> None:
+    (sam / "src/orders.py").write_text("def :")
+    output = durable("doctor")
+    assert "src/orders.py cannot be read as Python" in output.err
+
+
+def test_several_templates_of_cdk_are_examined_together(durable: Durable, cdk: Path) -> None:
+    template = cdk / "orders.template.json"
+    stage = cdk / "assembly-production"
+    stage.mkdir()
+    text = template.read_text().replace("asset.orders", "../asset.orders")
+    (stage / "orders.template.json").write_text(text.replace('"python3.13"', '"python3.12"'))
+    output = durable("doctor", "cdk.out", "--json")
+    assert {each["file"] for each in output.document["findings"]} == {
+        "cdk.out/assembly-production/orders.template.json"
+    }
