@@ -1,12 +1,13 @@
 """The function behind the function URL: it answers the question for approval."""
 
-import asyncio
 import base64
 import json
 from typing import Any
 
 from durable_execution_sdk import ServiceError
-from durable_execution_sdk.aws.control_plane import default_control_plane
+from durable_execution_sdk.client import SyncDurableClient
+
+from orders.models import Decision
 
 
 def answer_approval(event: dict[str, Any], _context: object) -> dict[str, Any]:
@@ -21,22 +22,15 @@ def answer_approval(event: dict[str, Any], _context: object) -> dict[str, Any]:
         return _response(400, f"the body is not JSON: {error}")
     match body:
         case {"callback_id": str(callback_id), "approved": bool(approved), "by": str(by)}:
-            decision = {"approved": approved, "by": by}
+            decision = Decision(approved, by)
         case _:
             return _response(400, "expected callback_id, approved (true or false) and by")
     try:
-        asyncio.run(_send(callback_id, decision))
+        with SyncDurableClient() as client:
+            client.callback(callback_id).succeed(decision)
     except ServiceError as error:
         return _response(409, f"the callback cannot be answered: {error}")
     return _response(200, "answered")
-
-
-async def _send(callback_id: str, decision: dict[str, Any]) -> None:
-    control = default_control_plane()
-    try:
-        await control.callback_success(callback_id, json.dumps(decision).encode())
-    finally:
-        await control.aclose()
 
 
 def _response(status: int, message: str) -> dict[str, Any]:
