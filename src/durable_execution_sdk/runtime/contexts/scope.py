@@ -67,6 +67,7 @@ from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY, task_on
 from durable_execution_sdk.runtime.log.ids import (
     MAIN,
+    ROOT_IDS,
     Path,
     operation_id,
     place_below,
@@ -222,8 +223,9 @@ class IdScope(TaskScope):
         """Claim the next operation's id."""
         self.claimed = number = self.claimed + 1
         if self.path is MAIN:
-            context = self.context
-            return operation_id(f"{context}{number}") if context else root_operation_id(number)
+            if context := self.context:
+                return operation_id(f"{context}{number}")
+            return ROOT_IDS.get(number) or root_operation_id(number)
         return self.path.operation_id(self.context, number)
 
     def next_timer_id(self, row: Row) -> tuple[str, int]:
