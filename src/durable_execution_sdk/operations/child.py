@@ -139,6 +139,8 @@ class Child(DurableOperation[_T]):
         if record is not None and ended and not is_built_again(record):
             self.complete(record)
             return
+        if ended:
+            self.defer()  # until the function has computed the result again
         inner = self._inner = ContextState(
             self.run,
             operation_id=self.operation_id,

@@ -43,6 +43,10 @@ __all__ = ["StepConfig", "StepSemantics", "bound_config", "durable_step", "step"
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+# Looked up once: the interpreter does not specialise attributes of classes.
+_STEP = OperationSubType.STEP
+_SUCCEEDED = OperationStatus.SUCCEEDED
+
 _BOUND = "__durable_step_config__"
 
 
@@ -180,10 +184,9 @@ class Step(AttemptOperation[_T]):
         name: str | None,
         config: StepConfig,
         serdes: SerDes[Any],
-        *,
-        is_coroutine: bool,
+        is_coroutine: bool,  # noqa: FBT001 - an argument by its name costs a replayed step a dictionary
     ) -> None:
-        _claim(self, scope, name, OperationSubType.STEP)
+        _claim(self, scope, name, _STEP)
         self._function = function
         self._args = args
         self._config = config
@@ -234,7 +237,7 @@ class Step(AttemptOperation[_T]):
         """Return the recorded result, or raise the recorded failure."""
         record = self.record
         assert record is not None
-        if record.status != OperationStatus.SUCCEEDED:
+        if record.status != _SUCCEEDED:
             raise self.failure(record)
         details = record.step_details
         value: _T = self.decode(self._serdes, None if details is None else details.result)
@@ -254,6 +257,10 @@ class Step(AttemptOperation[_T]):
         return True
 
 
+_new: Callable[[type[Step[Any]]], Step[Any]] = object.__new__
+_init: Callable[..., None] = Step.__init__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
 def step(
     scope: IdScope,
     function: Callable[..., Any],
@@ -264,7 +271,8 @@ def step(
     """Run a function as a step."""
     run = scope.context_state.run
     defaults: _Defaults | None = None
-    made: Step[Any]
+    # A call of the class would go through the interpreter's machinery for any class, which takes twice as long.
+    made: Step[Any] = _new(Step)
     if type(function) is FunctionType:
         defaults = run.said_by_functions.get(function)
     if config is not None:
@@ -273,9 +281,7 @@ def step(
             check_arguments("ctx.step", function, len(args), counted(args))
             is_coroutine = is_coroutine_function(function)
             named = name or named_after(function)
-            made = Step(
-                scope, function, args, named, config, config.serdes, is_coroutine=is_coroutine
-            )
+            _init(made, scope, function, args, named, config, config.serdes, is_coroutine)
             return made.handle
     if defaults is None:
         defaults = _defaults_of(function, run)
@@ -289,5 +295,5 @@ def step(
     ):  # the call has a configuration in place of the function's
         serdes = run.settings.serdes_for(function)
     named = name or defaults.name
-    made = Step(scope, function, args, named, config, serdes, is_coroutine=defaults.is_coroutine)
+    _init(made, scope, function, args, named, config, serdes, defaults.is_coroutine)
     return made.handle

@@ -87,7 +87,6 @@ class DurableOperation(PayloadOperation[_T]):
             self.record = record
             if record.status in TERMINAL_STATUSES:
                 self.was_over = True
-                run.journal.deferred.add(operation_id)  # until ``complete`` takes it out
                 if run.reporter is not None:
                     run.reporter.claimed(operation_id)
                 return
@@ -140,6 +139,10 @@ class DurableOperation(PayloadOperation[_T]):
         self.due_at = due_at
         self.run.expect(due_at)
 
+    def defer(self) -> None:
+        """Note that the log holds the end of this operation, and that ``complete`` is called later, not in the call."""
+        self.run.journal.deferred.add(self.operation_id)
+
     def complete(self, record: Operation) -> None:
         """Queue the completion, because the log holds the end of this operation.
 
@@ -148,6 +151,7 @@ class DurableOperation(PayloadOperation[_T]):
         """
         if record.status == _FAILED and was_given_up(record):
             self.run.given_up[self.operation_id] = self
+            self.defer()
             return
         self.run.journal.deferred.discard(self.operation_id)
         self.become_due(record.end_timestamp or self.run.completions.now)

@@ -37,6 +37,8 @@ __all__ = ["AttemptOperation", "retry_or_fail"]
 
 _T = TypeVar("_T")
 
+_SUCCEEDED = OperationStatus.SUCCEEDED
+
 
 class AttemptOperation(DurableOperation[_T], Attempting[_T]):
     """A STEP, which runs its body until an attempt succeeds or the strategy ends it."""
@@ -65,10 +67,13 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
         self._body: asyncio.Task[None] | None = None
         self._step_context: StepContext | None = None
         record = self.record
-        if self.is_void:
+        if self.was_over and record is not None:
+            if record.status == _SUCCEEDED:  # nothing else is to be done for most replayed steps
+                self.become_due(record.end_timestamp or self.run.completions.now)
+            else:
+                self.complete(record)
             return
-        if record is not None and self.was_over:
-            self.complete(record)
+        if self.is_void:
             return
         # The body sees the context variables of the call, even if it is started later.
         self._context = copy_context()

@@ -60,7 +60,7 @@ class Completion(Claim[_T]):
         """Number the claim. ``place`` is the number of the operation's place in the workflow, and the handle's hash."""
         self.completions = completions
         # No ``__init__`` in Python, which would cost a replayed operation 3 %.
-        self.handle: Handle[_T] = self.handle_class(loop=completions.loop)
+        self.handle: Handle[_T] = self.handle_class()
         self.handle._operation = self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._waiters: list[asyncio.Future[None]] | None = None
         self._watcher: Watcher[_T] | None = None
