@@ -121,8 +121,7 @@ class Child(DurableOperation[_T]):
         error_class: type[OperationError] = ChildContextError,
     ) -> None:
         super().__init__(scope, name, sub_type)
-        self._config = config
-        self._serdes = serdes
+        self._config, self._serdes = config, serdes
         self._kind = error_class
         self._body = body
         self._payload: str | None = None

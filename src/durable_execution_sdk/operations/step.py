@@ -10,13 +10,14 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
 from durable_execution_sdk import retry
 from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.first_use import OptionEnum, Options
+from durable_execution_sdk.operations.lifecycle import SUCCEEDED
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     arity_of,
     check_arguments,
@@ -28,7 +29,7 @@ from durable_execution_sdk.operations.lifecycle.argument_checks import (
     named_after,
 )
 from durable_execution_sdk.operations.lifecycle.attempts import AttemptOperation, retry_or_fail
-from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationSubType
+from durable_execution_sdk.protocol.operations import Operation, OperationSubType
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
@@ -45,7 +46,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 # Looked up once: the interpreter does not specialise attributes of classes.
 _STEP = OperationSubType.STEP
-_SUCCEEDED = OperationStatus.SUCCEEDED
+_SUCCEED: Final = OperationAction.SUCCEED
 
 _BOUND = "__durable_step_config__"
 
@@ -211,7 +212,7 @@ class Step(AttemptOperation[_T]):
             result = await self.call(self._function, self._args)
         payload = self.encode(self._serdes, result, "result")
         self._is_running = False
-        update = self.update(OperationAction.SUCCEED, payload)
+        update = self.update(_SUCCEED, payload)
         self.submit(update)
         if not self.tells_time:
             self.run.completions.early = partial(self._hand_on_early, update)
@@ -237,7 +238,7 @@ class Step(AttemptOperation[_T]):
         """Return the recorded result, or raise the recorded failure."""
         record = self.record
         assert record is not None
-        if record.status != _SUCCEEDED:
+        if record.status != SUCCEEDED:
             raise self.failure(record)
         details = record.step_details
         value: _T = self.decode(self._serdes, None if details is None else details.result)

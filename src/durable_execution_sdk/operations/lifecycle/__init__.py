@@ -26,7 +26,7 @@ from durable_execution_sdk.runtime.completions.completion import Completion, Dro
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.verdicts import Abort
 
-__all__ = ["DurableOperation"]
+__all__ = ["SUCCEEDED", "DurableOperation"]
 
 _T = TypeVar("_T")
 
@@ -35,6 +35,7 @@ _claim: Callable[..., None] = Completion.__init__  # pyright: ignore[reportUnkno
 _set_result = asyncio.Future[Any].set_result
 
 _FAILED = OperationStatus.FAILED
+SUCCEEDED = OperationStatus.SUCCEEDED
 
 
 class DurableOperation(PayloadOperation[_T]):
@@ -206,7 +207,7 @@ class DurableOperation(PayloadOperation[_T]):
         """Return the recorded value, or raise the recorded failure."""
         record = self.record
         assert record is not None
-        if record.status == OperationStatus.SUCCEEDED:
+        if record.status == SUCCEEDED:
             return self.value(record)
         raise self.failure(record)
 

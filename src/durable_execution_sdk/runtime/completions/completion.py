@@ -25,7 +25,7 @@ from durable_execution_sdk.runtime.completions.handle import (
     Watcher,
     asyncio_function,
 )
-from durable_execution_sdk.runtime.current import CURRENT, StepContext
+from durable_execution_sdk.runtime.current import StepContext, get_current
 from durable_execution_sdk.runtime.log import LateNews
 from durable_execution_sdk.runtime.tasks.numbered_task import refused_in_step
 
@@ -60,7 +60,7 @@ class Completion(Claim[_T]):
         """Number the claim. ``place`` is the number of the operation's place in the workflow, and the handle's hash."""
         self.completions = completions
         # No ``__init__`` in Python, which would cost a replayed operation 3 %.
-        self.handle: Handle[_T] = self.handle_class()
+        self.handle: Handle[_T] = self.handle_class(loop=completions.loop)
         self.handle._operation = self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._waiters: list[asyncio.Future[None]] | None = None
         self._watcher: Watcher[_T] | None = None
@@ -82,7 +82,7 @@ class Completion(Claim[_T]):
 
     def new_waiter(self) -> Waiter:
         """Make a future for the running task to block on until this is done."""
-        if isinstance(CURRENT.get(), StepContext):
+        if isinstance(get_current(), StepContext):
             raise refused_in_step(self.label, "awaited")
         waiter = Waiter(loop=self.completions.loop)
         waiter.operation = self

@@ -64,7 +64,7 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from durable_execution_sdk.runtime.contexts import ContextState
-from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY, task_on
+from durable_execution_sdk.runtime.current import HANDED_OVER_BY, get_current, task_on
 from durable_execution_sdk.runtime.log.ids import (
     MAIN,
     ROOT_IDS,
@@ -90,7 +90,7 @@ def current_scope(context_state: ContextState) -> IdScope:
     Raises ``ContextMisuseError`` in another thread, in the body of a step, inside another context or
     outside the workflow, and ``DeterminismError`` in a task that the SDK has not numbered.
     """
-    watched: Any = CURRENT.get()
+    watched: Any = get_current()
     run = context_state.run
     if watched.__class__ is WorkflowTask and get_ident() == run.thread:
         scope: IdScope = watched.scope  # type: ignore[assignment]  # the only class of them
