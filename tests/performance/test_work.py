@@ -193,7 +193,7 @@ def test_a_replayed_step_takes_one_future_no_task_and_no_turn_of_the_loop() -> N
     work = per_operation(steps, "10", "60", 50, replayed=True)
     assert work.loop_objects == 1
     assert work.tasks == 0
-    assert work.calls <= 21
+    assert work.calls <= 18
 
 
 def test_an_item_of_a_map_takes_little() -> None:
@@ -210,7 +210,7 @@ def test_a_child_context_takes_little() -> None:
 def test_a_replayed_child_context_takes_little_more_than_a_step() -> None:
     work = per_operation(contexts, "10", "60", 50, replayed=True)
     assert (work.loop_objects, work.tasks) == (1, 0)
-    assert work.calls <= 26
+    assert work.calls <= 24
 
 
 def test_a_replayed_step_in_a_task_takes_no_more_in_a_process_that_has_run_a_plain_step() -> None:

@@ -121,8 +121,7 @@ class Child(DurableOperation[_T]):
         error_class: type[OperationError] = ChildContextError,
     ) -> None:
         super().__init__(scope, name, sub_type)
-        self._config = config
-        self._serdes = serdes
+        self._config, self._serdes = config, serdes
         self._kind = error_class
         self._body = body
         self._payload: str | None = None
@@ -139,6 +138,8 @@ class Child(DurableOperation[_T]):
         if record is not None and ended and not is_built_again(record):
             self.complete(record)
             return
+        if ended:
+            self.defer()  # until the function has computed the result again
         inner = self._inner = ContextState(
             self.run,
             operation_id=self.operation_id,

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from types import FunctionType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
 from durable_execution_sdk import retry
 from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.first_use import OptionEnum, Options
+from durable_execution_sdk.operations.lifecycle import SUCCEEDED
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     arity_of,
     check_arguments,
@@ -28,7 +29,7 @@ from durable_execution_sdk.operations.lifecycle.argument_checks import (
     named_after,
 )
 from durable_execution_sdk.operations.lifecycle.attempts import AttemptOperation, retry_or_fail
-from durable_execution_sdk.protocol.operations import Operation, OperationStatus, OperationSubType
+from durable_execution_sdk.protocol.operations import Operation, OperationSubType
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
@@ -42,6 +43,10 @@ __all__ = ["StepConfig", "StepSemantics", "bound_config", "durable_step", "step"
 
 _T = TypeVar("_T")
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+# Looked up once: the interpreter does not specialise attributes of classes.
+_STEP = OperationSubType.STEP
+_SUCCEED: Final = OperationAction.SUCCEED
 
 _BOUND = "__durable_step_config__"
 
@@ -180,10 +185,9 @@ class Step(AttemptOperation[_T]):
         name: str | None,
         config: StepConfig,
         serdes: SerDes[Any],
-        *,
-        is_coroutine: bool,
+        is_coroutine: bool,  # noqa: FBT001 - an argument by its name costs a replayed step a dictionary
     ) -> None:
-        _claim(self, scope, name, OperationSubType.STEP)
+        _claim(self, scope, name, _STEP)
         self._function = function
         self._args = args
         self._config = config
@@ -208,7 +212,7 @@ class Step(AttemptOperation[_T]):
             result = await self.call(self._function, self._args)
         payload = self.encode(self._serdes, result, "result")
         self._is_running = False
-        update = self.update(OperationAction.SUCCEED, payload)
+        update = self.update(_SUCCEED, payload)
         self.submit(update)
         if not self.tells_time:
             self.run.completions.early = partial(self._hand_on_early, update)
@@ -234,7 +238,7 @@ class Step(AttemptOperation[_T]):
         """Return the recorded result, or raise the recorded failure."""
         record = self.record
         assert record is not None
-        if record.status != OperationStatus.SUCCEEDED:
+        if record.status != SUCCEEDED:
             raise self.failure(record)
         details = record.step_details
         value: _T = self.decode(self._serdes, None if details is None else details.result)
@@ -254,6 +258,10 @@ class Step(AttemptOperation[_T]):
         return True
 
 
+_new: Callable[[type[Step[Any]]], Step[Any]] = object.__new__
+_init: Callable[..., None] = Step.__init__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
 def step(
     scope: IdScope,
     function: Callable[..., Any],
@@ -264,7 +272,8 @@ def step(
     """Run a function as a step."""
     run = scope.context_state.run
     defaults: _Defaults | None = None
-    made: Step[Any]
+    # A call of the class would go through the interpreter's machinery for any class, which takes twice as long.
+    made: Step[Any] = _new(Step)
     if type(function) is FunctionType:
         defaults = run.said_by_functions.get(function)
     if config is not None:
@@ -273,9 +282,7 @@ def step(
             check_arguments("ctx.step", function, len(args), counted(args))
             is_coroutine = is_coroutine_function(function)
             named = name or named_after(function)
-            made = Step(
-                scope, function, args, named, config, config.serdes, is_coroutine=is_coroutine
-            )
+            _init(made, scope, function, args, named, config, config.serdes, is_coroutine)
             return made.handle
     if defaults is None:
         defaults = _defaults_of(function, run)
@@ -289,5 +296,5 @@ def step(
     ):  # the call has a configuration in place of the function's
         serdes = run.settings.serdes_for(function)
     named = name or defaults.name
-    made = Step(scope, function, args, named, config, serdes, is_coroutine=defaults.is_coroutine)
+    _init(made, scope, function, args, named, config, serdes, defaults.is_coroutine)
     return made.handle

@@ -23,8 +23,10 @@ __all__ = [
     "HANDED_OVER_BY",
     "StepContext",
     "cut_off",
+    "get_current",
     "running_task",
     "sdk_context",
+    "set_current",
     "task_on",
 ]
 
@@ -38,6 +40,10 @@ else:
     task_on = vars(asyncio.tasks)["_current_tasks"].get
 
 CURRENT: ContextVar[object] = ContextVar("durable_execution_current", default=None)
+# Its methods, which code that runs for each operation calls. The method of a name that was imported is bound anew
+# in each call, which costs as much as a small function.
+get_current = CURRENT.get
+set_current = CURRENT.set
 # In a callback that another thread has handed to the loop: the value of ``CURRENT`` in that thread.
 HANDED_OVER_BY: ContextVar[object] = ContextVar("durable_execution_handed_over_by", default=None)
 

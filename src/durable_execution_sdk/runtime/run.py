@@ -106,7 +106,7 @@ class InvocationRun(Seam, ObservedRun):
         self.loop = environment.loop
         self.thread = threading.get_ident()
         self.tasks = WorkflowTasks(self.loop)
-        self._look_up = journal.look_up
+        self._records = journal.records
         self._unclaimed = journal.unclaimed
         self.thread_ends = journal.thread_ends
         self.timers: dict[Timer, None] = {}
@@ -164,7 +164,7 @@ class InvocationRun(Seam, ObservedRun):
     def claim(self, claimant: Completion[Any]) -> Operation | None:
         """Return the record of an operation that workflow code has just asked for; ``None`` if it is new."""
         operation_id = claimant.operation_id
-        record = self._look_up(operation_id)
+        record = self._records.get(operation_id)
         if record is not None:
             self._unclaimed.discard(operation_id)
         elif self.gate is not None:

@@ -102,6 +102,8 @@ class Combination(DurableOperation[_T]):
         if not missing:
             end(record)
             return
+        if self.was_over:
+            self.defer()
 
         def arrived(operand: Operand) -> None:
             missing.discard(operand)

@@ -26,7 +26,7 @@ from durable_execution_sdk.runtime.completions.completion import Completion, Dro
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.verdicts import Abort
 
-__all__ = ["DurableOperation"]
+__all__ = ["SUCCEEDED", "DurableOperation"]
 
 _T = TypeVar("_T")
 
@@ -35,6 +35,7 @@ _claim: Callable[..., None] = Completion.__init__  # pyright: ignore[reportUnkno
 _set_result = asyncio.Future[Any].set_result
 
 _FAILED = OperationStatus.FAILED
+SUCCEEDED = OperationStatus.SUCCEEDED
 
 
 class DurableOperation(PayloadOperation[_T]):
@@ -87,7 +88,6 @@ class DurableOperation(PayloadOperation[_T]):
             self.record = record
             if record.status in TERMINAL_STATUSES:
                 self.was_over = True
-                run.journal.deferred.add(operation_id)  # until ``complete`` takes it out
                 if run.reporter is not None:
                     run.reporter.claimed(operation_id)
                 return
@@ -140,6 +140,10 @@ class DurableOperation(PayloadOperation[_T]):
         self.due_at = due_at
         self.run.expect(due_at)
 
+    def defer(self) -> None:
+        """Note that the log holds the end of this operation, and that ``complete`` is called later, not in the call."""
+        self.run.journal.deferred.add(self.operation_id)
+
     def complete(self, record: Operation) -> None:
         """Queue the completion, because the log holds the end of this operation.
 
@@ -148,6 +152,7 @@ class DurableOperation(PayloadOperation[_T]):
         """
         if record.status == _FAILED and was_given_up(record):
             self.run.given_up[self.operation_id] = self
+            self.defer()
             return
         self.run.journal.deferred.discard(self.operation_id)
         self.become_due(record.end_timestamp or self.run.completions.now)
@@ -202,7 +207,7 @@ class DurableOperation(PayloadOperation[_T]):
         """Return the recorded value, or raise the recorded failure."""
         record = self.record
         assert record is not None
-        if record.status == OperationStatus.SUCCEEDED:
+        if record.status == SUCCEEDED:
             return self.value(record)
         raise self.failure(record)
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from durable_execution_sdk import retry
 from durable_execution_sdk.errors import ConfigError, InvocationError, OperationError, StepError
-from durable_execution_sdk.operations.lifecycle import DurableOperation
+from durable_execution_sdk.operations.lifecycle import SUCCEEDED, DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.protocol.operations import (
@@ -65,10 +65,13 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
         self._body: asyncio.Task[None] | None = None
         self._step_context: StepContext | None = None
         record = self.record
-        if self.is_void:
+        if self.was_over and record is not None:
+            if record.status == SUCCEEDED:  # nothing else is to be done for most replayed steps
+                self.become_due(record.end_timestamp or self.run.completions.now)
+            else:
+                self.complete(record)
             return
-        if record is not None and self.was_over:
-            self.complete(record)
+        if self.is_void:
             return
         # The body sees the context variables of the call, even if it is started later.
         self._context = copy_context()
@@ -171,10 +174,9 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
     ) -> None:
         """Record that another attempt is due after a delay."""
         delay = min(max(delay_seconds, 1), LONGEST_TIMER_SECONDS)
-        options = StepOptions(next_attempt_delay_seconds=delay)
         update = self.update(OperationAction.RETRY, payload, error)
         self._is_running = False
-        self.submit(replace(update, step_options=options))
+        self.submit(replace(update, step_options=StepOptions(next_attempt_delay_seconds=delay)))
 
     def fail(self, error: BaseException) -> None:
         """Record that the operation has failed, without another attempt."""
@@ -191,8 +193,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
     def _start(self) -> None:
         """Record a new attempt, and run it: at once, or when its START is acknowledged."""
         self._is_running = True
-        start = self.update(OperationAction.START)
-        run = self.run
+        run, start = self.run, self.update(OperationAction.START)
         if self.waits_for_start or run.is_eager:
             run.submit(start)
         else:
@@ -203,8 +204,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
         if not (self.run.position.has_news or self.run.gate):
             self.run.position.body_begins()
         if LEFT_RUNNING:
-            arn, operation_id = self.run.invoked.arn, self.operation_id
-            body = after_earlier_threads(arn, operation_id, self._run_body)
+            body = after_earlier_threads(self.run.invoked.arn, self.operation_id, self._run_body)
         else:
             body = self._run_body()
         self._body = self.run.bodies.start(self, body)

@@ -119,8 +119,9 @@ class PayloadOperation(Completion[_T]):
                     from durable_execution_sdk.serdes.envelopes import without_envelopes  # noqa: PLC0415 - rare
 
                     payload = without_envelopes(payload)
+                read = serdes.read
                 try:
-                    return serdes.read(payload)
+                    return read(payload)
                 except RecursionError:
                     return on_a_fresh_stack(serdes.read, payload)
             try:

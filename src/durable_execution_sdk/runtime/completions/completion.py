@@ -25,7 +25,7 @@ from durable_execution_sdk.runtime.completions.handle import (
     Watcher,
     asyncio_function,
 )
-from durable_execution_sdk.runtime.current import CURRENT, StepContext
+from durable_execution_sdk.runtime.current import StepContext, get_current
 from durable_execution_sdk.runtime.log import LateNews
 from durable_execution_sdk.runtime.tasks.numbered_task import refused_in_step
 
@@ -82,7 +82,7 @@ class Completion(Claim[_T]):
 
     def new_waiter(self) -> Waiter:
         """Make a future for the running task to block on until this is done."""
-        if isinstance(CURRENT.get(), StepContext):
+        if isinstance(get_current(), StepContext):
             raise refused_in_step(self.label, "awaited")
         waiter = Waiter(loop=self.completions.loop)
         waiter.operation = self

@@ -11,7 +11,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from durable_execution_sdk.errors import ContextMisuseError
 from durable_execution_sdk.runtime.completions import Claim
-from durable_execution_sdk.runtime.current import CURRENT, StepContext
+from durable_execution_sdk.runtime.current import StepContext, get_current
 from durable_execution_sdk.runtime.tasks.numbered_task import refused_in_step
 
 __all__ = ["Handle", "Signal", "Waiter", "Wake", "Watcher", "asyncio_function"]
@@ -148,7 +148,7 @@ class Handle(asyncio.Future[_T]):
     ) -> None:
         """Add a callback, as for any future. Inside a step it raises ``ContextMisuseError``."""
         operation = self._operation
-        if isinstance(CURRENT.get(), StepContext):
+        if isinstance(get_current(), StepContext):
             raise refused_in_step(operation.label, "awaited")
         operation.callbacks_added += 1
         super().add_done_callback(fn, context=context)

@@ -9,7 +9,7 @@ from typing import Any
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.runtime.completions.completion import Completion
-from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.current import get_current
 from durable_execution_sdk.runtime.event_loop.environment import one_cancellation
 from durable_execution_sdk.runtime.log.ids import context_prefix
 from durable_execution_sdk.runtime.run import InvocationRun
@@ -66,7 +66,7 @@ class ContextState:
 
         False in the body of a step, which replay does not run, and in other threads, whose position is unknown.
         """
-        runner = CURRENT.get()
+        runner = get_current()
         if runner is None:
             return self.is_rebuilt or not self.run.position.is_new
         if not isinstance(runner, WorkflowTask) or threading.get_ident() != self.run.thread:
@@ -157,7 +157,7 @@ class ContextState:
             child.close()
         for operation in list(self.unsettled.values()):
             operation.drop()
-        left = [watched for watched in self._tasks if watched is not CURRENT.get()]
+        left = [watched for watched in self._tasks if watched is not get_current()]
         if not left:
             return
         if not self.run.is_ending:

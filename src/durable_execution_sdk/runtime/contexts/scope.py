@@ -64,9 +64,10 @@ from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
 from durable_execution_sdk.runtime.contexts import ContextState
-from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY, task_on
+from durable_execution_sdk.runtime.current import HANDED_OVER_BY, get_current, task_on
 from durable_execution_sdk.runtime.log.ids import (
     MAIN,
+    ROOT_IDS,
     Path,
     operation_id,
     place_below,
@@ -89,7 +90,7 @@ def current_scope(context_state: ContextState) -> IdScope:
     Raises ``ContextMisuseError`` in another thread, in the body of a step, inside another context or
     outside the workflow, and ``DeterminismError`` in a task that the SDK has not numbered.
     """
-    watched: Any = CURRENT.get()
+    watched: Any = get_current()
     run = context_state.run
     if watched.__class__ is WorkflowTask and get_ident() == run.thread:
         scope: IdScope = watched.scope  # type: ignore[assignment]  # the only class of them
@@ -222,8 +223,9 @@ class IdScope(TaskScope):
         """Claim the next operation's id."""
         self.claimed = number = self.claimed + 1
         if self.path is MAIN:
-            context = self.context
-            return operation_id(f"{context}{number}") if context else root_operation_id(number)
+            if context := self.context:
+                return operation_id(f"{context}{number}")
+            return ROOT_IDS.get(number) or root_operation_id(number)
         return self.path.operation_id(self.context, number)
 
     def next_timer_id(self, row: Row) -> tuple[str, int]:

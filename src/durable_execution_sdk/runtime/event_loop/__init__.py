@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError
-from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY, sdk_context
+from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY, get_current, sdk_context
 from durable_execution_sdk.runtime.event_loop.idle_selector import IdleSelector
 from durable_execution_sdk.runtime.event_loop.observer import (
     NumberedFuture,
@@ -53,7 +53,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         """Return the loop's clock in seconds; for workflow code that of the log, which only completions move."""
-        caller = CURRENT.get()
+        caller = get_current()
         if caller is not None and self.idle_selector.observer is not None:
             workflow_time = self.idle_selector.observer.time_of(caller)
             if workflow_time is not None:
@@ -71,7 +71,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         if math.isnan(when):
             raise ConfigError("a timer of asyncio was set for nan seconds, and would never fire")
         observer = self.idle_selector.observer
-        caller = CURRENT.get()
+        caller = get_current()
         if observer is None or caller is None:
             return super().call_at(when, callback, *args, context=context)
         runner = caller if context is None else context.get(CURRENT)
@@ -102,7 +102,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
 
         A callback that another thread hands over is marked, so that it cannot use a context.
         """
-        runner = CURRENT.get() if context is None else context.get(CURRENT)
+        runner = get_current() if context is None else context.get(CURRENT)
         if runner is not None and threading.get_ident() != self._thread_id:
             context = (context or copy_context()).copy()
             context.run(HANDED_OVER_BY.set, runner)
@@ -122,7 +122,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
     ) -> None:
         """Handle a signal until the invocation ends. Raises ``ContextMisuseError`` in workflow code."""
         observer = self.idle_selector.observer
-        if observer is not None and observer.is_workflow(CURRENT.get()):
+        if observer is not None and observer.is_workflow(get_current()):
             raise ContextMisuseError(
                 "loop.add_signal_handler was called in workflow code: a signal comes at a moment that is not"
                 " recorded, so no replay repeats what its handler does. Wait for it in a step, or wait"
@@ -194,7 +194,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
     def set_task_factory(self, factory: Any) -> None:
         """Set the factory for the tasks of steps. Raises ``ContextMisuseError`` in workflow code."""
         observer = self.idle_selector.observer
-        if observer is not None and observer.is_workflow(CURRENT.get()):
+        if observer is not None and observer.is_workflow(get_current()):
             raise ContextMisuseError(
                 "loop.set_task_factory was called in workflow code, whose tasks are numbered by the SDK"
                 " so that replay can tell their operations apart: no other factory can make them. Call"
@@ -205,7 +205,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
     def get_task_factory(self) -> Any:
         """Return the factory for the tasks of steps; ``None`` in workflow code."""
         observer = self.idle_selector.observer
-        if observer is not None and observer.is_workflow(CURRENT.get()):
+        if observer is not None and observer.is_workflow(get_current()):
             return None
         return super().get_task_factory()
 
@@ -224,7 +224,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
             executor = self.threads = self.threads or InvocationThreads(self.max_threads)
         future = super().run_in_executor(executor, func, *args)
         observer = self.idle_selector.observer
-        if observer is not None and observer.is_workflow(CURRENT.get()):
+        if observer is not None and observer.is_workflow(get_current()):
             origin: ThreadOrigin | None = getattr(future, "origin", None)
             observer.outside.thread_started(future, origin)
         return future

@@ -14,7 +14,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from durable_execution_sdk.errors import DeterminismError
-from durable_execution_sdk.runtime.current import CURRENT, sdk_context
+from durable_execution_sdk.runtime.current import get_current, sdk_context
 from durable_execution_sdk.runtime.tasks import (
     TaskScope,
     WorkflowTask,
@@ -135,7 +135,7 @@ def is_left_unseen(future: object, error: object) -> bool:
 
 def owner_of_future() -> WorkflowTasks | None:
     """The tasks of the workflow whose code is about to make a future; none if other code runs."""
-    creator = CURRENT.get()
+    creator = get_current()
     return creator.owner if isinstance(creator, WorkflowTask) else None
 
 
@@ -161,7 +161,7 @@ def place_of_future(depth: int) -> int | None:
 
     Raises ``DeterminismError`` for ``asyncio.wait`` of several futures without a reproducible hash.
     """
-    creator = CURRENT.get()
+    creator = get_current()
     if not isinstance(creator, WorkflowTask):
         return None
     if futures_without_order(depth + 1) > 1:
@@ -181,7 +181,7 @@ def thread_origin(depth: int) -> ThreadOrigin | None:
     Those that asyncio makes for its own use are not counted: each version of it makes others.
     """
     maker: str = sys._getframe(depth).f_globals.get("__name__", "")  # noqa: SLF001 - who makes it
-    creator = CURRENT.get()
+    creator = get_current()
     if not isinstance(creator, WorkflowTask) or (
         maker.startswith("asyncio.") and maker != "asyncio.futures"
     ):

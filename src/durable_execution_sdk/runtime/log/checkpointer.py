@@ -72,7 +72,7 @@ from durable_execution_sdk.protocol.updates import (
     OperationUpdate,
     length_of_batch,
 )
-from durable_execution_sdk.runtime.current import CURRENT, StepContext, sdk_context
+from durable_execution_sdk.runtime.current import StepContext, get_current, sdk_context
 from durable_execution_sdk.runtime.settings import SHORTEST_GRACE
 from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
 
@@ -370,7 +370,7 @@ class Checkpointer:
             self._go is not None
             and self._token is not None
             and not (self._ready or self._unseen or self.is_held)
-            and type(CURRENT.get()) is StepContext
+            and type(get_current()) is StepContext
         )
 
     def _send_directly(self, send: SendCheckpoint) -> bool:

@@ -19,6 +19,7 @@ from durable_execution_sdk.runtime.tasks.identity import SMALL_BITS
 __all__ = [
     "MAIN",
     "PATCH_NAME",
+    "ROOT_IDS",
     "Path",
     "context_prefix",
     "is_patch_marker",
@@ -45,7 +46,8 @@ def operation_id(text: str) -> str:
 
 
 # The ids of the handler's own operations are the same in every execution: a warm process keeps the first ones.
-_ROOT_IDS: list[str] = []
+# By their numbers, so that threads that add the same one at once do no harm.
+ROOT_IDS: dict[int, str] = {}
 _MOST_ROOT_IDS = 1_000
 
 # Spreads numbers that are close to one another; the lower bits are left for the numbers of things.
@@ -55,11 +57,11 @@ _UPPER_BITS = (1 << 48) - (1 << SMALL_BITS)
 
 def root_operation_id(number: int) -> str:
     """Return the id of the number-th operation of the handler's own context."""
-    if number <= len(_ROOT_IDS):
-        return _ROOT_IDS[number - 1]
-    root_id = operation_id(str(number))
-    if number == len(_ROOT_IDS) + 1 and number <= _MOST_ROOT_IDS:
-        _ROOT_IDS.append(root_id)
+    root_id = ROOT_IDS.get(number)
+    if root_id is None:
+        root_id = operation_id(str(number))
+        if number <= _MOST_ROOT_IDS:
+            ROOT_IDS[number] = root_id
     return root_id
 
 

@@ -16,7 +16,7 @@ from contextvars import Context, copy_context
 from typing import Any, NoReturn, TypeVar
 
 from durable_execution_sdk.errors import ExecutionError
-from durable_execution_sdk.runtime.current import CURRENT
+from durable_execution_sdk.runtime.current import get_current, set_current
 from durable_execution_sdk.runtime.tasks.identity import (
     Row,
     frame_of_asyncio,
@@ -165,7 +165,7 @@ class WorkflowTask(Coroutine[object, object, _T_co]):
             return held
         tasks.progress += 1
         self.blocked_on = None
-        CURRENT.set(self)  # in each move, since tasks may share a context
+        set_current(self)  # in each move, since tasks may share a context
         try:
             self.blocked_on = waits_for = (
                 self._die() if self._killed else self._coroutine.send(value)
@@ -190,7 +190,7 @@ class WorkflowTask(Coroutine[object, object, _T_co]):
                 return held
         tasks.progress += 1
         self.blocked_on = None
-        CURRENT.set(self)
+        set_current(self)
         try:
             self.blocked_on = waits_for = (
                 self._die() if self._killed else self._coroutine.throw(*exception)
@@ -367,7 +367,7 @@ class WorkflowTasks:
 
         Returns ``None`` for other code.
         """
-        creator = CURRENT.get()
+        creator = get_current()
         if not isinstance(creator, WorkflowTask):
             return None
         scope = creator.scope

@@ -23,7 +23,7 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 from durable_execution_sdk.errors import ContextMisuseError
-from durable_execution_sdk.runtime.current import CURRENT, StepContext
+from durable_execution_sdk.runtime.current import StepContext, get_current
 
 __all__ = [
     "NumberedTask",
@@ -75,7 +75,7 @@ class NumberedTask(asyncio.Task[_T]):
 
     def cancel(self, msg: object | None = None) -> bool:
         """Cancel the task, as for any task; refused inside steps."""
-        if isinstance(CURRENT.get(), StepContext):
+        if isinstance(get_current(), StepContext):
             raise refused_in_step(f"the task {self._title!r} of the workflow", "cancelled")
         return super().cancel(msg)
 
@@ -83,7 +83,7 @@ class NumberedTask(asyncio.Task[_T]):
         self, fn: Callable[[Any], object], /, *, context: Context | None = None
     ) -> None:
         """Add a callback, as for any task; refused inside steps, for which the workflow waits."""
-        if isinstance(CURRENT.get(), StepContext):
+        if isinstance(get_current(), StepContext):
             raise refused_in_step(f"the task {self._title!r} of the workflow", "awaited")
         _add_done_callback(self, fn, context=context)
 
@@ -104,7 +104,7 @@ class _Registry:
         return len(self._registry)
 
     def __iter__(self) -> Iterator[asyncio.Task[Any]]:
-        caller: Any = CURRENT.get()
+        caller: Any = get_current()
         loop = asyncio._get_running_loop()  # noqa: SLF001 - ``None`` in a thread without one
         # A thread that workflow code has started may run a loop of its own.
         if caller is None or isinstance(caller, StepContext) or caller.owner.loop is not loop:
