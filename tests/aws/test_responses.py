@@ -44,7 +44,12 @@ ENCODERS: dict[str, Callable[[Any], bytes]] = {
 
 
 # Values that mean the same as the absence of the member.
-NOTHING = (("NextMarker", ""), ("CheckpointToken", ""), ("CurrentAttempt", 0))
+NOTHING = (
+    ("NextMarker", ""),
+    ("CheckpointToken", ""),
+    ("CurrentAttempt", 0),
+    ("NextAttemptDelaySeconds", 0),
+)
 
 
 def meaning(value: Any) -> Any:
