@@ -99,6 +99,29 @@ def test_the_exit_code_says_if_a_version_that_is_named_can_go(
     assert ([*by_version(output)], output.code) == (versions, code)
 
 
+def test_a_version_whose_executions_are_still_to_be_forked_cannot_go_yet(
+    durable: Durable, at: tuple[str, str], write: Write, remote_shop: RemoteShop
+) -> None:
+    file = write(CODE.format("charge"))
+    before = durable("versions", "workflow:1", file, *at, "--json")
+    assert by_version(before)["1"]["verdict"] == "can go once its executions are forked"
+    assert before.code == 1
+    ended = durable("versions", "workflow:2", file, *at, "--json")
+    assert (by_version(ended)["2"]["verdict"], ended.code) == ("can go", 0)
+
+
+@pytest.mark.parametrize("kind", ["patch", "child"])
+def test_what_was_recorded_by_its_end_alone_does_not_hold_up_the_table(
+    kind: str, durable: Durable, remote_shop: RemoteShop
+) -> None:
+    remote_shop.start({kind: True}, "one", "1")
+    output = durable("versions", "workflow:1", "--endpoint", remote_shop.url, "--json")
+    assert output.code == 1, output.err
+    assert by_version(output)["1"]["waits"] == [
+        {"waits_for": "time", "name": "pause", "executions": 1}
+    ]
+
+
 def test_a_paused_execution_needs_its_version(durable: Durable, remote_shop: RemoteShop) -> None:
     arn = remote_shop.start({}, "one", "2")
     remote_shop.rig.emulator.pause(arn, PauseRequest())

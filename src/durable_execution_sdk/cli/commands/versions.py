@@ -44,9 +44,9 @@ _COLUMNS = (
 )
 _EPILOG = """\b
 Exit codes:
-   0  HANDLER, if given, replays each sampled execution; FUNCTION:VERSION, if named, can go
-   1  HANDLER does not replay an open execution, or cannot be tried; or the version that is named cannot go
-   2  no such function, no permission, or the endpoint does not answer
+   0  HANDLER, if given, replays each sampled execution; FUNCTION:VERSION, if named, can go now
+   1  HANDLER does not replay an open execution; or the version that is named cannot go yet
+   2  HANDLER cannot be loaded, no such function, no permission, or the endpoint does not answer
 """
 
 
@@ -181,7 +181,7 @@ def _exit_code(reference: FunctionReference, found: Versions, *, has_code: bool)
     if has_code and any(version.replayed < len(version.histories) for version in found.found):
         return ExitCode.FAILED
     if (reference.qualifier or "").isdecimal():
-        can_go = {Verdict.CAN_GO, Verdict.CAN_GO_FORKED}
-        if any(version.verdict not in can_go for version in found.found):
+        # A version whose executions are still to be forked has their code: it cannot go yet.
+        if any(version.verdict != Verdict.CAN_GO for version in found.found):
             return ExitCode.FAILED
     return ExitCode.SUCCEEDED
