@@ -156,6 +156,63 @@ def test_a_running_execution_is_stopped_if_the_caller_says_so(durable: Durable, 
     assert shop.run(output.document["durable_execution_arn"]).result[:2] == [10, "shipped"]
 
 
+@pytest.mark.parametrize("target", ["shop:nope", "workflow:99", "workflow:nope"])
+def test_nothing_is_stopped_for_a_target_that_is_not_there(
+    target: str, durable: Durable, shop: Shop
+) -> None:
+    functions = shop.rig.emulator.functions
+    function = functions.get("workflow")
+    assert function is not None
+    functions.add_version("1", function)
+    functions.add_alias("workflow", "live", "1")
+    arn = shop.start({"ask": True}, "three").arn
+    output = durable("fork", arn, "--function", target, "--stop")
+    assert (output.code, output.out) == (2, "")
+    assert f"the fork cannot be started on {target}: " in output.err
+    assert "Nothing was stopped or started" in output.err
+    assert shop.rig.ran(arn).status == "RUNNING"
+    assert len(shop.rig.emulator.store.open_heads()) == 1
+
+
+def test_a_fork_that_is_made_again_is_the_same_while_it_is_open(
+    durable: Durable, shop: Shop
+) -> None:
+    arn = shop.start({"ask": True}, "three").arn
+    words = ("fork", arn, "--stop", "--function", "workflow:$LATEST")
+    first = durable(*words, "--json").document
+    again = durable(*words)
+    assert again.code == 0, again.err
+    said, same = again.out.splitlines()
+    assert same == first["durable_execution_arn"]
+    assert said.endswith("is a fork of three already, and still open")
+    shop.run(same)
+    document = durable(*words, "--json").document
+    assert (document["durable_execution_arn"], document["is_new"]) == (same, False)
+    # With another input it is another fork, and both would go on.
+    other = durable(*words, "--input", "{}")
+    assert (other.code, other.out) == (2, "")
+    assert f"three was stopped for its fork {same.split('/')[-2]}, which is RUNNING" in other.err
+    assert len(shop.rig.emulator.store.open_heads()) == 1
+    shop.rig.emulator.stop(same)
+    once_more = durable(*words, "--json").document
+    assert once_more["is_new"]
+    assert once_more["durable_execution_arn"] != same
+    assert len(shop.rig.emulator.store.open_heads()) == 1
+
+
+def test_a_fork_that_has_ended_is_made_anew(durable: Durable, shop: Shop) -> None:
+    origin = shop.start({"id": 1}, "one")
+    failed = shop.run(
+        durable("fork", origin.arn, "--before", "ship", "--json").document["durable_execution_arn"]
+    )
+    assert failed.status == "FAILED"
+    shop.is_broken = False
+    again = shop.run(
+        durable("fork", origin.arn, "--before", "ship", "--json").document["durable_execution_arn"]
+    )
+    assert (again.status, again.arn != failed.arn) == ("SUCCEEDED", True)
+
+
 def test_code_is_tried_before_anything_is_started(
     durable: Durable, shop: Shop, write: Write
 ) -> None:

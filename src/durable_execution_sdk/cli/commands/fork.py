@@ -106,11 +106,13 @@ def fork(
                 "--as is for executions in a store: at an endpoint a fork has its own name"
             )
         remote = RemoteFork(at, name, function)
-        arn, forked = remote.fork(before, given, results, code, stop=stop)
+        arn, made = remote.fork(before, given, results, code, stop=stop)
         if as_json:
-            say(json.dumps({**names_of(forked), "origin_arn": arn}, indent=2))
+            document = {**names_of(made.arn), "origin_arn": arn, "is_new": made.is_new}
+            say(json.dumps(document, indent=2))
         else:
-            say(f"{name_of(forked)} is a fork of {name_of(arn)}\n{forked}")
+            already = "" if made.is_new else " already, and still open"
+            say(f"{name_of(made.arn)} is a fork of {name_of(arn)}{already}\n{made.arn}")
         return
     _refuse_for_stores(function=function, stop=stop, code=code)
     with steering(store) as control:

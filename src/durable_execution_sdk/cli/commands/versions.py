@@ -180,8 +180,8 @@ def _document(version: OpenVersion, now: int) -> dict[str, object]:
 def _exit_code(reference: FunctionReference, found: Versions, *, has_code: bool) -> int:
     if has_code and any(version.replayed < len(version.histories) for version in found.found):
         return ExitCode.FAILED
-    if (reference.qualifier or "").isdecimal():
-        # A version whose executions are still to be forked has their code: it cannot go yet.
-        if any(version.verdict != Verdict.CAN_GO for version in found.found):
-            return ExitCode.FAILED
+    # A version whose executions are still to be forked has their code: it cannot go yet.
+    is_version = (reference.qualifier or "").isdecimal()
+    if is_version and any(version.verdict != Verdict.CAN_GO for version in found.found):
+        return ExitCode.FAILED
     return ExitCode.SUCCEEDED

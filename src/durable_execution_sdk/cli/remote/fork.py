@@ -16,7 +16,7 @@ from durable_execution_sdk.cli.remote.executions import EndpointError, Execution
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.cli.user_code import UserCode, split_target
 from durable_execution_sdk.client.endpoint_connection import EndpointConnection, EndpointOptions
-from durable_execution_sdk.client.fork import Plan, fork, history_of
+from durable_execution_sdk.client.fork import MadeFork, Plan, history_of, make_fork
 from durable_execution_sdk.engine.views.progress import ExecutionProgress
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.fork.lineage import whole_history
@@ -60,8 +60,8 @@ class RemoteFork:
         code: str | None,
         *,
         stop: bool,
-    ) -> tuple[str, str]:
-        """Make the fork; return the ARNs of its origin and its own. Raises ``Refusal`` and ``ServiceError``."""
+    ) -> tuple[str, MadeFork]:
+        """Make the fork; return the ARN of its origin, and the fork. Raises ``Refusal`` and ``ServiceError``."""
         try:
             return asyncio.run(self._fork(before, payload, results, code, stop=stop))
         except EndpointError as error:
@@ -80,13 +80,13 @@ class RemoteFork:
         code: str | None,
         *,
         stop: bool,
-    ) -> tuple[str, str]:
-        async def ask(connection: EndpointConnection) -> tuple[str, str]:
+    ) -> tuple[str, MadeFork]:
+        async def ask(connection: EndpointConnection) -> tuple[str, MadeFork]:
             control = connection.control
             arn = (await self._reference.find(connection)).arn
             progress = await _progress(control, arn)
             try:
-                return arn, await fork(
+                return arn, await make_fork(
                     control,
                     arn,
                     function=self._function,
