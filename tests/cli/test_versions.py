@@ -122,6 +122,17 @@ def test_what_was_recorded_by_its_end_alone_does_not_hold_up_the_table(
     ]
 
 
+def test_code_that_ends_its_process_needs_the_version(
+    durable: Durable, at: tuple[str, str], write: Write
+) -> None:
+    file = write(CODE.format("charge").replace("print(", "os._exit(0); print("))
+    output = durable("versions", "workflow:1", file, *at, "--json")
+    assert output.code == 1
+    found = by_version(output)["1"]
+    assert ["ended (exit code 0)" in each for each in found["faults"]] == [True, True]
+    assert found["verdict"] == "needed by its executions"
+
+
 def test_a_paused_execution_needs_its_version(durable: Durable, remote_shop: RemoteShop) -> None:
     arn = remote_shop.start({}, "one", "2")
     remote_shop.rig.emulator.pause(arn, PauseRequest())

@@ -6,6 +6,7 @@ import asyncio
 import json
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -78,9 +79,10 @@ def versions(
     does it: a version whose executions it replays can go once they are forked to it (`durable fork --stop`).
     """
     reference = FunctionReference(function)
-    rehearsals = None if handler is None else Rehearsals(handler, as_json=as_json)
     options = EndpointOptions(**at._asdict())
-    with tempfile.TemporaryDirectory(prefix="durable-histories-") as folder:
+    with ExitStack() as stack:
+        rehearsals = None if handler is None else stack.enter_context(Rehearsals(handler))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="durable-histories-"))
         found = asyncio.run(_read(reference, options, sample, Path(folder)))
         if rehearsals is not None:
             _rehearse(rehearsals, found.found)
@@ -93,8 +95,8 @@ def versions(
         }
         say(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        _show(reference.text, found, now, has_code=rehearsals is not None)
-    return _exit_code(reference, found, has_code=rehearsals is not None)
+        _show(reference.text, found, now, has_code=handler is not None)
+    return _exit_code(reference, found, has_code=handler is not None)
 
 
 async def _read(
