@@ -132,12 +132,17 @@ def test_no_executions_are_told_and_no_failure(
     output = durable("replay", write(CODE.format("charge")), *at)
     assert (output.code, output.out) == (0, "")
     assert "workflow has no executions that are FAILED: there is nothing to replay" in output.err
+    for qualifier in ("1", "live", "$LATEST"):
+        named = durable("replay", "app.py", "--function", f"workflow:{qualifier}", *at[2:])
+        assert (named.code, named.out) == (0, "")
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--function", "nothing"], "there is no function nothing at http://127.0.0.1"),
+        (["--function", "workflow:77"], "there is no function workflow:77 at http://127.0.0.1"),
+        (["--function", "workflow:liv"], "there is no function workflow:liv at http://127.0.0.1"),
         (["--function", "workflow:"], "names no function"),
         (["--function", "workflow", "--arn", "x"], "leave out --function, or the files and --arn"),
         (["--function", "workflow", "x.json"], "leave out --function, or the files and --arn"),

@@ -123,6 +123,24 @@ def test_what_cannot_be_replayed_is_refused_with_exit_code_2(
     assert "Traceback" not in output.err.split("cannot be imported")[0]
 
 
+def test_a_history_without_the_details_of_an_event_cannot_be_replayed(
+    durable: Durable, history: str, place: Path
+) -> None:
+    document = json.loads((place / history).read_text())
+    counts: list[int] = []
+    for event in document["Events"]:
+        lacking = {key: value for key, value in event.items() if not key.endswith("Details")}
+        if lacking == event or event["EventType"] not in {"ExecutionStarted", "StepSucceeded"}:
+            continue
+        events = [lacking if each is event else each for each in document["Events"]]
+        (place / "lacking.json").write_text(json.dumps({**document, "Events": events}))
+        output = durable("replay", "app.py", "lacking.json")
+        assert (output.code, output.out) == (2, "")
+        assert f"lacks the details of event {event['EventId']}, {event['EventType']}" in output.err
+        counts.append(event["EventId"])
+    assert len(counts) >= 2
+
+
 @pytest.mark.parametrize("json_option", [[], ["--json"]])
 @pytest.mark.parametrize("end", ["os._exit(0)", "os._exit(3)", "os.kill(os.getpid(), 9)"])
 def test_code_that_ends_its_process_is_told(

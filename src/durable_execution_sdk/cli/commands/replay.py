@@ -21,6 +21,7 @@ from durable_execution_sdk.cli.remote.endpoint import (
 )
 from durable_execution_sdk.cli.remote.rehearsals import Rehearsal, Rehearsals
 from durable_execution_sdk.cli.remote.saved_histories import SavedHistory, save_histories
+from durable_execution_sdk.cli.remote.versions import check_function
 from durable_execution_sdk.client.endpoint_connection import EndpointOptions
 from durable_execution_sdk.client.paced_reading import PacedReading
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus, ListRequest
@@ -147,6 +148,9 @@ async def _fetch(search: _Search, folder: Path) -> list[SavedHistory]:
     async with connected(function, search.options) as connection:
         reading = PacedReading(connection.control)
         found = [each async for each in reading.executions(request, search.last)]
+        if not found or function.qualifier is not None:
+            # A mistyped function has none either, and an endpoint may take a mistyped alias for $LATEST.
+            await check_function(connection, function)
         return await save_histories(reading, found, folder)
 
 
