@@ -33,6 +33,8 @@ async def workflow(event: Any, ctx: DurableContext) -> str:
         await ctx.run_in_child_context(patched_in_a_child, name="child")
     if "ask" in event:
         await (await ctx.create_callback(name="approve"))
+    if "submit" in event:
+        await ctx.wait_for_callback(lambda _id: None, name="approve")
     await ctx.wait(Duration.from_days(1), name="pause")
     return "shipped"
 

@@ -224,7 +224,10 @@ def test_code_is_tried_before_anything_is_started(
     assert "where the history has step 'charge'" in output.err
     assert not shop.rig.emulator.store.open_heads()
     same = write(CODE.format("charge"), "same.py")
-    assert durable("fork", origin.arn, "--before", "ship", "--code", same).code == 0
+    forked = durable("fork", origin.arn, "--before", "ship", "--code", same)
+    assert forked.code == 0
+    tried = "same.py goes on from there; the fork runs the code of the version of its origin\n"
+    assert tried in forked.err
 
 
 @pytest.mark.parametrize(

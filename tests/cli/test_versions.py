@@ -122,6 +122,17 @@ def test_what_was_recorded_by_its_end_alone_does_not_hold_up_the_table(
     ]
 
 
+def test_a_wait_for_a_callback_has_the_name_that_commands_take(
+    durable: Durable, remote_shop: RemoteShop
+) -> None:
+    remote_shop.start({"submit": True}, "one", "1")
+    at = ("--endpoint", remote_shop.url)
+    assert by_version(durable("versions", "workflow", *at, "--json"))["1"]["waits"] == [
+        {"waits_for": "answer", "name": "approve", "executions": 1}
+    ]
+    assert "1 for an answer (approve)" in durable("versions", "workflow", *at).out
+
+
 def test_code_that_ends_its_process_needs_the_version(
     durable: Durable, at: tuple[str, str], write: Write
 ) -> None:

@@ -24,7 +24,8 @@ from durable_execution_sdk.protocol.control_plane import (
 from durable_execution_sdk.protocol.error_codes import NOT_FOUND
 from durable_execution_sdk.protocol.functions import AliasConfiguration
 from durable_execution_sdk.protocol.ids import ExecutionArn
-from durable_execution_sdk.rendering.family import title
+from durable_execution_sdk.rendering.callback_names import path_of
+from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.testing.cloud.progress import progress_of
 
 __all__ = ["LATEST", "OpenVersion", "Verdict", "Versions", "check_function", "read_versions"]
@@ -240,9 +241,8 @@ def _waits(history: SavedHistory, now: int) -> Iterator[tuple[str, str | None]]:
         yield "unknown", None
         return
     found: set[tuple[str, str | None]] = {
-        (entry.waiting.awaited, title(entry.operation))
-        for entry in progress.operations
-        if entry.waiting is not None
+        (waiter.waiting.awaited, path_of(waiter)[-1])
+        for waiter in Family(execution=progress, invoked={}).waiters()
     }
     yield from found or {("running", None)}
 
