@@ -28,6 +28,8 @@ def test_the_code_at_hand_replays_what_runs_at_the_endpoint(
     closed = ("--status", "succeeded", "--json")
     document = durable("replay", same, "--function", "workflow", *closed, *at).document
     assert [(each["history"], each["ok"]) for each in document] == [(ended, True)]
+    told = durable("replay", same, "--function", "workflow", *closed[:2], *at)
+    assert "1 execution of workflow that is SUCCEEDED" in told.err
     assert not [*place.glob("*.json")]
 
 

@@ -65,7 +65,10 @@ async def forks_named(
             if error.status != _FORBIDDEN and error.code != NOT_FOUND:
                 raise
         else:
-            found += page.durable_executions
+            # An endpoint that does not filter by name answers with others, too.
+            found += [
+                each for each in page.durable_executions if each.durable_execution_name == name
+            ]
     return found
 
 

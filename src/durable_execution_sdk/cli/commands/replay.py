@@ -155,7 +155,8 @@ async def _fetch(search: _Search, folder: Path) -> list[SavedHistory]:
 
 
 def _fetched(search: _Search, saved: Sequence[SavedHistory], save: str | None) -> str:
-    which = f" that are {' or '.join(search.statuses)}" if search.statuses else ""
+    verb = "is" if len(saved) == 1 else "are"
+    which = f" that {verb} {' or '.join(search.statuses)}" if search.statuses else ""
     if not saved:
         return f"{search.function.text} has no executions{which}: there is nothing to replay"
     count = "1 execution" if len(saved) == 1 else f"{len(saved)} executions"

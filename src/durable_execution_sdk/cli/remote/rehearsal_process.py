@@ -12,6 +12,7 @@ import msgspec
 
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.remote.rehearsal_worker import Answer, Request
+from durable_execution_sdk.client.fork import Plan
 from durable_execution_sdk.dev.discovery.import_process import end_group
 
 __all__ = ["RehearsalProcess"]
@@ -50,10 +51,17 @@ class RehearsalProcess:
 
     def replay(self, history: str, arn: str | None) -> Answer:
         """Replay the history in a file; the answer has a report, or the reason for which there is none."""
+        return self._ask(Request(history=history, arn=arn))
+
+    def rehearse(self, plan: Plan) -> Answer:
+        """Try the first invocation of a fork; the answer has a divergence or a fault if the code cannot go on."""
+        return self._ask(Request(plan=plan))
+
+    def _ask(self, request: Request) -> Answer:
         assert self._process.stdin is not None
         # If the process has ended, the end of its answers tells so.
         with suppress(OSError, ValueError):
-            self._process.stdin.write(msgspec.json.encode(Request(history, arn)) + b"\n")
+            self._process.stdin.write(msgspec.json.encode(request) + b"\n")
             self._process.stdin.flush()
         while True:
             answer = self._next(SECONDS)

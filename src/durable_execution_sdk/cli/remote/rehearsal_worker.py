@@ -1,7 +1,7 @@
 """The process in which histories are replayed: ``python -P -m ...rehearsal_worker FILE [HANDLER]``.
 
-Its first line is ``{}``, or the reason for which the code cannot be loaded. Then it reads a history's path and ARN from
-each line, and writes a line before each run of the code, and one with the report. The code prints to stderr.
+Its first line is ``{}``, or the reason for which the code cannot be loaded. Then it reads a request from each
+line, and writes a line before each run of the code, and one with the report. The code prints to stderr.
 """
 
 from __future__ import annotations
@@ -17,25 +17,29 @@ import msgspec
 
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.user_code import UserCode
+from durable_execution_sdk.client.fork import Plan
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.handler import AnyHandler
 from durable_execution_sdk.replay.check import replay_history
-from durable_execution_sdk.replay.report import ReplayReport
+from durable_execution_sdk.replay.fork_rehearsal import rehearse_fork
+from durable_execution_sdk.replay.report import Divergence, ReplayReport
 
 __all__ = ["Answer", "Request"]
 
 
-class Request(msgspec.Struct, frozen=True):
-    """A history to replay; ``arn`` is that of one which lacks it."""
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """A history to replay, or a fork to try; ``arn`` is that of a history which lacks it."""
 
-    history: str
-    arn: str | None
+    history: str = ""
+    arn: str | None = None
+    plan: Plan | None = None
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A line of the process: ``fault`` and ``detail`` are a reason, ``is_running`` tells that the code begins a run."""
 
     report: ReplayReport | None = None
+    divergence: Divergence | None = None
     fault: str | None = None
     detail: str = ""
     is_running: bool = False
@@ -74,6 +78,8 @@ def _read(requests: IO[bytes], lines: queue.SimpleQueue[bytes]) -> None:
 
 def _replayed(handler: AnyHandler, request: Request, answers: IO[bytes]) -> Answer:
     try:
+        if request.plan is not None:
+            return Answer(divergence=rehearse_fork(handler, request.plan))
         report = replay_history(
             handler,
             request.history,
