@@ -19,7 +19,7 @@ from durable_execution_sdk.cli.remote.endpoint import (
     FunctionReference,
     connected,
 )
-from durable_execution_sdk.cli.remote.rehearsals import Rehearsal, Rehearsals
+from durable_execution_sdk.cli.remote.rehearsals import Rehearsal, Rehearsals, report_lines
 from durable_execution_sdk.cli.remote.saved_histories import SavedHistory, save_histories
 from durable_execution_sdk.cli.remote.versions import check_function
 from durable_execution_sdk.client.endpoint_connection import EndpointOptions
@@ -187,11 +187,14 @@ def _tell(rehearsed: Sequence[Rehearsal], *, as_json: bool) -> int:
     if as_json:
         say(json.dumps([each.document() for each in rehearsed], indent=2, ensure_ascii=False))
     else:
+        for line in report_lines(rehearsed):
+            say(line)
         for each in rehearsed:
             if each.report is None:
                 say(f"{each.history}: cannot be replayed: {each.fault}", err=True)
-            else:
-                say(f"{each.history}: {each.report}")
+        if len(rehearsed) > 1:
+            fits = sum(each.report is not None and each.report.ok for each in rehearsed)
+            say(f"{fits} of {len(rehearsed)} histories are replayed", err=True)
     if any(each.diverges for each in rehearsed):
         return ExitCode.FAILED
     return ExitCode.REFUSED if any(each.fault for each in rehearsed) else ExitCode.SUCCEEDED

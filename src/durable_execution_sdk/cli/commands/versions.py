@@ -19,7 +19,7 @@ from durable_execution_sdk.cli.remote.endpoint import (
     FunctionReference,
     connected,
 )
-from durable_execution_sdk.cli.remote.rehearsals import Rehearsals
+from durable_execution_sdk.cli.remote.rehearsals import Rehearsals, report_lines
 from durable_execution_sdk.cli.remote.saved_histories import save_histories
 from durable_execution_sdk.cli.remote.versions import (
     OpenVersion,
@@ -133,8 +133,8 @@ def _show(function: str, found: Versions, now: int, *, has_code: bool) -> None:
     for version in found.found:
         for fault in version.faults:
             say(f"{version.version}: {fault}", err=True)
-    for each in diverging(found.found):
-        say(f"{each.history}: {each.report}")
+    for line in report_lines(diverging(found.found)):
+        say(line)
 
 
 def _cells(version: OpenVersion, now: int, *, has_code: bool) -> tuple[str, ...]:

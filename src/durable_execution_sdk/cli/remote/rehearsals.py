@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -16,7 +16,7 @@ from durable_execution_sdk.cli.remote.rehearsal_process import RehearsalProcess
 from durable_execution_sdk.cli.user_code import split_target
 from durable_execution_sdk.replay.report import ReplayReport
 
-__all__ = ["Rehearsal", "Rehearsals"]
+__all__ = ["Rehearsal", "Rehearsals", "report_lines"]
 
 _FEWEST_IN_SEVERAL = 8
 """Histories that are worth the start of more processes, each of which imports the code."""
@@ -72,6 +72,20 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
                 "line": place.line if place else None,
             }
         return document
+
+
+def report_lines(rehearsals: Iterable[Rehearsal]) -> Iterator[str]:
+    """Yield the reports of replays as text: that of a divergence once, with all histories that have it."""
+    histories_by_text: dict[str, list[str]] = {}
+    for each in rehearsals:
+        if each.diverges:
+            histories_by_text.setdefault(str(each.report), []).append(each.history)
+        elif each.report is not None:
+            yield f"{each.history}: {each.report}"
+    for text, (first, *others) in histories_by_text.items():
+        yield f"{first}: {text}"
+        if others:
+            yield f"  It is the same in {len(others)} more: {', '.join(others)}"
 
 
 class Rehearsals:
