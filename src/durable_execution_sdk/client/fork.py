@@ -15,14 +15,14 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from durable_execution_sdk.client.fork_checks import (
+from durable_execution_sdk.client.function_ref import is_qualified
+from durable_execution_sdk.errors import ConfigError, ServiceError
+from durable_execution_sdk.fork.checks import (
     check_no_other_fork,
     check_target,
     forks_named,
     stopped_for,
 )
-from durable_execution_sdk.client.function_ref import is_qualified
-from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.fork.envelope import Envelope, envelope_of
 from durable_execution_sdk.fork.lineage import Lineage, whole_history
 from durable_execution_sdk.fork.seeding import execution_name
