@@ -27,10 +27,20 @@ CODE = """
 @durable_execution
 async def workflow(event: Any, ctx: DurableContext) -> str:
     await ctx.step(lambda: 1, name="charge")
+    if "patch" in event and ctx.patched("patch"):
+        await ctx.step(lambda: 2, name="new")
+    if "child" in event:
+        await ctx.run_in_child_context(patched_in_a_child, name="child")
     if "ask" in event:
         await (await ctx.create_callback(name="approve"))
+    if "submit" in event:
+        await ctx.wait_for_callback(lambda _id: None, name="approve")
     await ctx.wait(Duration.from_days(1), name="pause")
     return "shipped"
+
+
+async def patched_in_a_child(ctx: DurableContext) -> bool:
+    return ctx.patched("inner", each_time=True)
 
 
 def greet(event: Any, context: Any) -> str:

@@ -102,6 +102,12 @@ def test_the_list_is_filtered_by_text_status_function_and_time(durable: Durable,
     assert listed(durable, "--status", "failed", "--status", "RUNNING") == ["other", "order-2"]
     assert listed(durable, "--function", "broken") == ["order-2"]
     assert listed(durable, "order", "--function", "naps") == []
+    assert listed(durable, "--function", "broken:$LATEST") == ["order-2"]
+    assert listed(durable, "--function", "broken:1") == []
+    none = durable("list", "--function", "borken")
+    assert (none.code, "no such executions of borken" in none.err) == (0, True)
+    alias = durable("list", "--function", "broken:live")
+    assert (alias.code, "no alias" in alias.err) == (2, True)
     assert listed(durable, "--since", "1h") == ["other", "order-2", "Order-1"]
     assert listed(durable, "--since", "2999-01-01") == []
     refused = durable("list", "--since", "yesterday")

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 from tests.cli.command import Durable, Write
+from tests.cli.remote_shop import RemoteShop
 from tests.rig import Ran, Rig
 
 from durable_execution_sdk import DurableContext, NoRetry, StepConfig, durable_execution
 from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
+from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.discovery_file import DiscoveryFile, ServerAddress
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
 from durable_execution_sdk.protocol.data_plane import (
@@ -156,6 +159,63 @@ def test_a_running_execution_is_stopped_if_the_caller_says_so(durable: Durable, 
     assert shop.run(output.document["durable_execution_arn"]).result[:2] == [10, "shipped"]
 
 
+@pytest.mark.parametrize("target", ["shop:nope", "workflow:99", "workflow:nope"])
+def test_nothing_is_stopped_for_a_target_that_is_not_there(
+    target: str, durable: Durable, shop: Shop
+) -> None:
+    functions = shop.rig.emulator.functions
+    function = functions.get("workflow")
+    assert function is not None
+    functions.add_version("1", function)
+    functions.add_alias("workflow", "live", "1")
+    arn = shop.start({"ask": True}, "three").arn
+    output = durable("fork", arn, "--function", target, "--stop")
+    assert (output.code, output.out) == (2, "")
+    assert f"the fork cannot be started on {target}: " in output.err
+    assert "Nothing was stopped or started" in output.err
+    assert shop.rig.ran(arn).status == "RUNNING"
+    assert len(shop.rig.emulator.store.open_heads()) == 1
+
+
+def test_a_fork_that_is_made_again_is_the_same_while_it_is_open(
+    durable: Durable, shop: Shop
+) -> None:
+    arn = shop.start({"ask": True}, "three").arn
+    words = ("fork", arn, "--stop", "--function", "workflow:$LATEST")
+    first = durable(*words, "--json").document
+    again = durable(*words)
+    assert again.code == 0, again.err
+    said, same = again.out.splitlines()
+    assert same == first["durable_execution_arn"]
+    assert said.endswith("is a fork of three already, and still open")
+    shop.run(same)
+    document = durable(*words, "--json").document
+    assert (document["durable_execution_arn"], document["is_new"]) == (same, False)
+    # With another input it is another fork, and both would go on.
+    other = durable(*words, "--input", "{}")
+    assert (other.code, other.out) == (2, "")
+    assert f"three was stopped for its fork {same.split('/')[-2]}, which is RUNNING" in other.err
+    assert len(shop.rig.emulator.store.open_heads()) == 1
+    shop.rig.emulator.stop(same)
+    once_more = durable(*words, "--json").document
+    assert once_more["is_new"]
+    assert once_more["durable_execution_arn"] != same
+    assert len(shop.rig.emulator.store.open_heads()) == 1
+
+
+def test_a_fork_that_has_ended_is_made_anew(durable: Durable, shop: Shop) -> None:
+    origin = shop.start({"id": 1}, "one")
+    failed = shop.run(
+        durable("fork", origin.arn, "--before", "ship", "--json").document["durable_execution_arn"]
+    )
+    assert failed.status == "FAILED"
+    shop.is_broken = False
+    again = shop.run(
+        durable("fork", origin.arn, "--before", "ship", "--json").document["durable_execution_arn"]
+    )
+    assert (again.status, again.arn != failed.arn) == ("SUCCEEDED", True)
+
+
 def test_code_is_tried_before_anything_is_started(
     durable: Durable, shop: Shop, write: Write
 ) -> None:
@@ -167,7 +227,57 @@ def test_code_is_tried_before_anything_is_started(
     assert "where the history has step 'charge'" in output.err
     assert not shop.rig.emulator.store.open_heads()
     same = write(CODE.format("charge"), "same.py")
-    assert durable("fork", origin.arn, "--before", "ship", "--code", same).code == 0
+    forked = durable("fork", origin.arn, "--before", "ship", "--code", same)
+    assert forked.code == 0
+    tried = "same.py goes on from there; the fork runs the code of the version of its origin\n"
+    assert tried in forked.err
+
+
+@pytest.mark.parametrize("end", ["os._exit(0)", "os._exit(3)"])
+def test_code_that_ends_its_process_stops_no_origin(
+    end: str, durable: Durable, shop: Shop, write: Write
+) -> None:
+    arn = shop.start({"ask": True}, "four").arn
+    code = f"import os\n@durable_execution\nasync def shop(event, ctx):\n    {end}\n"
+    output = durable("fork", arn, "--stop", "--code", write(code, "ends.py"))
+    assert (output.code, output.out) == (2, "")
+    assert "the code at hand cannot go on from there" in output.err
+    assert "with ends.py ended (exit code" in output.err
+    assert shop.rig.ran(arn).status == "RUNNING"
+
+
+def test_an_execution_is_found_by_its_name_on_another_version_than_that_of_its_fork(
+    durable: Durable, remote_shop: RemoteShop
+) -> None:
+    origin = remote_shop.start({}, "one", "1")
+    at = ("--endpoint", remote_shop.url, "--json")
+    document = durable("fork", "one", "--function", "workflow:2", "--stop", *at).document
+    assert document["origin_arn"] == origin
+    assert ":workflow:2/" in document["durable_execution_arn"]
+
+
+def test_the_server_that_runs_the_store_is_named_as_an_endpoint(
+    durable: Durable, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE", "AWS_ENDPOINT_URL_LAMBDA"):
+        monkeypatch.delenv(name, raising=False)
+    file = write(CODE.format("charge"))
+    assert durable("run", file, "--name", "local", "--input", "{}").code == 0
+    store = Place(None).path
+    discovery = DiscoveryFile(store)
+    address = ServerAddress(url="http://127.0.0.1:9014", pid=1, store=str(store))
+    discovery.write(address)
+    try:
+        for words in (
+            ("fork", "local", "--stop"),
+            ("versions", "shop"),
+            ("replay", file, "--function", "shop"),
+        ):
+            output = durable(*words)
+            assert (output.code, output.out) == (2, "")
+            assert "--endpoint http://127.0.0.1:9014" in output.err
+    finally:
+        discovery.close()
 
 
 @pytest.mark.parametrize(

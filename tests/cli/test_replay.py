@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from tests.cli.command import Durable, Write
 
+from durable_execution_sdk.cli.remote import rehearsal_process
+
 FLOW = """
     from pathlib import Path
 
@@ -45,7 +47,7 @@ def test_code_that_does_what_the_history_holds_is_fine_and_nothing_runs(
     output = durable("replay", "app.py:order", history)
     assert output.code == 0
     line = "history.json: order replays its history: 2 operations, from 2 states of the log\n"
-    assert output.out == "running\n" * 2 + line
+    assert (output.out, output.err) == (line, "running\n" * 2)
     assert charges(place) == "7"
     document = durable("replay", "app.py", history, "--json").document
     assert document == [
@@ -119,6 +121,65 @@ def test_what_cannot_be_replayed_is_refused_with_exit_code_2(
     assert output.code == 2
     assert message in output.err
     assert "Traceback" not in output.err.split("cannot be imported")[0]
+
+
+def test_a_history_without_the_details_of_an_event_cannot_be_replayed(
+    durable: Durable, history: str, place: Path
+) -> None:
+    document = json.loads((place / history).read_text())
+    counts: list[int] = []
+    for event in document["Events"]:
+        lacking = {key: value for key, value in event.items() if not key.endswith("Details")}
+        if lacking == event or event["EventType"] not in {"ExecutionStarted", "StepSucceeded"}:
+            continue
+        events = [lacking if each is event else each for each in document["Events"]]
+        (place / "lacking.json").write_text(json.dumps({**document, "Events": events}))
+        output = durable("replay", "app.py", "lacking.json")
+        assert (output.code, output.out) == (2, "")
+        assert f"lacks the details of event {event['EventId']}, {event['EventType']}" in output.err
+        counts.append(event["EventId"])
+    assert len(counts) >= 2
+
+
+@pytest.mark.parametrize("json_option", [[], ["--json"]])
+@pytest.mark.parametrize("end", ["os._exit(0)", "os._exit(3)", "os.kill(os.getpid(), 9)"])
+def test_code_that_ends_its_process_is_told(
+    end: str, json_option: list[str], durable: Durable, history: str, write: Write, place: Path
+) -> None:
+    write(f"import os\n@durable_execution\nasync def order(event, ctx):\n    {end}\n", "ends.py")
+    (place / "none.json").write_text("{}")
+    output = durable("replay", "ends.py", history, "none.json", *json_option)
+    assert output.code == 2
+    told = output.out if json_option else output.err
+    assert "the process that replayed it with ends.py ended (" in told
+    assert "none.json is not the history of an execution" in told
+    if json_option:
+        assert [each["history"] for each in output.document] == [history, "none.json"]
+
+
+def test_code_that_ends_its_process_at_import_is_told(
+    durable: Durable, history: str, write: Write
+) -> None:
+    write("import os\nos._exit(0)\n", "ends.py")
+    output = durable("replay", "ends.py", history)
+    assert (output.code, output.out) == (2, "")
+    assert "with ends.py ended (exit code 0)" in output.err
+
+
+def test_code_that_never_comes_to_rest_is_told_and_given_up(
+    durable: Durable, history: str, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal_process, "SECONDS", 0.5)
+    write(
+        "import threading\n@durable_execution\nasync def order(event, ctx):\n    threading.Event().wait()\n",
+        "hangs.py",
+    )
+    output = durable("replay", "hangs.py", history, history, history)
+    assert (output.code, output.out) == (2, "")
+    assert output.err.count("did not come to rest in 0 seconds") == 2
+    assert (
+        output.err.count("not tried: the code in hangs.py did not come to rest with 2 others") == 1
+    )
 
 
 def test_the_help_tells_the_exit_codes(durable: Durable) -> None:

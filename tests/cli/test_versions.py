@@ -78,7 +78,8 @@ def test_the_code_at_hand_decides_if_executions_can_be_moved(
     table = durable("versions", "workflow", file, *at)
     row = next(line for line in table.out.splitlines() if line.startswith("1 "))
     assert ("2 of 2" if fits else "0 of 2") in row
-    assert table.out.count("replay found another operation") == (0 if fits else 4)
+    assert table.out.count("replay found another operation") == (0 if fits else 1)
+    assert table.out.count("It is the same in 3 more: ") == (0 if fits else 1)
     assert not [*place.glob("*.json")]
 
 
@@ -97,6 +98,51 @@ def test_the_exit_code_says_if_a_version_that_is_named_can_go(
 ) -> None:
     output = durable("versions", function, *at, "--json")
     assert ([*by_version(output)], output.code) == (versions, code)
+
+
+def test_a_version_whose_executions_are_still_to_be_forked_cannot_go_yet(
+    durable: Durable, at: tuple[str, str], write: Write, remote_shop: RemoteShop
+) -> None:
+    file = write(CODE.format("charge"))
+    before = durable("versions", "workflow:1", file, *at, "--json")
+    assert by_version(before)["1"]["verdict"] == "can go once its executions are forked"
+    assert before.code == 1
+    ended = durable("versions", "workflow:2", file, *at, "--json")
+    assert (by_version(ended)["2"]["verdict"], ended.code) == ("can go", 0)
+
+
+@pytest.mark.parametrize("kind", ["patch", "child"])
+def test_what_was_recorded_by_its_end_alone_does_not_hold_up_the_table(
+    kind: str, durable: Durable, remote_shop: RemoteShop
+) -> None:
+    remote_shop.start({kind: True}, "one", "1")
+    output = durable("versions", "workflow:1", "--endpoint", remote_shop.url, "--json")
+    assert output.code == 1, output.err
+    assert by_version(output)["1"]["waits"] == [
+        {"waits_for": "time", "name": "pause", "executions": 1}
+    ]
+
+
+def test_a_wait_for_a_callback_has_the_name_that_commands_take(
+    durable: Durable, remote_shop: RemoteShop
+) -> None:
+    remote_shop.start({"submit": True}, "one", "1")
+    at = ("--endpoint", remote_shop.url)
+    assert by_version(durable("versions", "workflow", *at, "--json"))["1"]["waits"] == [
+        {"waits_for": "answer", "name": "approve", "executions": 1}
+    ]
+    assert "1 for an answer (approve)" in durable("versions", "workflow", *at).out
+
+
+def test_code_that_ends_its_process_needs_the_version(
+    durable: Durable, at: tuple[str, str], write: Write
+) -> None:
+    file = write(CODE.format("charge").replace("print(", "os._exit(0); print("))
+    output = durable("versions", "workflow:1", file, *at, "--json")
+    assert output.code == 1
+    found = by_version(output)["1"]
+    assert ["ended (exit code 0)" in each for each in found["faults"]] == [True, True]
+    assert found["verdict"] == "needed by its executions"
 
 
 def test_a_paused_execution_needs_its_version(durable: Durable, remote_shop: RemoteShop) -> None:

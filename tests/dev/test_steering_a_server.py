@@ -120,6 +120,8 @@ def test_a_version_is_published_and_outlives_an_edit_and_a_kill(
     assert json.loads(told(tmp_path, "publish", "order", "--json"))["version"] == "1"
     told(tmp_path, "start", "order:live", "--name", "old", "--input", "1")
     server.until("old: WaitStarted")
+    other = durable(tmp_path, "start", "order:$LATEST", "--name", "old", "--input", "1")
+    assert "old was there already, on version 1 and not on $LATEST" in other.stderr
     refused = durable(tmp_path, "publish", "nope")
     assert (refused.returncode, "there is no function 'nope'" in refused.stderr) == (2, True)
     server.kill()

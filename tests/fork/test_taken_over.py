@@ -215,8 +215,9 @@ def test_a_fork_whose_start_fails_says_that_its_origin_was_stopped() -> None:
     forks = waiting()
     arn = forks.rig.start()
     forks.rig.drive(arn, until=forks.rig.clock.now() + 1_000)
-    with pytest.raises(ConfigError, match=r"was stopped, and .* failed: .*Function not found"):
-        forks.start_fork(arn, stop=True, function="another:1")
+    forks.emulator.functions.add_plain("greet", lambda _event, _context: "hello")
+    with pytest.raises(ConfigError, match=r"was stopped, and .* failed: .*not a durable function"):
+        forks.start_fork(arn, stop=True, function="greet:$LATEST")
     assert forks.rig.ran(arn).status == "STOPPED"
     assert forks.rig.drive(forks.start_fork(arn)).result == 2
 

@@ -11,6 +11,7 @@ from tests.server.server_rig import ServerRig
 from durable_execution_sdk.emulator.data_plane import SlowDataPlane
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.function_caller import Wrappers
+from durable_execution_sdk.engine.state import is_pending
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, OperationProgress
 from durable_execution_sdk.protocol import control_plane_codec
 from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
@@ -70,3 +71,15 @@ def test_the_history_of_every_shape_tells_how_it_ended(shape: Shape) -> None:
     assert progress.operations == [
         without_what_no_history_tells(operation) for operation in expected.operations
     ]
+
+
+@pytest.mark.parametrize("shape", CORPUS, ids=lambda shape: shape.name)
+def test_each_beginning_of_a_history_tells_what_it_waits_for(shape: Shape) -> None:
+    play = Play(shape, keeps_states=False)
+    ran = play.run()
+    described = play.rig.emulator.describe(ran.arn)
+    is_open = replace(described, status="RUNNING", end_timestamp=None)
+    for count in range(1, len(ran.events) + 1):
+        progress = progress_of(is_open, ran.events[:count], play.rig.clock.now())
+        for each in progress.operations:
+            assert (each.waiting is not None) == is_pending(each.operation)

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import blake2b
 from typing import Protocol
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from durable_execution_sdk.client.function_ref import is_qualified
 from durable_execution_sdk.errors import ConfigError, ServiceError
+from durable_execution_sdk.fork.checks import (
+    check_no_other_fork,
+    check_target,
+    forks_named,
+    stopped_for,
+)
 from durable_execution_sdk.fork.envelope import Envelope, envelope_of
 from durable_execution_sdk.fork.lineage import Lineage, whole_history
 from durable_execution_sdk.fork.seeding import execution_name
@@ -28,13 +36,12 @@ from durable_execution_sdk.protocol.control_plane import (
     InvocationType,
     InvokeRequest,
 )
-from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS, MAX_PAYLOAD_BYTES
 from durable_execution_sdk.protocol.updates import text_bytes
 
-__all__ = ["Histories", "Plan", "Rehearse", "fork", "history_of"]
+__all__ = ["Histories", "MadeFork", "Plan", "Rehearse", "fork", "history_of", "make_fork"]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -43,6 +50,13 @@ class Plan(Struct, frozen=True, kw_only=True):
     envelope: Envelope
     function: str
     lineage: Lineage
+
+
+class MadeFork(Struct, frozen=True, kw_only=True):
+    """The ARN of a fork; ``is_new`` is false for one that the same request has made before, and that is still open."""
+
+    arn: str
+    is_new: bool
 
 
 Rehearse = Callable[[Plan], str | None]
@@ -62,8 +76,10 @@ async def fork(
 ) -> str:
     """Fork an execution, and return the ARN of the fork. Open what it had open is begun anew; it stays as it is.
 
-    The caller needs permission for ``lambda:GetDurableExecution``, ``GetDurableExecutionHistory``, ``InvokeFunction``
-    and, with ``stop``, ``StopDurableExecution``; the role of the function needs
+    A call that is repeated while its fork is open returns the same fork: its name follows from the origin, the
+    function, the cut, the input and the results. The caller needs permission for ``lambda:GetDurableExecution``,
+    ``GetDurableExecutionHistory``, ``InvokeFunction``, ``ListDurableExecutionsByFunction`` (without it, a repeated
+    call makes another fork) and, with ``stop``, ``StopDurableExecution``; the role of the function needs
     ``lambda:GetDurableExecutionHistory``.
 
     Args:
@@ -83,6 +99,31 @@ async def fork(
         ConfigError: the fork cannot be made; the message gives the reason.
         ServiceError: the service refused a call.
     """
+    made = await make_fork(
+        control,
+        arn,
+        function=function,
+        before=before,
+        payload=payload,
+        results=results,
+        stop=stop,
+        rehearse=rehearse,
+    )
+    return made.arn
+
+
+async def make_fork(
+    control: ControlPlane,
+    arn: str,
+    *,
+    function: str | None = None,
+    before: str | None = None,
+    payload: str | None = None,
+    results: Mapping[str, str] | None = None,
+    stop: bool = False,
+    rehearse: Rehearse | None = None,
+) -> MadeFork:
+    """Fork an execution as ``fork`` does; tell also if the fork is new."""
     _check_texts(payload, results or {})
     described = await control.describe(arn, include_execution_data=False)
     is_open = described.status not in CLOSED_STATUSES
@@ -95,26 +136,36 @@ async def fork(
     envelope = Envelope(
         arn=arn,
         first_arn=arn,
-        nonce=os.urandom(8).hex(),
+        nonce=blake2b(target.encode(), digest_size=8).hexdigest(),
         before=before,
         input=payload,
         results=dict(results or {}),
     )
     plan = await _plan(control, envelope, target)
+    like_it = await forks_named(control, [target], plan.envelope.name)
+    running = next((each for each in like_it if each.status not in CLOSED_STATUSES), None)
+    if running is not None:
+        if is_open:
+            # The fork was started after a stop that is not seen yet, or that failed.
+            await control.stop(arn, stopped_for(plan.envelope.name))
+        return MadeFork(arn=running.durable_execution_arn, is_new=False)
+    if like_it:
+        # The name of a fork that has ended would stand for that one.
+        plan = await _plan(control, replace(envelope, nonce=os.urandom(8).hex()), target)
+    await check_no_other_fork(control, arn, target, plan.envelope.name)
+    await check_target(control, target, plan.envelope.name)
     reason = None if rehearse is None else rehearse(plan)
     if reason is not None:
         raise ConfigError(
             f"the code at hand cannot go on from there: {reason}. Nothing was stopped or started"
         )
     if not is_open:
-        return await _start(control, plan)
-    error = ErrorObject(
-        error_type="Forked", error_message=f"replaced by its fork {plan.envelope.name}"
-    )
-    await control.stop(arn, error)
+        return MadeFork(arn=await _start(control, plan), is_new=True)
+    await control.stop(arn, stopped_for(plan.envelope.name))
     try:
         # More may have been recorded in the meantime.
-        return await _start(control, await _plan(control, envelope, target))
+        plan = await _plan(control, plan.envelope, target)
+        return MadeFork(arn=await _start(control, plan), is_new=True)
     except (ConfigError, ServiceError) as problem:
         raise ConfigError(
             f"{described.durable_execution_name} was stopped, and the start of its fork {plan.envelope.name} failed:"
@@ -179,7 +230,7 @@ async def _plan(control: ControlPlane, envelope: Envelope, function: str) -> Pla
     lineage = whole_history(own, name)
     origin = envelope_of(name, _input(own))
     if origin is not None:
-        envelope = _with_first(envelope, origin.first_arn)
+        envelope = replace(envelope, first_arn=origin.first_arn)
     size = text_bytes(envelope.payload)
     if size > MAX_PAYLOAD_BYTES:
         raise ConfigError(
@@ -212,17 +263,6 @@ def _check_texts(payload: str | None, results: Mapping[str, str]) -> None:
         raise ConfigError(
             f"the input of a fork is the text of a JSON value, and this is none: {error}"
         ) from error
-
-
-def _with_first(envelope: Envelope, first_arn: str) -> Envelope:
-    return Envelope(
-        arn=envelope.arn,
-        first_arn=first_arn,
-        nonce=envelope.nonce,
-        before=envelope.before,
-        input=envelope.input,
-        results=envelope.results,
-    )
 
 
 def _input(events: Sequence[HistoryEvent]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from msgspec.structs import replace
@@ -43,6 +44,7 @@ def replay_history(
     *,
     execution_arn: str | None = None,
     max_moments: int = _MOST_MOMENTS,
+    on_run: Callable[[], None] | None = None,
 ) -> ReplayReport:
     """Replay a recorded history against the current code. No step runs, and nothing is recorded.
 
@@ -60,6 +62,7 @@ def replay_history(
             ``ctx.uuid4()``, ``ctx.random()`` or ``ctx.execution_arn`` need it.
         max_moments: the largest number of states of the log to replay: the last one, and others at
             even distances. The time grows with this number times the number of operations.
+        on_run: called before each run of the code, so that a caller can tell one that hangs.
 
     Raises:
         ConfigError: the handler is not a durable handler, the history cannot be used (the message
@@ -75,9 +78,10 @@ def replay_history(
     chosen = _chosen(recording.moments, max_moments)
     arguments = Arguments()
     asked: set[str] = set()
-    divergence, notes = _first_divergence(handler, recording, chosen, arguments, asked)
+    runs = _Runs(handler, recording, chosen, on_run)
+    divergence, notes = runs.first_divergence(arguments, asked)
     if divergence is None:
-        divergence, more = _other_arguments(handler, recording, chosen, arguments)
+        divergence, more = _other_arguments(runs, arguments)
         notes += more
     patches = _patches(recording)
     gone = [patch for patch in patches if f"{PATCH_NAME}{patch}" not in asked]
@@ -119,35 +123,43 @@ def _chosen(moments: list[Moment], most: int) -> list[Moment]:
     return [moments[round((n + 1) * step) - 1] for n in range(most)]
 
 
-def _first_divergence(
-    handler: AnyHandler,
-    recording: Recording,
-    moments: list[Moment],
-    arguments: Arguments,
-    patches: set[str] | None = None,
-) -> tuple[Divergence | None, list[str]]:
-    """Replay the moments until the code diverges; return the divergence, or else the notes.
+class _Runs:
+    """The runs of the code over the moments of a history; ``on_run`` is called before each."""
 
-    ``patches`` gets the names of the markers of the patches that the code asks for.
-    """
-    notes: dict[str, None] = {}
-    for moment in moments:
-        rehearsal_log = RehearsalLog(recording, moment, arguments)
-        divergence = _rehearse(handler, rehearsal_log)
-        if patches is not None:
-            patches |= rehearsal_log.patches
-        if divergence is not None:
-            return divergence, []
-        notes.update(dict.fromkeys(rehearsal_log.notes))
-    return None, list(notes)
+    def __init__(
+        self,
+        handler: AnyHandler,
+        recording: Recording,
+        moments: list[Moment],
+        on_run: Callable[[], None] | None,
+    ) -> None:
+        self.moments = moments
+        self._handler = handler
+        self._recording = recording
+        self._on_run = on_run
+
+    def first_divergence(
+        self, arguments: Arguments, patches: set[str] | None = None
+    ) -> tuple[Divergence | None, list[str]]:
+        """Replay the moments until the code diverges; return the divergence, or else the notes.
+
+        ``patches`` gets the names of the markers of the patches that the code asks for.
+        """
+        notes: dict[str, None] = {}
+        for moment in self.moments:
+            if self._on_run is not None:
+                self._on_run()
+            rehearsal_log = RehearsalLog(self._recording, moment, arguments)
+            divergence = _rehearse(self._handler, rehearsal_log)
+            if patches is not None:
+                patches |= rehearsal_log.patches
+            if divergence is not None:
+                return divergence, []
+            notes.update(dict.fromkeys(rehearsal_log.notes))
+        return None, list(notes)
 
 
-def _other_arguments(
-    handler: AnyHandler,
-    recording: Recording,
-    moments: list[Moment],
-    arguments: Arguments,
-) -> tuple[Divergence | None, list[str]]:
+def _other_arguments(runs: _Runs, arguments: Arguments) -> tuple[Divergence | None, list[str]]:
     """Find a step whose arguments change when the log is longer.
 
     The log does not record arguments, but two replays can be compared: code that passes other arguments
@@ -158,7 +170,7 @@ def _other_arguments(
     if not changed:
         return None, []
     repeated = Arguments()
-    _first_divergence(handler, recording, moments, repeated)
+    runs.first_divergence(repeated)
     varying = {
         operation_id
         for first_run, second_run in zip(
@@ -174,7 +186,7 @@ def _other_arguments(
                     kind=DivergenceKind.OTHER_ARGUMENTS,
                     expected=f"{change.label} with {change.first}, over the beginning of the log",
                     actual=f"{change.label} with {change.now}, over more of it",
-                    invocation=moments[-1].invocation,
+                    invocation=runs.moments[-1].invocation,
                     operation_id=change.operation_id,
                     hint=_UNRECORDED,
                 ),

@@ -196,6 +196,10 @@ def _missing_payload(events: list[HistoryEvent]) -> str | None:
     """
     results: list[bool] = []
     for event in events:
+        details = _ALWAYS_WITH_DETAILS.get(event.event_type)
+        if details is not None and getattr(event, details) is None:
+            title = f" {event.name!r}" if event.name else ""
+            return f"lacks the details of event {event.event_id}, {event.event_type}{title}"
         for payload in data_of(event):
             if payload.truncated:
                 title = f" {event.name!r}" if event.name else ""
@@ -208,4 +212,15 @@ def _missing_payload(events: list[HistoryEvent]) -> str | None:
     return "has no payloads at all" if results and not any(results) else None
 
 
+# Details that have more than an optional payload: without them, the event says nothing.
+_ALWAYS_WITH_DETAILS: Mapping[str, str] = {
+    EventType.EXECUTION_STARTED: "execution_started_details",
+    EventType.STEP_SUCCEEDED: "step_succeeded_details",
+    EventType.STEP_FAILED: "step_failed_details",
+    EventType.CONTEXT_SUCCEEDED: "context_succeeded_details",
+    EventType.CONTEXT_FAILED: "context_failed_details",
+    EventType.WAIT_STARTED: "wait_started_details",
+    EventType.CHAINED_INVOKE_STARTED: "chained_invoke_started_details",
+    EventType.CALLBACK_STARTED: "callback_started_details",
+}
 _ALWAYS_WITH_PAYLOAD = frozenset({EventType.EXECUTION_SUCCEEDED, EventType.STEP_SUCCEEDED})

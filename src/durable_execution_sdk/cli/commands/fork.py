@@ -27,6 +27,7 @@ from durable_execution_sdk.cli.steering import (
     steering,
     tell_going_on,
 )
+from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.errors import ServiceError
 
 _HOW = (
@@ -106,13 +107,19 @@ def fork(
                 "--as is for executions in a store: at an endpoint a fork has its own name"
             )
         remote = RemoteFork(at, name, function)
-        arn, forked = remote.fork(before, given, results, code, stop=stop)
+        arn, made = remote.fork(before, given, results, code, stop=stop)
+        if code is not None and made.is_new:
+            # The two may differ, and only one of them was tried.
+            runs = function or "the version of its origin"
+            say(f"{code} goes on from there; the fork runs the code of {runs}", err=True)
         if as_json:
-            say(json.dumps({**names_of(forked), "origin_arn": arn}, indent=2))
+            document = {**names_of(made.arn), "origin_arn": arn, "is_new": made.is_new}
+            say(json.dumps(document, indent=2))
         else:
-            say(f"{name_of(forked)} is a fork of {name_of(arn)}\n{forked}")
+            already = "" if made.is_new else " already, and still open"
+            say(f"{name_of(made.arn)} is a fork of {name_of(arn)}{already}\n{made.arn}")
         return
-    _refuse_for_stores(function=function, stop=stop, code=code)
+    _refuse_for_stores(Place(store), function=function, stop=stop, code=code)
     with steering(store) as control:
         arn = control.arn(name)
         progress = control.progress(arn)
@@ -147,7 +154,7 @@ def rerun(
         _tell_new(control, again, arn, "another run of", as_json=as_json)
 
 
-def _refuse_for_stores(*, function: str | None, stop: bool, code: str | None) -> None:
+def _refuse_for_stores(place: Place, *, function: str | None, stop: bool, code: str | None) -> None:
     """Refuse options that a fork in a store does not have."""
     reasons = {
         "--function": function
@@ -157,8 +164,15 @@ def _refuse_for_stores(*, function: str | None, stop: bool, code: str | None) ->
     }
     for option, reason in reasons.items():
         if reason:
+            server = place.server
+            way = (
+                ""
+                if server is None
+                else f". The server that runs the store is such an endpoint: --endpoint {server.url}"
+            )
             raise Refusal(
-                f"{option} is for executions at an endpoint of Lambda's API, and this one is in the store: {reason}"
+                f"{option} is for executions at an endpoint of Lambda's API, and this one is in the store:"
+                f" {reason}{way}"
             )
 
 

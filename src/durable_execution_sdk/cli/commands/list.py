@@ -15,10 +15,12 @@ from durable_execution_sdk.cli.options import Endpoint, endpoint_options, json_o
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import NONE, brief_of, processes_of, resume_any
 from durable_execution_sdk.cli.output.table import Column, print_table
+from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.reload.findings import finding_document
 from durable_execution_sdk.dev.reload.held_file import HeldExecution
 from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.functions.registry import LATEST
 from durable_execution_sdk.emulator.stores.store import Counts, ExecutionRecord, Search
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.ids import ExecutionArn
@@ -113,12 +115,14 @@ def list_(
         )
         return
     place = Place(store)
+    name, version = _function_and_version(function)
     with place.existing() as emulator:
         now = emulator.clock.now()
         search = Search(
             text=text,
             statuses=statuses,
-            function=function,
+            function=name,
+            version=version,
             started_after=None if since is None else read_moment(since, "--since", now) - 1,
             limit=limit + 1,
         )
@@ -135,6 +139,8 @@ def list_(
     else:
         cells = [_cells(*row, now=now) for row, now in zip(rows, nows, strict=True)]
         titles = print_table(_COLUMNS, cells, full=full)
+    if function is not None and not rows:
+        say(f"the store has no such executions of {function}", err=True)
     if has_more:
         say(f"there are more than these {limit}; --limit shows them", err=True)
     alone = [record.arn for record, _, _, pids in rows if record.is_open and not pids]
@@ -142,6 +148,19 @@ def list_(
         resume = resume_any(place, alone)
         which = f"those marked {NONE!r}" if _PROCESS in titles else f"{len(alone)} of them"
         say(f"no process runs {which}; go on with: {resume}", err=True)
+
+
+def _function_and_version(function: str | None) -> tuple[str | None, str | None]:
+    """Return the name and the version in ``FUNCTION[:VERSION]``."""
+    if function is None or ":" not in function:
+        return function, None
+    name, _, version = function.rpartition(":")
+    if not version.isdecimal() and version != LATEST:
+        raise Refusal(
+            f"--function {function}: executions of a store have a version, and no alias: write {name}:1 or"
+            f" {name}:{LATEST}; `durable functions` lists the version that an alias stands for"
+        )
+    return name, version
 
 
 def _now() -> int:

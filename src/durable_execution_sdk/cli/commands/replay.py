@@ -19,11 +19,11 @@ from durable_execution_sdk.cli.remote.endpoint import (
     FunctionReference,
     connected,
 )
-from durable_execution_sdk.cli.remote.rehearsals import Rehearsal, Rehearsals
+from durable_execution_sdk.cli.remote.rehearsals import Rehearsal, Rehearsals, report_lines
 from durable_execution_sdk.cli.remote.saved_histories import SavedHistory, save_histories
+from durable_execution_sdk.cli.remote.versions import check_function
 from durable_execution_sdk.client.endpoint_connection import EndpointOptions
 from durable_execution_sdk.client.paced_reading import PacedReading
-from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus, ListRequest
 
 _LAST = 50
@@ -31,7 +31,8 @@ _EPILOG = """\b
 Exit codes:
    0  the code replays every history, or the function has none
    1  the code diverges from a recorded history
-   2  a history cannot be used: no workflow, no history, or a history without payloads
+   2  a history cannot be used: no workflow, no history, a history without payloads, or code that ends its process
+      or never comes to rest
 """
 
 
@@ -105,23 +106,19 @@ def replay(
                 "--last, --status, --save, --endpoint, --profile and --region say which histories are fetched:"
                 " add --function NAME[:QUALIFIER]"
             )
-        rehearsed = Rehearsals(target, as_json=as_json).of(histories, arn)
-        fault = next((each.fault for each in rehearsed if each.fault is not None), None)
-        if fault is not None:
-            raise ConfigError(fault)
-        return _tell(rehearsed, as_json=as_json)
+        with Rehearsals(target) as rehearsals:
+            return _tell(rehearsals.of(histories, arn), as_json=as_json)
     if histories or arn is not None:
         raise Refusal(
             "histories are either fetched or files: leave out --function, or the files and --arn"
         )
-    rehearsals = Rehearsals(target, as_json=as_json)
     search = _Search(
         function=FunctionReference(function),
         last=last or _LAST,
         statuses=statuses,
         options=options,
     )
-    with _folder(save) as folder:
+    with Rehearsals(target) as rehearsals, _folder(save) as folder:
         saved = asyncio.run(_fetch(search, folder))
         say(_fetched(search, saved, save), err=True)
         rehearsed = _rehearsed(rehearsals, saved, names=save is None)
@@ -151,11 +148,15 @@ async def _fetch(search: _Search, folder: Path) -> list[SavedHistory]:
     async with connected(function, search.options) as connection:
         reading = PacedReading(connection.control)
         found = [each async for each in reading.executions(request, search.last)]
+        if not found or function.qualifier is not None:
+            # A mistyped function has none either, and an endpoint may take a mistyped alias for $LATEST.
+            await check_function(connection, function)
         return await save_histories(reading, found, folder)
 
 
 def _fetched(search: _Search, saved: Sequence[SavedHistory], save: str | None) -> str:
-    which = f" that are {' or '.join(search.statuses)}" if search.statuses else ""
+    verb = "is" if len(saved) == 1 else "are"
+    which = f" that {verb} {' or '.join(search.statuses)}" if search.statuses else ""
     if not saved:
         return f"{search.function.text} has no executions{which}: there is nothing to replay"
     count = "1 execution" if len(saved) == 1 else f"{len(saved)} executions"
@@ -186,9 +187,14 @@ def _tell(rehearsed: Sequence[Rehearsal], *, as_json: bool) -> int:
     if as_json:
         say(json.dumps([each.document() for each in rehearsed], indent=2, ensure_ascii=False))
     else:
+        for line in report_lines(rehearsed):
+            say(line)
         for each in rehearsed:
-            told = f"cannot be replayed: {each.fault}" if each.report is None else each.report
-            say(f"{each.history}: {told}")
+            if each.report is None:
+                say(f"{each.history}: cannot be replayed: {each.fault}", err=True)
+        if len(rehearsed) > 1:
+            fits = sum(each.report is not None and each.report.ok for each in rehearsed)
+            say(f"{fits} of {len(rehearsed)} histories are replayed", err=True)
     if any(each.diverges for each in rehearsed):
         return ExitCode.FAILED
     return ExitCode.REFUSED if any(each.fault for each in rehearsed) else ExitCode.SUCCEEDED

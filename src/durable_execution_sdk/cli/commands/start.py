@@ -67,7 +67,15 @@ def start(
     with place.existing() as emulator:
         text = (given or EMPTY) if name is None else _input(emulator, place, function, name, given)
         arn = client.start(qualified, text, name)
-        execution_name = ExecutionArn.parse(arn).execution_name
+        parts = ExecutionArn.parse(arn)
+        execution_name = parts.execution_name
+        asked = function.rpartition(":")[2]
+        if ":" in function and (asked.isdecimal() or asked == LATEST) and asked != parts.version:
+            say(
+                f"{execution_name} was there already, on version {parts.version} and not on {asked}: an execution"
+                " stays on its version",
+                err=True,
+            )
         if not follow:
             if as_json:
                 tell_document(emulator, arn)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ from durable_execution_sdk.cli.remote.endpoint import (
     FunctionReference,
     connected,
 )
-from durable_execution_sdk.cli.remote.rehearsals import Rehearsals
+from durable_execution_sdk.cli.remote.rehearsals import Rehearsals, report_lines
 from durable_execution_sdk.cli.remote.saved_histories import save_histories
 from durable_execution_sdk.cli.remote.versions import (
     OpenVersion,
@@ -44,9 +45,9 @@ _COLUMNS = (
 )
 _EPILOG = """\b
 Exit codes:
-   0  HANDLER, if given, replays each sampled execution; FUNCTION:VERSION, if named, can go
-   1  HANDLER does not replay an open execution, or cannot be tried; or the version that is named cannot go
-   2  no such function, no permission, or the endpoint does not answer
+   0  HANDLER, if given, replays each sampled execution; FUNCTION:VERSION, if named, can go now
+   1  HANDLER does not replay an open execution; or the version that is named cannot go yet
+   2  HANDLER cannot be loaded, no such function, no permission, or the endpoint does not answer
 """
 
 
@@ -78,9 +79,10 @@ def versions(
     does it: a version whose executions it replays can go once they are forked to it (`durable fork --stop`).
     """
     reference = FunctionReference(function)
-    rehearsals = None if handler is None else Rehearsals(handler, as_json=as_json)
     options = EndpointOptions(**at._asdict())
-    with tempfile.TemporaryDirectory(prefix="durable-histories-") as folder:
+    with ExitStack() as stack:
+        rehearsals = None if handler is None else stack.enter_context(Rehearsals(handler))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="durable-histories-"))
         found = asyncio.run(_read(reference, options, sample, Path(folder)))
         if rehearsals is not None:
             _rehearse(rehearsals, found.found)
@@ -93,8 +95,8 @@ def versions(
         }
         say(json.dumps(document, indent=2, ensure_ascii=False))
     else:
-        _show(reference.text, found, now, has_code=rehearsals is not None)
-    return _exit_code(reference, found, has_code=rehearsals is not None)
+        _show(reference.text, found, now, has_code=handler is not None)
+    return _exit_code(reference, found, has_code=handler is not None)
 
 
 async def _read(
@@ -131,8 +133,8 @@ def _show(function: str, found: Versions, now: int, *, has_code: bool) -> None:
     for version in found.found:
         for fault in version.faults:
             say(f"{version.version}: {fault}", err=True)
-    for each in diverging(found.found):
-        say(f"{each.history}: {each.report}")
+    for line in report_lines(diverging(found.found)):
+        say(line)
 
 
 def _cells(version: OpenVersion, now: int, *, has_code: bool) -> tuple[str, ...]:
@@ -180,8 +182,8 @@ def _document(version: OpenVersion, now: int) -> dict[str, object]:
 def _exit_code(reference: FunctionReference, found: Versions, *, has_code: bool) -> int:
     if has_code and any(version.replayed < len(version.histories) for version in found.found):
         return ExitCode.FAILED
-    if (reference.qualifier or "").isdecimal():
-        can_go = {Verdict.CAN_GO, Verdict.CAN_GO_FORKED}
-        if any(version.verdict not in can_go for version in found.found):
-            return ExitCode.FAILED
+    # A version whose executions are still to be forked has their code: it cannot go yet.
+    is_version = (reference.qualifier or "").isdecimal()
+    if is_version and any(version.verdict != Verdict.CAN_GO for version in found.found):
+        return ExitCode.FAILED
     return ExitCode.SUCCEEDED

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.client.endpoint_connection import EndpointConnection, EndpointOptions
 from durable_execution_sdk.errors import ConfigError, ServiceError
 
@@ -41,8 +42,14 @@ async def connected(
     try:
         connection = EndpointConnection(function.region, options)
     except ConfigError as error:
+        server = Place(None).server if options == EndpointOptions() else None
+        way = (
+            ""
+            if server is None
+            else f". A development server runs the store here: --endpoint {server.url}"
+        )
         raise Refusal(
-            f"{function.text} is read at an endpoint of Lambda's API, but: {error}"
+            f"{function.text} is read at an endpoint of Lambda's API, but: {error}{way}"
         ) from error
     try:
         yield connection

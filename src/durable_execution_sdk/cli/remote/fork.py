@@ -10,19 +10,19 @@ from functools import partial
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.cli.operation_references import named_in, operation_id, result_option
 from durable_execution_sdk.cli.options import Endpoint
-from durable_execution_sdk.cli.output.streams import Streams
 from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.remote.endpoint import FunctionReference
 from durable_execution_sdk.cli.remote.executions import EndpointError, ExecutionReference, reached
+from durable_execution_sdk.cli.remote.rehearsal_process import RehearsalProcess
 from durable_execution_sdk.cli.store_file import Place
-from durable_execution_sdk.cli.user_code import UserCode, split_target
+from durable_execution_sdk.cli.user_code import split_target
 from durable_execution_sdk.client.endpoint_connection import EndpointConnection, EndpointOptions
-from durable_execution_sdk.client.fork import Plan, fork, history_of
+from durable_execution_sdk.client.fork import MadeFork, Plan, history_of, make_fork
 from durable_execution_sdk.engine.views.progress import ExecutionProgress
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.fork.lineage import whole_history
 from durable_execution_sdk.fork.seeding import execution_name
 from durable_execution_sdk.protocol.ids import ExecutionArn
-from durable_execution_sdk.replay.fork_rehearsal import rehearse_fork
 from durable_execution_sdk.testing.cloud.progress import progress_of
 
 __all__ = ["RemoteFork", "is_remote"]
@@ -48,7 +48,8 @@ class RemoteFork:
         self._is_named = at.is_given
         self._options = EndpointOptions(**at._asdict())
         if ExecutionArn.read(name) is None and "/" not in name and function is not None:
-            name = f"{function}/{name}"
+            # The execution is on any version; the qualifier is that of its fork.
+            name = f"{FunctionReference(function).name}/{name}"
         self._reference = ExecutionReference(name)
         self._function = function
 
@@ -60,8 +61,8 @@ class RemoteFork:
         code: str | None,
         *,
         stop: bool,
-    ) -> tuple[str, str]:
-        """Make the fork; return the ARNs of its origin and its own. Raises ``Refusal`` and ``ServiceError``."""
+    ) -> tuple[str, MadeFork]:
+        """Make the fork; return the ARN of its origin, and the fork. Raises ``Refusal`` and ``ServiceError``."""
         try:
             return asyncio.run(self._fork(before, payload, results, code, stop=stop))
         except EndpointError as error:
@@ -80,13 +81,13 @@ class RemoteFork:
         code: str | None,
         *,
         stop: bool,
-    ) -> tuple[str, str]:
-        async def ask(connection: EndpointConnection) -> tuple[str, str]:
+    ) -> tuple[str, MadeFork]:
+        async def ask(connection: EndpointConnection) -> tuple[str, MadeFork]:
             control = connection.control
             arn = (await self._reference.find(connection)).arn
             progress = await _progress(control, arn)
             try:
-                return arn, await fork(
+                return arn, await make_fork(
                     control,
                     arn,
                     function=self._function,
@@ -118,12 +119,15 @@ async def _progress(control: LambdaControlPlane, arn: str) -> ExecutionProgress:
 
 def _rehearsed(code: str, plan: Plan) -> str | None:
     """Return the reason for which the code in a file cannot go on with a fork."""
-    user_code = UserCode()
     file, wanted = split_target(code)
-    with Streams(as_json=False).for_user_code():
-        handler = user_code.handlers(file)[user_code.choose(file, wanted)]
-        divergence = rehearse_fork(handler, plan)
+    process = RehearsalProcess(file, wanted)
+    try:
+        process.load()
+        answer = process.rehearse(plan)
+    finally:
+        process.close()
+    divergence = answer.divergence
     if divergence is None:
-        return None
+        return answer.fault
     place = "" if divergence.place is None else f" ({divergence.place})"
     return f"{file} would ask for {divergence.actual}{place}, where the history has {divergence.expected}"

@@ -1,28 +1,28 @@
-"""Replays of many histories by the code in a file, in several processes where that is quicker."""
+"""Replays of histories by the code in a file, in processes of their own; in several where that is quicker."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import queue
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
 
 import msgspec
 
-from durable_execution_sdk.cli.output.streams import Streams
 from durable_execution_sdk.cli.refusals import Refusal
-from durable_execution_sdk.cli.user_code import UserCode, split_target
-from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.handler import AnyHandler
-from durable_execution_sdk.replay.check import replay_history
+from durable_execution_sdk.cli.remote.rehearsal_process import RehearsalProcess
+from durable_execution_sdk.cli.user_code import split_target
 from durable_execution_sdk.replay.report import ReplayReport
 
-__all__ = ["Rehearsal", "Rehearsals"]
+__all__ = ["Rehearsal", "Rehearsals", "report_lines"]
 
-_FEWEST_IN_PROCESSES = 8
-"""Histories that are worth the start of other processes, each of which imports the code."""
+_FEWEST_IN_SEVERAL = 8
+"""Histories that are worth the start of more processes, each of which imports the code."""
+
+_MOST_HANGS = 2
+"""Histories with which the code may hang before the others are not tried any more."""
 
 
 class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,60 +74,93 @@ class Rehearsal(msgspec.Struct, frozen=True, kw_only=True):
         return document
 
 
+def report_lines(rehearsals: Iterable[Rehearsal]) -> Iterator[str]:
+    """Yield the reports of replays as text: that of a divergence once, with all histories that have it."""
+    histories_by_text: dict[str, list[str]] = {}
+    for each in rehearsals:
+        if each.diverges:
+            histories_by_text.setdefault(str(each.report), []).append(each.history)
+        elif each.report is not None:
+            yield f"{each.history}: {each.report}"
+    for text, (first, *others) in histories_by_text.items():
+        yield f"{first}: {text}"
+        if others:
+            yield f"  It is the same in {len(others)} more: {', '.join(others)}"
+
+
 class Rehearsals:
     """The code in ``FILE[:HANDLER]``, which replays histories. Raises ``Refusal`` if it cannot be loaded."""
 
-    def __init__(self, target: str, *, as_json: bool) -> None:
-        self._file, wanted = split_target(target)
-        self._as_json = as_json
-        self._streams = Streams(as_json=as_json)
-        user_code = UserCode()
-        with self._streams.for_user_code():
-            self._name = user_code.choose(self._file, wanted)
-            self._handler = user_code.handlers(self._file)[self._name]
+    def __init__(self, target: str) -> None:
+        self._file, self._wanted = split_target(target)
+        self._processes: list[RehearsalProcess] = []
+        self._hangs = 0
+        self._is_closed = False
+        self._started().load()
 
     def of(self, histories: Sequence[str], arn: str | None = None) -> list[Rehearsal]:
         """Replay the histories in files, in their order; ``arn`` is that of histories which lack it."""
-        processes = min(os.cpu_count() or 1, len(histories))
-        if processes == 1 or len(histories) < _FEWEST_IN_PROCESSES:
-            with self._streams.for_user_code():
-                return [_rehearsal(self._handler, history, arn) for history in histories]
-        # A fork of this process would take over connections and threads.
-        pool = ProcessPoolExecutor(
-            processes,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_load,
-            initargs=(self._file, self._name, self._as_json),
-        )
-        with pool:
+        if not histories:
+            return []
+        count = 1
+        if len(histories) >= _FEWEST_IN_SEVERAL:
+            count = min(os.cpu_count() or 1, len(histories))
+        idle: queue.SimpleQueue[RehearsalProcess | None] = queue.SimpleQueue()
+        idle.put(self._processes[0])
+        for _ in range(count - 1):
+            idle.put(None)
+
+        def replay(history: str) -> Rehearsal:
+            process = idle.get()
             try:
-                return list(pool.map(_in_process, histories, [arn] * len(histories)))
-            except BrokenProcessPool as error:
-                raise Refusal(
-                    f"a process that replayed histories with {self._file} ended: the code ends its process, or"
-                    " memory ran out"
-                ) from error
+                fault = self._fault()
+                if fault is not None:
+                    return Rehearsal(history=history, fault=fault)
+                if process is None or process.is_over:
+                    process = self._started()
+                    process.load()
+                answer = process.replay(history, arn)
+                self._hangs += process.hangs
+                return Rehearsal(history=history, report=answer.report, fault=answer.fault)
+            except Refusal as refusal:
+                # It was loaded before, so it loads differently each time.
+                return Rehearsal(history=history, fault=refusal.message)
+            finally:
+                idle.put(process)
 
+        with ThreadPoolExecutor(count, thread_name_prefix="durable-replay") as pool:
+            try:
+                return list(pool.map(replay, histories))
+            except BaseException:
+                self.close()
+                raise
 
-_LOADED: list[AnyHandler] = []
-"""The handler of a process that replays histories."""
+    def close(self) -> None:
+        """End the processes; what is still to be replayed is not tried any more."""
+        self._is_closed = True
+        for process in self._processes:
+            process.close()
 
+    def __enter__(self) -> Self:
+        return self
 
-def _load(file: str, name: str, as_json: bool) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if as_json:
-        # The document is on stdout, so what user code prints goes to stderr.
-        os.dup2(2, 1)
-    _LOADED.append(UserCode().handlers(file)[name])
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
+    def _started(self) -> RehearsalProcess:
+        process = RehearsalProcess(self._file, self._wanted)
+        self._processes.append(process)
+        return process
 
-def _in_process(history: str, arn: str | None) -> Rehearsal:
-    return _rehearsal(_LOADED[0], history, arn)
-
-
-def _rehearsal(handler: AnyHandler, history: str, arn: str | None) -> Rehearsal:
-    try:
-        report = replay_history(handler, history, execution_arn=arn)
-    except ConfigError as error:
-        return Rehearsal(history=history, fault=str(error))
-    return Rehearsal(history=history, report=report)
+    def _fault(self) -> str | None:
+        """Return the reason for which no more histories are tried."""
+        if self._is_closed:
+            return "the replay was ended"
+        if self._hangs >= _MOST_HANGS:
+            return f"not tried: the code in {self._file} did not come to rest with {self._hangs} others"
+        return None

@@ -24,10 +24,11 @@ from durable_execution_sdk.protocol.control_plane import (
 from durable_execution_sdk.protocol.error_codes import NOT_FOUND
 from durable_execution_sdk.protocol.functions import AliasConfiguration
 from durable_execution_sdk.protocol.ids import ExecutionArn
-from durable_execution_sdk.rendering.family import title
+from durable_execution_sdk.rendering.callback_names import path_of
+from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.testing.cloud.progress import progress_of
 
-__all__ = ["LATEST", "OpenVersion", "Verdict", "Versions", "read_versions"]
+__all__ = ["LATEST", "OpenVersion", "Verdict", "Versions", "check_function", "read_versions"]
 
 LATEST = "$LATEST"
 # Neither an answer nor a refusal for good: the endpoint does not answer, or has too many calls to answer.
@@ -150,6 +151,21 @@ async def read_versions(
     return Versions(found=sorted(versions.values(), key=_position), notes=notes)
 
 
+async def check_function(connection: EndpointConnection, function: FunctionReference) -> None:
+    """Raise ``ServiceError`` if a function, or its version or alias, does not exist, as far as the endpoint tells."""
+    try:
+        versions = await connection.functions.versions(function.name)
+        known = {each.version for each in versions}
+        if function.qualifier not in {None, *known}:
+            known |= {each.name for each in await connection.functions.aliases(function.name)}
+    except ServiceError as error:
+        if error.code == NOT_FOUND or error.status in _NO_ANSWER:
+            raise
+        return
+    if function.qualifier not in {None, *known}:
+        raise ServiceError(f"no version or alias {function.qualifier!r}", code=NOT_FOUND)
+
+
 async def _listed(
     connection: EndpointConnection, function: FunctionReference, notes: list[str]
 ) -> list[str]:
@@ -225,9 +241,8 @@ def _waits(history: SavedHistory, now: int) -> Iterator[tuple[str, str | None]]:
         yield "unknown", None
         return
     found: set[tuple[str, str | None]] = {
-        (entry.waiting.awaited, title(entry.operation))
-        for entry in progress.operations
-        if entry.waiting is not None
+        (waiter.waiting.awaited, path_of(waiter)[-1])
+        for waiter in Family(execution=progress, invoked={}).waiters()
     }
     yield from found or {("running", None)}
 

@@ -62,7 +62,7 @@ def progress_of(
             OperationProgress(
                 operation=operation,
                 attempt=_attempt(operation),
-                waiting=None if is_closed else _waiting(operation, started[operation.id]),
+                waiting=None if is_closed else _waiting(operation, started.get(operation.id)),
             )
             for operation in (_as_of(entry, now) for entry in recorded)
         ],
@@ -111,7 +111,8 @@ def _attempt(operation: Operation) -> int | None:
     return ended if operation.status in TERMINAL_STATUSES else ended + 1
 
 
-def _waiting(operation: Operation, started: HistoryEvent) -> Waiting | None:
+def _waiting(operation: Operation, started: HistoryEvent | None) -> Waiting | None:
+    """Return the event that an operation waits for; one that was recorded by its end alone has no start."""
     if not is_pending(operation):
         return None
     step, wait = operation.step_details, operation.wait_details
@@ -119,6 +120,8 @@ def _waiting(operation: Operation, started: HistoryEvent) -> Waiting | None:
         return Waiting(awaited=Awaited.RETRY, until=_whole(step.next_attempt_timestamp))
     if wait is not None:
         return Waiting(awaited=Awaited.TIME, until=_whole(wait.scheduled_end_timestamp))
+    if started is None:
+        return Waiting(awaited=Awaited.ANSWER)
     invoke = started.chained_invoke_started_details
     if invoke is not None:
         return Waiting(
