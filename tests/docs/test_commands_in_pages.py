@@ -27,7 +27,9 @@ def lines_of_shells() -> list[str]:
     return [line for line in blocks.splitlines() if line.startswith("durable ")]
 
 
-IN_WORKFLOW = [step["run"] for step in STEPS if step.get("run", "").startswith("durable ")]
+IN_WORKFLOW = [
+    step["run"].replace("\\\n", " ") for step in STEPS if step.get("run", "").startswith("durable ")
+]
 
 
 def test_there_are_commands() -> None:
@@ -77,6 +79,8 @@ def test_the_commands_of_the_workflow_end_well_for_code_that_fits(
         "from tests.cli.remote_shop import workflow as order\n", encoding="utf-8"
     )
     monkeypatch.chdir(tmp_path)
+    # The command runs the code in a process of its own.
+    monkeypatch.setenv("PYTHONPATH", str(DOCS.parent))
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     with serve(shop.rig.driver, workers=0) as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
