@@ -76,6 +76,12 @@ def sam(applications: dict[str, Path]) -> Path:
     return applications["sam"]
 
 
+@pytest.fixture(params=TOOLS)
+def application(request: pytest.FixtureRequest, sam: Path, applications: dict[str, Path]) -> Path:
+    """Return each application. Their code is the same, so the packages are those of the first."""
+    return sam if request.param == "sam" else applications[request.param]
+
+
 def sh(folder: Path, line: str) -> str:
     """Run a line of a shell, and return what it wrote to standard output."""
     ran = subprocess.run(line, shell=True, cwd=folder, capture_output=True, text=True, check=False)
@@ -90,20 +96,16 @@ def shell_lines(application: Path) -> list[str]:
     return "".join(blocks).replace("\\\n", "").splitlines()
 
 
-def test_the_application_passes_every_step_of_its_ci(sam: Path) -> None:
-    workflow = yaml.safe_load((sam / ".github/workflows/tests.yml").read_text("utf-8"))
+def test_the_application_passes_every_step_of_its_ci(application: Path) -> None:
+    workflow = yaml.safe_load((application / ".github/workflows/tests.yml").read_text("utf-8"))
     lines = [step["run"] for step in workflow["jobs"]["tests"]["steps"] if "run" in step]
     assert [shlex.split(line)[0] for line in lines] == [
         *("pip", "ruff", "mypy", "durable", "pytest", "durable"),
     ]
+    if application.name == "cdk":
+        del lines[0]  # Its packages are there, and the first application's own has to stay.
     for line in lines:
-        sh(sam, line)
-
-
-@pytest.fixture(params=TOOLS)
-def application(request: pytest.FixtureRequest, sam: Path, applications: dict[str, Path]) -> Path:
-    """Return each application. Their code is the same, so the packages are those of the first."""
-    return sam if request.param == "sam" else applications[request.param]
+        sh(application, line)
 
 
 @pytest.fixture

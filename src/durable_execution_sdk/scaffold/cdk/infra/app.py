@@ -1,4 +1,7 @@
-"""The stack: three functions, their log group, and alarms. ``cdk synth`` and ``cdk deploy`` run this."""
+"""The stack: three functions, their log group, and alarms.
+
+``cdk synth`` and ``cdk deploy`` run this.
+"""
 
 from aws_cdk import App, CfnOutput, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -8,6 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
+
 from package import PYTHON, package
 
 
@@ -45,15 +49,15 @@ class OrdersStack(Stack):
         answer.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["lambda:SendDurableExecutionCallbackSuccess"],
-                # The executions of all versions: a version is in an execution's ARN, never an alias.
+                # The executions of all versions: a version is in an execution's ARN, and no alias.
                 resources=[f"{process_order.function_arn}:*"],
             )
         )
         # A caller signs the request, and needs lambda:InvokeFunctionUrl and lambda:InvokeFunction.
         url = answer.add_function_url(auth_type=lambda_.FunctionUrlAuthType.AWS_IAM)
 
-        # An execution of ShipOrder that fails makes one of ProcessOrder fail: these tell of both. The
-        # metrics are in "Monitoring durable functions" of Lambda's documentation.
+        # An execution of ShipOrder that fails makes one of ProcessOrder fail: these tell of both.
+        # The metrics are in "Monitoring durable functions" of Lambda's documentation.
         topic = sns.Topic(self, "Alarms")
         self._alarm("OrdersFail", "DurableExecutionFailed", process_order, topic)
         self._alarm("OrdersTimeOut", "DurableExecutionTimedOut", process_order, topic)
@@ -95,9 +99,7 @@ class OrdersStack(Stack):
             system_log_level_v2=lambda_.SystemLogLevel.INFO,
         )
 
-    def _alarm(
-        self, name: str, metric: str, function: lambda_.Function, topic: sns.Topic
-    ) -> None:
+    def _alarm(self, name: str, metric: str, function: lambda_.Function, topic: sns.Topic) -> None:
         alarm = cloudwatch.Metric(
             namespace="AWS/Lambda",
             metric_name=metric,

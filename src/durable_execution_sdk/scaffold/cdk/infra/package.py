@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 def package() -> str:
     """Build the package anew, and return its folder.
 
-    Bytecode is compiled here because Lambda would compile it anew in each cold start, and without the
-    time of its source, which zip changes.
+    Bytecode is compiled here because Lambda would compile it anew in each cold start, and without
+    the time of its source, which zip changes.
     """
     folder = ROOT / ".build"
     shutil.rmtree(folder, ignore_errors=True)
