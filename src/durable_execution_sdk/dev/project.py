@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -73,7 +75,9 @@ def project_functions(sources: Sources, table: ProjectTable, folder: Path) -> Fo
     others = Found.together([*_without_repetitions(parts), *broken])
     names = {declaration.name for declaration in named}
     kept = [each for each in others.declarations if each.name not in names]
-    return Found(declarations=[*named, *kept], notices=others.notices, broken=others.broken)
+    return _without_broken(
+        Found(declarations=[*named, *kept], notices=others.notices, broken=others.broken)
+    )
 
 
 def _named(sources: Sources, table: ProjectTable) -> tuple[list[Declaration], list[Found]]:
@@ -86,6 +90,39 @@ def _named(sources: Sources, table: ProjectTable) -> tuple[list[Declaration], li
         except BrokenFileError as error:
             broken.append(Found(notices=[str(error)], broken=[error.file]))
     return named, broken
+
+
+def _without_broken(found: Found) -> Found:
+    """Leave out functions whose file has a syntax error: a template or table declares them without an import."""
+    declarations: list[Declaration] = []
+    notices: list[str] = []
+    faults: dict[Path, str | None] = {}
+    for declaration in found.declarations:
+        source = declaration.source
+        # Another Python may know a syntax that this one does not.
+        if source is not None and source.suffix == ".py" and declaration.python == sys.executable:
+            if source not in faults:
+                faults[source] = _syntax_error(source)
+            if fault := faults[source]:
+                notices.append(f"{source} cannot be imported:\n{fault}")
+                continue
+        declarations.append(declaration)
+    broken = [str(source) for source, fault in faults.items() if fault]
+    return Found(
+        declarations=declarations,
+        notices=list(dict.fromkeys([*found.notices, *notices])),
+        broken=[*found.broken, *broken],
+    )
+
+
+def _syntax_error(file: Path) -> str | None:
+    try:
+        ast.parse(file.read_bytes(), file)
+    except SyntaxError as error:
+        return f'File "{file}", line {error.lineno}\nSyntaxError: {error.msg}'
+    except (OSError, ValueError):
+        pass  # Told when the function is invoked.
+    return None
 
 
 def _without_repetitions(parts: Sequence[Found]) -> list[Found]:

@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from durable_execution_sdk.dev.discovery.found import Found
-from durable_execution_sdk.dev.discovery.project_table import ProjectTable
 from durable_execution_sdk.dev.functions.records import LogLine
 from durable_execution_sdk.dev.project import (
     Sources,
     project_directories,
     project_functions,
+    project_table,
 )
 from durable_execution_sdk.dev.reload.findings import Finding
 from durable_execution_sdk.dev.reload.loaded_code import Load
@@ -98,7 +98,7 @@ class ReloadRig:
         )
         self.emulator = self.session.server.emulator
         sources = Sources(paths=[folder / path for path in paths], named=named)
-        table = ProjectTable()
+        table = project_table(folder)
         self.found = self.session.load(
             lambda: project_functions(sources, table, folder),
             self.news,

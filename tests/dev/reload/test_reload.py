@@ -231,6 +231,23 @@ def test_a_syntax_error_keeps_the_old_code_until_it_is_mended(
     assert rig.news.notices == []
 
 
+def test_a_syntax_error_keeps_the_code_of_functions_of_a_table(tmp_path: Path) -> None:
+    write(tmp_path / "app.py", ORDER)
+    write(tmp_path / "pyproject.toml", '[tool.durable.functions.order]\nhandler = "app.py:order"\n')
+    with ReloadRig(tmp_path) as rig:
+        arn = rig.start("n")
+        rig.asks(arn)
+        write(tmp_path / "app.py", "def broken(:\n")
+        rig.news.until(lambda: bool(rig.news.notices))
+        another = rig.start("another")
+        rig.asks(another)
+        rig.answer(arn)
+        assert rig.result(arn) == ["hello", "yes", 1]
+        rig.edit(HARMLESS)
+        rig.answer(another)
+        assert rig.result(another) == ["hello", "yes", 2]
+
+
 def test_a_syntax_error_at_the_start_is_told_and_the_mended_file_is_found(tmp_path: Path) -> None:
     write(tmp_path / "app.py", ORDER)
     with ReloadRig(tmp_path, "app.py") as rig:
