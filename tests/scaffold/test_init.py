@@ -63,10 +63,12 @@ def table(folder: Path) -> dict[str, Any]:
 
 
 @TOOLS
-def test_the_files_of_the_application_are_written_and_named(tmp_path: Path, tool: str) -> None:
-    result = init(tmp_path / "shop", "--with", tool)
+def test_the_files_of_the_application_are_written_and_named(
+    tmp_path: Path, tool: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    durable.main(["init", str(tmp_path / "shop"), "--with", tool], standalone_mode=False)
     assert files(tmp_path / "shop").keys() == APPLICATION | DEPLOYMENT[tool]
-    assert result.stdout.splitlines() == sorted(
+    assert capsys.readouterr().out.splitlines() == sorted(
         str(tmp_path / "shop" / path) for path in APPLICATION | DEPLOYMENT[tool]
     )
 

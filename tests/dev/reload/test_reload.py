@@ -233,7 +233,8 @@ def test_a_syntax_error_keeps_the_old_code_until_it_is_mended(
 
 def test_a_syntax_error_keeps_the_code_of_functions_of_a_table(tmp_path: Path) -> None:
     write(tmp_path / "app.py", ORDER)
-    write(tmp_path / "pyproject.toml", '[tool.durable.functions.order]\nhandler = "app.py:order"\n')
+    table = '[tool.durable.functions.order]\nhandler = "app.py:order"\n'
+    (tmp_path / "pyproject.toml").write_text(table)
     with ReloadRig(tmp_path) as rig:
         arn = rig.start("n")
         rig.asks(arn)
