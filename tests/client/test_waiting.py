@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.client.shop import Order, order
 from tests.rig import Rig
 
-from durable_execution_sdk import ServiceError
+from durable_execution_sdk import ConfigError, ServiceError
 from durable_execution_sdk.client import DurableClient, ResultTimeoutError
 from durable_execution_sdk.client.paced_reading import PacedReading
 from durable_execution_sdk.client.service import Polling
@@ -38,6 +38,7 @@ class Unsteady(EmulatorControlPlane):
         self.failures: list[ServiceError | None] = []
         self.asked: list[bool] = []
         self.pages = 0
+        self.filters = True
 
     async def describe(
         self, arn: str, *, include_execution_data: bool = True
@@ -54,6 +55,8 @@ class Unsteady(EmulatorControlPlane):
 
     async def list_executions(self, request: ListRequest) -> ListPage:
         self.pages += 1
+        if not self.filters:
+            request = replace(request, statuses=[], durable_execution_name=None)
         return await super().list_executions(replace(request, max_items=1))
 
 
@@ -167,6 +170,29 @@ def test_lists_and_histories_of_many_pages_are_read_whole() -> None:
         events = await handle.history()
         assert len(events) == control.pages - 7 > 3
         assert [each.name for each in await handle.operations()] == ["charge"]
+
+    asyncio.run(read())
+
+
+def test_an_endpoint_that_does_not_filter_gives_no_other_executions() -> None:
+    rig = Rig(order)
+    arns = [rig.start({"id": "A", "amount": number}, f"n-{number}") for number in range(5)]
+    rig.drive(arns[0])
+    rig.drive(arns[2])
+    control = Unsteady(rig)
+    control.filters = False
+    client = DurableClient(control_plane=control)
+
+    async def read() -> None:
+        assert (await client.execution("n-1", "workflow")).arn == arns[1]
+        with pytest.raises(ServiceError, match="has no execution 'n-9'"):
+            await client.execution("n-9", "workflow")
+        with pytest.raises(ConfigError, match="not an empty text"):
+            await client.execution("", "workflow")
+        assert [each.arn async for each in client.list("workflow", name="n-3")] == [arns[3]]
+        assert [each.arn async for each in client.list("workflow", name="")] == []
+        ended = client.list("workflow", statuses=["SUCCEEDED"], most=2)
+        assert [each.arn async for each in ended] == [arns[2], arns[0]]
 
     asyncio.run(read())
 

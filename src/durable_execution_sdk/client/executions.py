@@ -17,6 +17,7 @@ from durable_execution_sdk.client.service import Service
 from durable_execution_sdk.client.targets import AnyTarget, Targets
 from durable_execution_sdk.errors import ConfigError, PayloadSizeError, ServiceError
 from durable_execution_sdk.protocol.control_plane import (
+    ExecutionSummary,
     InvocationType,
     InvokeRequest,
     ListRequest,
@@ -78,6 +79,10 @@ class Executions:
 
     async def find(self, reference: str, of: AnyTarget | None) -> ExecutionHandle[Any]:
         """Return the handle of an execution by its ARN, or by its name and its function."""
+        if not reference:
+            raise ConfigError(
+                "client.execution takes the ARN of an execution, or its name and its function, not an empty text"
+            )
         if reference.startswith("arn:") or "/" in reference:
             serdes = self._targets.result_serdes(of, "client.execution")
             return ExecutionHandle(self.service, reference, serdes)
@@ -125,16 +130,20 @@ class Executions:
             started_before=_milliseconds("started_before", filters.started_before),
             reverse_order=filters.oldest_first,
         )
-        async for found in self.service.reading.executions(request, most):
-            # Some endpoints look at one status only.
-            if not request.statuses or found.status in request.statuses:
-                yield ExecutionHandle(
-                    self.service,
-                    found.durable_execution_arn,
-                    serdes,
-                    name=found.durable_execution_name,
-                    listed=found,
-                )
+
+        # Some endpoints look at one status only, or not at the name.
+        def is_meant(found: ExecutionSummary) -> bool:
+            has_status = not request.statuses or found.status in request.statuses
+            return has_status and filters.name in {None, found.durable_execution_name}
+
+        async for found in self.service.reading.executions(request, most, wanted=is_meant):
+            yield ExecutionHandle(
+                self.service,
+                found.durable_execution_arn,
+                serdes,
+                name=found.durable_execution_name,
+                listed=found,
+            )
 
     def _explained(self, error: ServiceError, function: str, name: str) -> ServiceError:
         """Say what a refusal of a start means."""
