@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.errors import ConfigError, DurableError
 from durable_execution_sdk.runtime.current import CURRENT
 
 __all__ = ["LoopThread"]
@@ -28,7 +29,20 @@ class LoopThread:
         self._process = os.getpid()
 
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine to its end while this thread waits. An exception in this thread cancels it."""
+        """Run a coroutine to its end while this thread waits. An exception in this thread cancels it.
+
+        Raises:
+            DurableError: ``close`` ended the thread before.
+        """
+        try:
+            return self._result(coroutine)
+        except CancelledError as error:
+            raise DurableError(
+                "the client was closed while this call ran, so its answer is not known: close a client after its"
+                " last call, or make the call again, which begins anew"
+            ) from error
+
+    def _result(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         try:
             future = self._scheduled(coroutine)
         except BaseException:
@@ -46,10 +60,14 @@ class LoopThread:
         """True if the thread has begun, in this process."""
         return self._loop is not None and self._process == os.getpid()
 
-    def close(self) -> None:
-        """End the thread, once the calls that run were cancelled. A later call begins another one."""
+    def close(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """End the thread, once ``last`` ran and the calls that run were cancelled. A later call begins another one."""
         if not self.is_running:
             return
+        if last is not None:
+            # Another thread may close the client at the same time.
+            with suppress(CancelledError):
+                self._result(last())
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
@@ -70,12 +88,20 @@ class LoopThread:
         # Under the lock, so that the loop begins each call before it is stopped.
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=_serve, args=(self._loop,), name="durable-client", daemon=True
-                )
-                self._thread.start()
+                self._loop, self._thread = _begun()
             return context.run(asyncio.run_coroutine_threadsafe, coroutine, self._loop)
+
+
+def _begun() -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
+    loop = asyncio.new_event_loop()
+    try:
+        thread = threading.Thread(target=_serve, args=(loop,), name="durable-client", daemon=True)
+        thread.start()
+    except BaseException:
+        # There may be too many threads.
+        loop.close()
+        raise
+    return loop, thread
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
