@@ -67,7 +67,7 @@ class Executions:
         try:
             answer = await self.service.control.invoke(request)
         except ServiceError as error:
-            raise self._explained(error, ref.name, chosen) from error
+            raise self._explained(error, function, ref.name, chosen) from error
         if answer.durable_execution_arn is None:
             raise ConfigError(
                 f"{ref.name} is no durable function: the service called it, and started no execution. Configure the"
@@ -94,8 +94,13 @@ class Executions:
         # A name is that of one execution; an alias may lead to another version than it did at the start.
         function = split_name(self._targets.listed_name(of, "client.execution"))[0]
         serdes = self._targets.result_serdes(of, "client.execution")
-        async for handle in self._listed(function, serdes, Filters(name=reference), most=1):
-            return handle
+        try:
+            async for handle in self._listed(function, serdes, Filters(name=reference), most=1):
+                return handle
+        except ServiceError as error:
+            if error.code != NOT_FOUND:
+                raise
+            raise self._absent("client.execution", of, function, error) from error
         raise ServiceError(
             f"client.execution: {function} at {self.service.address} has no execution {reference!r}: its name, the"
             " function or the region may be another, or its data"
@@ -114,8 +119,13 @@ class Executions:
             )
         serdes = self._targets.result_serdes(function, "client.list")
         name = self._targets.listed_name(function, "client.list")
-        async for handle in self._listed(name, serdes, filters, most):
-            yield handle
+        try:
+            async for handle in self._listed(name, serdes, filters, most):
+                yield handle
+        except ServiceError as error:
+            if error.code != NOT_FOUND:
+                raise
+            raise self._absent("client.list", function, name, error) from error
 
     async def _listed(
         self, name: str, serdes: SerDes[Any], filters: Filters, most: int | None
@@ -145,7 +155,9 @@ class Executions:
                 listed=found,
             )
 
-    def _explained(self, error: ServiceError, function: str, name: str) -> ServiceError:
+    def _explained(
+        self, error: ServiceError, target: AnyTarget, function: str, name: str
+    ) -> ServiceError:
         """Say what a refusal of a start means."""
         if error.code == ALREADY_STARTED:
             text = (
@@ -155,12 +167,17 @@ class Executions:
             )
             return AlreadyStartedError(text, code=error.code, status=error.status)
         if error.code == NOT_FOUND:
-            text = (
-                f"client.start: there is no function {function} at {self.service.address} ({error.message}); its name,"
-                " its version or alias, the endpoint or the region may be another"
-            )
-            return ServiceError(text, code=error.code, status=error.status)
+            return self._absent("client.start", target, function, error)
         return error
+
+    def _absent(
+        self, call: str, target: AnyTarget, function: str, error: ServiceError
+    ) -> ServiceError:
+        text = (
+            f"{call}: there is no function {function} at {self.service.address} ({error.message}); its name,"
+            f" its version or alias, the endpoint or the region may be another{self._targets.hint(target)}"
+        )
+        return ServiceError(text, code=error.code, status=error.status)
 
 
 def _written(ref: FunctionRef[Any, Any], event: object) -> bytes:
