@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 from collections.abc import Iterator
@@ -175,6 +176,20 @@ def test_a_thread_that_cannot_begin_is_tried_again(monkeypatch: pytest.MonkeyPat
     monkeypatch.undo()
     assert thread.run(answer()) == 3
     thread.close()
+
+
+def test_a_client_that_is_not_closed_ends_its_thread_when_it_is_collected() -> None:
+    thread = LoopThread()
+
+    async def own_thread() -> threading.Thread:
+        return threading.current_thread()
+
+    served_by = thread.run(own_thread())
+    assert served_by.is_alive()
+    del thread
+    gc.collect()
+    served_by.join(60)
+    assert not served_by.is_alive()
 
 
 def test_an_interrupted_call_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:

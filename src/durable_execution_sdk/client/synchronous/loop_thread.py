@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import weakref
+from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
@@ -24,9 +26,10 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
+        self._at_collection: weakref.finalize[[AbstractEventLoop, int], LoopThread] | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         """Run a coroutine to its end while this thread waits. An exception in this thread cancels it.
@@ -71,6 +74,8 @@ class LoopThread:
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
+            if self._at_collection is not None:
+                self._at_collection.detach()
             if loop is not None:
                 loop.call_soon_threadsafe(loop.stop)
         if thread is not None:
@@ -89,10 +94,13 @@ class LoopThread:
         with self._lock:
             if self._loop is None:
                 self._loop, self._thread = _begun()
+                # A client that is not closed ends its thread when it is collected; the end of the process needs none.
+                self._at_collection = weakref.finalize(self, _stop, self._loop, self._process)
+                self._at_collection.atexit = False
             return context.run(asyncio.run_coroutine_threadsafe, coroutine, self._loop)
 
 
-def _begun() -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
+def _begun() -> tuple[AbstractEventLoop, threading.Thread]:
     loop = asyncio.new_event_loop()
     try:
         thread = threading.Thread(target=_serve, args=(loop,), name="durable-client", daemon=True)
@@ -104,7 +112,13 @@ def _begun() -> tuple[asyncio.AbstractEventLoop, threading.Thread]:
     return loop, thread
 
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
+def _stop(loop: AbstractEventLoop, process: int) -> None:
+    # A fork shares the descriptor that wakes the loop.
+    if os.getpid() == process and not loop.is_closed():
+        loop.call_soon_threadsafe(loop.stop)
+
+
+def _serve(loop: AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
