@@ -141,7 +141,7 @@ def test_a_profile_that_is_not_there_is_told(
         ("show", "workflow/one"),
         ("history", "workflow/one"),
         ("pause", "workflow/one"),
-        ("callback", "succeed", "workflow/one"),
+        ("callback", "succeed", "workflow/one", "--anyway"),
     ],
 )
 def test_an_endpoint_that_does_not_answer_is_told(
@@ -150,6 +150,17 @@ def test_an_endpoint_that_does_not_answer_is_told(
     refused = durable(*words, "--endpoint", "http://127.0.0.1:9")
     assert refused.code == 2
     assert "http://127.0.0.1:9 does not answer" in refused.err
+
+
+def test_an_answer_without_a_result_is_meant_at_an_endpoint(
+    durable: Durable, shop: RefusingShop
+) -> None:
+    words = ("callback", "succeed", "workflow/one", "--endpoint", "http://127.0.0.1:9")
+    refused = durable(*words)
+    assert refused.code == 2
+    assert "an answer without --data is None there" in refused.err
+    for meant in (("--anyway",), ("--data", "null")):
+        assert "http://127.0.0.1:9 does not answer" in durable(*words, *meant).err
 
 
 def test_a_list_without_permission_for_histories_says_so(

@@ -17,6 +17,7 @@ from durable_execution_sdk import (
     PassThroughSerDes,
     PayloadSizeError,
     SerDesError,
+    ServiceError,
     durable_execution,
 )
 from durable_execution_sdk.client import DurableClient, FunctionRef
@@ -141,6 +142,33 @@ def test_what_is_no_function_is_refused() -> None:
         client_over(Recorder(), functions={"orders": "orders:live"})
     with pytest.raises(ConfigError, match="lacks a version or an alias"):
         client_over(Recorder(), functions={order: "orders"})
+
+
+def test_a_handler_that_is_deployed_under_another_name_is_told_how_to_be_named() -> None:
+    @durable_execution
+    async def process_order(event: Any, ctx: DurableContext) -> None:
+        pass
+
+    control = EmulatorControlPlane(Rig(order).driver)
+
+    async def refusal(client: DurableClient, call: str, function: Any) -> str:
+        with pytest.raises(ServiceError, match=f"client.{call}: there is no function") as raised:
+            if call == "start":
+                await client.start(function, None)
+            elif call == "execution":
+                await client.execution("name", function)
+            else:
+                [each async for each in client.list(function)]
+        assert raised.value.code == "ResourceNotFoundException"
+        return str(raised.value)
+
+    for call in ("start", "execution", "list"):
+        told = asyncio.run(refusal(client_over(control), call, process_order))
+        assert told.endswith('functions={process_order: "ProcessOrder:$LATEST"}')
+        told = asyncio.run(refusal(client_over(control), call, "process_order:$LATEST"))
+        assert "functions=" not in told
+        named = client_over(control, functions={process_order: "Other:$LATEST"})
+        assert "functions=" not in asyncio.run(refusal(named, call, process_order))
 
 
 def test_options_that_contradict_one_another_are_refused() -> None:

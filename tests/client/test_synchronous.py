@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tests.client.endpoints import Place, engine
 from tests.client.shop import Order, Receipt, order
 
-from durable_execution_sdk import ConfigError, DurableContext, durable_execution
+from durable_execution_sdk import ConfigError, DurableContext, DurableError, durable_execution
 from durable_execution_sdk.client import DurableClient, SyncDurableClient
 from durable_execution_sdk.client.synchronous.loop_thread import LoopThread
 from durable_execution_sdk.testing import LocalDurableTestRunner
@@ -88,7 +89,8 @@ def test_calls_and_the_end_of_the_client_in_other_threads_do_not_hang(place: Pla
     def ask(number: int) -> str:
         try:
             return client.start(order, Order("A", number)).name and "done"
-        except CancelledError:
+        except DurableError as error:
+            assert "the client was closed" in str(error)
             return "cancelled"
 
     with ThreadPoolExecutor(6) as threads:
@@ -134,8 +136,60 @@ def test_the_end_of_the_client_cancels_the_calls_that_run() -> None:
         waiting = pool.submit(lambda: thread.run(wait()))
         began.wait()
         thread.close()
-        with pytest.raises(CancelledError):
+        with pytest.raises(DurableError, match="the client was closed while this call ran"):
             waiting.result()
+
+
+def test_two_threads_may_end_the_client_at_once() -> None:
+    thread, began = LoopThread(), threading.Event()
+
+    async def never_done() -> None:
+        began.set()
+        await asyncio.Event().wait()
+
+    async def nothing() -> None:
+        pass
+
+    thread.run(nothing())
+    with ThreadPoolExecutor(1) as pool:
+        closing = pool.submit(lambda: thread.close(never_done))
+        began.wait()
+        thread.close(nothing)
+        assert closing.result() is None
+
+
+def test_a_thread_that_cannot_begin_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    thread = LoopThread()
+
+    async def answer() -> int:
+        return 3
+
+    def fail(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", fail)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="can't start new thread"):
+            thread.run(answer())
+        assert not thread.is_running
+    thread.close()
+    monkeypatch.undo()
+    assert thread.run(answer()) == 3
+    thread.close()
+
+
+def test_a_client_that_is_not_closed_ends_its_thread_when_it_is_collected() -> None:
+    thread = LoopThread()
+
+    async def own_thread() -> threading.Thread:
+        return threading.current_thread()
+
+    served_by = thread.run(own_thread())
+    assert served_by.is_alive()
+    del thread
+    gc.collect()
+    served_by.join(60)
+    assert not served_by.is_alive()
 
 
 def test_an_interrupted_call_is_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:

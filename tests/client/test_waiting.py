@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from tests.client.shop import Order, order
 from tests.rig import Rig
 
-from durable_execution_sdk import ServiceError
+from durable_execution_sdk import ConfigError, ServiceError
 from durable_execution_sdk.client import DurableClient, ResultTimeoutError
 from durable_execution_sdk.client.paced_reading import PacedReading
 from durable_execution_sdk.client.service import Polling
@@ -38,6 +39,7 @@ class Unsteady(EmulatorControlPlane):
         self.failures: list[ServiceError | None] = []
         self.asked: list[bool] = []
         self.pages = 0
+        self.filters = True
 
     async def describe(
         self, arn: str, *, include_execution_data: bool = True
@@ -54,6 +56,8 @@ class Unsteady(EmulatorControlPlane):
 
     async def list_executions(self, request: ListRequest) -> ListPage:
         self.pages += 1
+        if not self.filters:
+            request = replace(request, statuses=[], durable_execution_name=None)
         return await super().list_executions(replace(request, max_items=1))
 
 
@@ -107,6 +111,59 @@ def test_an_end_at_the_last_moment_is_no_timeout() -> None:
     assert bench.wait(0.05).status == "SUCCEEDED"
 
 
+def test_the_last_look_has_time_for_its_answer() -> None:
+    bench = Bench(Order("A", 1))
+    with pytest.raises(ResultTimeoutError):
+        bench.wait(20)
+    assert 19.5 in [round(sum(bench.sleeps[:number]), 1) for number in range(len(bench.sleeps))]
+    assert bench.now == pytest.approx(20)
+
+
+class Silent(Unsteady):
+    """A control plane that answers ``answers`` questions, and no more."""
+
+    answers = 0
+
+    async def describe(
+        self, arn: str, *, include_execution_data: bool = True
+    ) -> ExecutionDescription:
+        if len(self.asked) == self.answers:
+            await asyncio.Event().wait()
+        return await super().describe(arn, include_execution_data=include_execution_data)
+
+
+@pytest.mark.parametrize(
+    ("answers", "seen"), [(0, "the service has not told its status"), (1, "is SUCCEEDED, but")]
+)
+def test_a_service_that_does_not_answer_ends_with_the_time_limit(answers: int, seen: str) -> None:
+    bench = Bench(Order("A", 1))
+    bench.rig.drive(bench.arn)
+    control = Silent(bench.rig)
+    control.answers = answers
+    polling = Polling(PacedReading(control, is_limited=False), 5.0)
+    with pytest.raises(ResultTimeoutError, match=f"was to end within 0.01 s, and {seen}"):
+        asyncio.run(polling(bench.arn, 0.01))
+
+
+def test_the_time_limit_of_the_caller_is_not_that_of_the_result() -> None:
+    bench = Bench(Order("A", 1))
+    polling = Polling(PacedReading(Silent(bench.rig)), 5.0)
+
+    async def wait(timeout: float | None) -> None:
+        with pytest.raises(TimeoutError) as raised:
+            async with asyncio.timeout(0):
+                await polling(bench.arn, timeout)
+        assert type(raised.value) is TimeoutError
+        task = asyncio.create_task(polling(bench.arn, timeout))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    for timeout in (None, 1_000.0, math.inf):
+        asyncio.run(wait(timeout))
+
+
 @pytest.mark.parametrize("failure", [THROTTLED, LOST])
 def test_a_wait_outlives_failures_of_the_service(failure: ServiceError) -> None:
     bench = Bench(Order("A", 1), ends_after=25)
@@ -143,8 +200,7 @@ def test_the_answer_with_the_result_may_be_lost_too() -> None:
     bench = Bench(Order("A", 1))
     bench.rig.drive(bench.arn)
     bench.control.failures = [None, LOST]
-    with pytest.raises(ServiceError, match="no answer"):
-        bench.wait()
+    assert bench.wait().status == "SUCCEEDED"
     bench = Bench(Order("A", 1), ends_after=1)
     bench.control.failures = [None, None, LOST]
     assert bench.wait().status == "SUCCEEDED"
@@ -167,6 +223,29 @@ def test_lists_and_histories_of_many_pages_are_read_whole() -> None:
         events = await handle.history()
         assert len(events) == control.pages - 7 > 3
         assert [each.name for each in await handle.operations()] == ["charge"]
+
+    asyncio.run(read())
+
+
+def test_an_endpoint_that_does_not_filter_gives_no_other_executions() -> None:
+    rig = Rig(order)
+    arns = [rig.start({"id": "A", "amount": number}, f"n-{number}") for number in range(5)]
+    rig.drive(arns[0])
+    rig.drive(arns[2])
+    control = Unsteady(rig)
+    control.filters = False
+    client = DurableClient(control_plane=control)
+
+    async def read() -> None:
+        assert (await client.execution("n-1", "workflow")).arn == arns[1]
+        with pytest.raises(ServiceError, match="has no execution 'n-9'"):
+            await client.execution("n-9", "workflow")
+        with pytest.raises(ConfigError, match="not an empty text"):
+            await client.execution("", "workflow")
+        assert [each.arn async for each in client.list("workflow", name="n-3")] == [arns[3]]
+        assert [each.arn async for each in client.list("workflow", name="")] == []
+        ended = client.list("workflow", statuses=["SUCCEEDED"], most=2)
+        assert [each.arn async for each in ended] == [arns[2], arns[0]]
 
     asyncio.run(read())
 

@@ -42,7 +42,8 @@ class DurableClient:
         profile: the profile of the AWS configuration, which botocore reads.
         region: the AWS region.
         token: the token of a development server that other computers reach.
-        functions: the functions, with a version or an alias, that run handlers, for calls that name a handler only.
+        functions: the functions, with a version or an alias, that run handlers, for calls that name a handler only;
+            for ``durable dev`` where the template of the application names them otherwise than the code.
         longest_pause: the longest time between two looks at an execution that ``result()`` waits for, in seconds.
         control_plane: the port to use in place of an endpoint, such as that of an emulator in this process.
         wait_for_end: waits for the end of an execution in place of polling, for engines that the caller drives.
@@ -125,7 +126,8 @@ class DurableClient:
 
         Args:
             function: a handler; a ``FunctionRef``; or the function's name or ARN with a version or an alias. A handler
-                is looked for in ``functions``; a server of this computer knows it by its name in code.
+                is looked for in ``functions``; without an entry a server of this computer is asked for its name in
+                code, which is not that of a function that a template names otherwise.
             event: the input, at most 1 MiB as JSON; ``{}`` for a name without one.
             name: 1 to 64 letters, digits, ``-`` and ``_``; without one it is a new UUID.
 

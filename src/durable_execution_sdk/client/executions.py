@@ -17,6 +17,7 @@ from durable_execution_sdk.client.service import Service
 from durable_execution_sdk.client.targets import AnyTarget, Targets
 from durable_execution_sdk.errors import ConfigError, PayloadSizeError, ServiceError
 from durable_execution_sdk.protocol.control_plane import (
+    ExecutionSummary,
     InvocationType,
     InvokeRequest,
     ListRequest,
@@ -66,7 +67,7 @@ class Executions:
         try:
             answer = await self.service.control.invoke(request)
         except ServiceError as error:
-            raise self._explained(error, ref.name, chosen) from error
+            raise self._explained(error, function, ref.name, chosen) from error
         if answer.durable_execution_arn is None:
             raise ConfigError(
                 f"{ref.name} is no durable function: the service called it, and started no execution. Configure the"
@@ -78,6 +79,10 @@ class Executions:
 
     async def find(self, reference: str, of: AnyTarget | None) -> ExecutionHandle[Any]:
         """Return the handle of an execution by its ARN, or by its name and its function."""
+        if not reference:
+            raise ConfigError(
+                "client.execution takes the ARN of an execution, or its name and its function, not an empty text"
+            )
         if reference.startswith("arn:") or "/" in reference:
             serdes = self._targets.result_serdes(of, "client.execution")
             return ExecutionHandle(self.service, reference, serdes)
@@ -89,8 +94,13 @@ class Executions:
         # A name is that of one execution; an alias may lead to another version than it did at the start.
         function = split_name(self._targets.listed_name(of, "client.execution"))[0]
         serdes = self._targets.result_serdes(of, "client.execution")
-        async for handle in self._listed(function, serdes, Filters(name=reference), most=1):
-            return handle
+        try:
+            async for handle in self._listed(function, serdes, Filters(name=reference), most=1):
+                return handle
+        except ServiceError as error:
+            if error.code != NOT_FOUND:
+                raise
+            raise self._absent("client.execution", of, function, error) from error
         raise ServiceError(
             f"client.execution: {function} at {self.service.address} has no execution {reference!r}: its name, the"
             " function or the region may be another, or its data"
@@ -109,8 +119,13 @@ class Executions:
             )
         serdes = self._targets.result_serdes(function, "client.list")
         name = self._targets.listed_name(function, "client.list")
-        async for handle in self._listed(name, serdes, filters, most):
-            yield handle
+        try:
+            async for handle in self._listed(name, serdes, filters, most):
+                yield handle
+        except ServiceError as error:
+            if error.code != NOT_FOUND:
+                raise
+            raise self._absent("client.list", function, name, error) from error
 
     async def _listed(
         self, name: str, serdes: SerDes[Any], filters: Filters, most: int | None
@@ -125,18 +140,24 @@ class Executions:
             started_before=_milliseconds("started_before", filters.started_before),
             reverse_order=filters.oldest_first,
         )
-        async for found in self.service.reading.executions(request, most):
-            # Some endpoints look at one status only.
-            if not request.statuses or found.status in request.statuses:
-                yield ExecutionHandle(
-                    self.service,
-                    found.durable_execution_arn,
-                    serdes,
-                    name=found.durable_execution_name,
-                    listed=found,
-                )
 
-    def _explained(self, error: ServiceError, function: str, name: str) -> ServiceError:
+        # Some endpoints look at one status only, or not at the name.
+        def is_meant(found: ExecutionSummary) -> bool:
+            has_status = not request.statuses or found.status in request.statuses
+            return has_status and filters.name in {None, found.durable_execution_name}
+
+        async for found in self.service.reading.executions(request, most, wanted=is_meant):
+            yield ExecutionHandle(
+                self.service,
+                found.durable_execution_arn,
+                serdes,
+                name=found.durable_execution_name,
+                listed=found,
+            )
+
+    def _explained(
+        self, error: ServiceError, target: AnyTarget, function: str, name: str
+    ) -> ServiceError:
         """Say what a refusal of a start means."""
         if error.code == ALREADY_STARTED:
             text = (
@@ -146,12 +167,17 @@ class Executions:
             )
             return AlreadyStartedError(text, code=error.code, status=error.status)
         if error.code == NOT_FOUND:
-            text = (
-                f"client.start: there is no function {function} at {self.service.address} ({error.message}); its name,"
-                " its version or alias, the endpoint or the region may be another"
-            )
-            return ServiceError(text, code=error.code, status=error.status)
+            return self._absent("client.start", target, function, error)
         return error
+
+    def _absent(
+        self, call: str, target: AnyTarget, function: str, error: ServiceError
+    ) -> ServiceError:
+        text = (
+            f"{call}: there is no function {function} at {self.service.address} ({error.message}); its name,"
+            f" its version or alias, the endpoint or the region may be another{self._targets.hint(target)}"
+        )
+        return ServiceError(text, code=error.code, status=error.status)
 
 
 def _written(ref: FunctionRef[Any, Any], event: object) -> bytes:

@@ -59,20 +59,31 @@ class PacedReading:
         )
 
     async def executions(
-        self, request: ListRequest, most: int | None = None
+        self,
+        request: ListRequest,
+        most: int | None = None,
+        *,
+        wanted: Callable[[ExecutionSummary], bool] | None = None,
     ) -> AsyncIterator[ExecutionSummary]:
-        """Yield the executions that a request finds, page by page, at most ``most`` of them."""
-        left = most
+        """Yield the executions that a request finds and that are wanted, page by page, at most ``most`` of them.
+
+        ``wanted`` checks the filters of the request again, for endpoints that ignore some.
+        """
+        left, size = most, MAX_PAGE_ITEMS if most is None else min(most, MAX_PAGE_ITEMS)
         while True:
-            size = MAX_PAGE_ITEMS if left is None else min(left, MAX_PAGE_ITEMS)
             asked = replace(request, max_items=size)
             page = await self._lists.call(partial(self._control.list_executions, asked))
-            found = page.durable_executions[:left]
-            for summary in found:
+            found = [each for each in page.durable_executions if wanted is None or wanted(each)]
+            for summary in found[:left]:
                 yield summary
-            left = None if left is None else left - len(found)
+            left = None if left is None else max(0, left - len(found))
             if not page.next_marker or left == 0:
                 return
+            if len(found) < len(page.durable_executions):
+                # Small pages of an endpoint that does not filter would take a request for each execution.
+                size = MAX_PAGE_ITEMS
+            elif left is not None:
+                size = min(left, size)
             request = replace(request, marker=page.next_marker)
 
     async def history(self, request: HistoryRequest) -> HistoryPage:

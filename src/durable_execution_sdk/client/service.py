@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -18,6 +20,9 @@ __all__ = ["Polling", "Service", "WaitForEnd"]
 
 _FIRST_PAUSE = 0.1
 _GROWTH = 1.5
+_SHORTEST_PAUSE = 0.001
+# The time that the answer of the last look has, in seconds.
+_LAST_LOOK = 0.5
 # How long an execution that was read before is asked for again while the service does not answer, in seconds.
 _PATIENCE = 300.0
 
@@ -59,27 +64,62 @@ class Polling:
 
     async def __call__(self, arn: str, timeout: float | None) -> ExecutionDescription:
         """Ask for the status until it is a final one, then for the result."""
+        wait = _Wait(arn, timeout)
+        # A question that gets no answer, or is repeated, ends with the time limit too.
+        limit = asyncio.timeout(None if timeout == math.inf else timeout)
+        try:
+            async with limit:
+                return await self._ended(wait)
+        except TimeoutError as error:
+            if not limit.expired() or isinstance(error, ResultTimeoutError):
+                raise
+            raise wait.over() from None
+
+    async def _ended(self, wait: _Wait) -> ExecutionDescription:
         elapsed = self._timing.elapsed
-        ends_at = None if timeout is None else elapsed() + timeout
-        answered_at: float | None = None
-        pause, status = min(_FIRST_PAUSE, self._longest_pause), "unknown"
+        ends_at = None if wait.timeout is None else elapsed() + wait.timeout
+        pause = min(_FIRST_PAUSE, self._longest_pause)
         while True:
             try:
-                found = await self._reading.describe(arn, include_execution_data=False)
+                found = await self._reading.describe(wait.arn, include_execution_data=False)
+                wait.status, wait.answered_at = found.status, elapsed()
                 if found.status in CLOSED_STATUSES:
-                    return await self._reading.describe(arn)
-                status, answered_at = found.status, elapsed()
+                    return await self._reading.describe(wait.arn)
             except ServiceError as error:
                 # The first answer shows that the execution is there and may be read.
-                if not error.is_transient or answered_at is None:
+                if not error.is_transient or wait.answered_at is None:
                     raise
-                if elapsed() - answered_at > _PATIENCE:
+                if elapsed() - wait.answered_at > _PATIENCE:
                     raise
             left = None if ends_at is None else ends_at - elapsed()
             if left is not None and left <= 0:
-                raise ResultTimeoutError(
-                    f"{arn} was to end within {timeout:g} s, and is {status} after that. It goes on: result() waits"
-                    " again, stop() ends it"
-                )
-            await self._timing.sleep(pause if left is None else min(pause, left))
+                raise wait.over()
+            await self._timing.sleep(pause if left is None else wait.nap(pause, left))
             pause = min(pause * _GROWTH, self._longest_pause)
+
+
+class _Wait:
+    """A wait for the end of one execution: its time limit, and the last answer of the service."""
+
+    def __init__(self, arn: str, timeout: float | None) -> None:
+        self.arn = arn
+        self.timeout = timeout
+        self.status: str | None = None
+        self.answered_at: float | None = None
+
+    def nap(self, pause: float, left: float) -> float:
+        """Return the time to sleep: a pause, but not past the last look, which has some time for its answer."""
+        before_last_look = left - min(_LAST_LOOK, (self.timeout or 0.0) / 2)
+        return min(pause, before_last_look if before_last_look > _SHORTEST_PAUSE else left)
+
+    def over(self) -> ResultTimeoutError:
+        """Return the error that says that the time is over."""
+        if self.status is None:
+            seen = "the service has not told its status by then"
+        elif self.status in CLOSED_STATUSES:
+            seen = f"is {self.status}, but the service has not sent its result by then"
+        else:
+            seen = f"is {self.status} after that. It goes on"
+        return ResultTimeoutError(
+            f"{self.arn} was to end within {self.timeout:g} s, and {seen}: result() waits again, stop() ends it"
+        )

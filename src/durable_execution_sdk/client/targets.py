@@ -53,6 +53,17 @@ class Targets:
             )
         return FunctionRef(f"{target.__name__}:$LATEST", handler=target)
 
+    def hint(self, target: AnyTarget) -> str:
+        """Return a note for errors of a function that is not there: a handler may be deployed under another name."""
+        if not isinstance(target, DurableHandler) or target.__wrapped__ in self._refs:
+            return ""
+        name = target.__name__
+        deployed = "".join(part.capitalize() for part in name.split("_"))
+        return (
+            f". A handler is looked for by its name in code; if its template names it otherwise, give that name to the"
+            f' client: functions={{{name}: "{deployed}:$LATEST"}}'
+        )
+
     def listed_name(self, target: AnyTarget, call: str) -> str:
         """Return the name of the function whose executions are listed: of all versions, unless a text names one.
 

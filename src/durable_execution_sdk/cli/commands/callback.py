@@ -144,12 +144,18 @@ def succeed(
     callbacks with a serdes of their own, which reads something else.
 
     A result that does not fit the result_type of the callback is refused too, where `durable dev` has run the
-    code. --anyway sends it, to code that was edited since for instance.
+    code. --anyway sends it, to code that was edited since for instance. An endpoint does not know the type:
+    there an answer without --data takes --anyway.
     """
     if is_text and data is None:
         raise Refusal("--text sends the --data as it is: give --data, too")
     result = None if data is None else _result(data, is_text=is_text)
     if at.is_given:
+        if result is None and not anyway:
+            raise Refusal(
+                "an endpoint does not tell the type that the code waits for, and an answer without --data is None"
+                f" there. {_FORMS}. --anyway answers without a result"
+            )
         from durable_execution_sdk.cli.remote import (  # noqa: PLC0415 - only for endpoints
             steering as remote,
         )

@@ -13,10 +13,12 @@ from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.remote.endpoint import FunctionReference
 from durable_execution_sdk.cli.store_file import nearest
 from durable_execution_sdk.client.endpoint_connection import EndpointConnection, EndpointOptions
+from durable_execution_sdk.client.paced_reading import PacedReading
 from durable_execution_sdk.dev.execution_references import LAST
 from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.protocol.control_plane import ListRequest
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
 
 __all__ = ["EndpointError", "EndpointPlace", "ExecutionReference", "Found", "reached", "shown_arn"]
 
@@ -87,14 +89,15 @@ class ExecutionReference:
             function_name=function.name,
             qualifier=function.qualifier,
             durable_execution_name=None if is_last else self.name,
-            max_items=1 if is_last else 0,
         )
-        page = await connection.control.list_executions(request)
         # An endpoint that does not filter by name answers with others, too.
         found = [
             each
-            for each in page.durable_executions
-            if is_last or each.durable_execution_name == self.name
+            async for each in _reading(connection).executions(
+                request,
+                1 if is_last else None,
+                wanted=lambda each: is_last or each.durable_execution_name == self.name,
+            )
         ]
         if not found:
             raise Refusal(await self._absent(connection))
@@ -109,11 +112,15 @@ class ExecutionReference:
         if self.name == LAST:
             return f"{function.text} has no executions at {connection.url}"
         request = ListRequest(function_name=function.name, qualifier=function.qualifier)
-        page = await connection.control.list_executions(request)
-        names = [each.durable_execution_name for each in page.durable_executions]
+        found = _reading(connection).executions(request, MAX_PAGE_ITEMS)
+        names = [each.durable_execution_name async for each in found]
         close = nearest(self.name, names)
         meant = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
         return f"{function.text} has no execution {self.name!r} at {connection.url}{meant}"
+
+
+def _reading(connection: EndpointConnection) -> PacedReading:
+    return PacedReading(connection.control, is_limited=not connection.is_local)
 
 
 class EndpointError(Refusal):

@@ -167,10 +167,11 @@ class SyncDurableClient:
         return SyncPendingCallback(answers, callback_id, None)
 
     def close(self) -> None:
-        """Close the connections, and end the thread; calls that run are cancelled. A later call begins anew."""
-        if self._thread.is_running:
-            self._thread.run(self._client.aclose())
-        self._thread.close()
+        """Close the connections, and end the thread. A later call begins anew.
+
+        Calls of other threads that run are cancelled, and raise ``DurableError``.
+        """
+        self._thread.close(self._client.aclose)
 
     def __enter__(self) -> Self:
         return self

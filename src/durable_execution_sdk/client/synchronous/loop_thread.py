@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
-from concurrent.futures import Future
+import weakref
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, TypeVar
 
-from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.errors import ConfigError, DurableError
 from durable_execution_sdk.runtime.current import CURRENT
 
 __all__ = ["LoopThread"]
@@ -23,12 +26,26 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop: AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._process = os.getpid()
+        self._at_collection: weakref.finalize[[AbstractEventLoop, int], LoopThread] | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
-        """Run a coroutine to its end while this thread waits. An exception in this thread cancels it."""
+        """Run a coroutine to its end while this thread waits. An exception in this thread cancels it.
+
+        Raises:
+            DurableError: ``close`` ended the thread before.
+        """
+        try:
+            return self._result(coroutine)
+        except CancelledError as error:
+            raise DurableError(
+                "the client was closed while this call ran, so its answer is not known: close a client after its"
+                " last call, or make the call again, which begins anew"
+            ) from error
+
+    def _result(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         try:
             future = self._scheduled(coroutine)
         except BaseException:
@@ -46,13 +63,19 @@ class LoopThread:
         """True if the thread has begun, in this process."""
         return self._loop is not None and self._process == os.getpid()
 
-    def close(self) -> None:
-        """End the thread, once the calls that run were cancelled. A later call begins another one."""
+    def close(self, last: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """End the thread, once ``last`` ran and the calls that run were cancelled. A later call begins another one."""
         if not self.is_running:
             return
+        if last is not None:
+            # Another thread may close the client at the same time.
+            with suppress(CancelledError):
+                self._result(last())
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
+            if self._at_collection is not None:
+                self._at_collection.detach()
             if loop is not None:
                 loop.call_soon_threadsafe(loop.stop)
         if thread is not None:
@@ -70,15 +93,32 @@ class LoopThread:
         # Under the lock, so that the loop begins each call before it is stopped.
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=_serve, args=(self._loop,), name="durable-client", daemon=True
-                )
-                self._thread.start()
+                self._loop, self._thread = _begun()
+                # A client that is not closed ends its thread when it is collected; the end of the process needs none.
+                self._at_collection = weakref.finalize(self, _stop, self._loop, self._process)
+                self._at_collection.atexit = False
             return context.run(asyncio.run_coroutine_threadsafe, coroutine, self._loop)
 
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
+def _begun() -> tuple[AbstractEventLoop, threading.Thread]:
+    loop = asyncio.new_event_loop()
+    try:
+        thread = threading.Thread(target=_serve, args=(loop,), name="durable-client", daemon=True)
+        thread.start()
+    except BaseException:
+        # There may be too many threads.
+        loop.close()
+        raise
+    return loop, thread
+
+
+def _stop(loop: AbstractEventLoop, process: int) -> None:
+    # A fork shares the descriptor that wakes the loop.
+    if os.getpid() == process and not loop.is_closed():
+        loop.call_soon_threadsafe(loop.stop)
+
+
+def _serve(loop: AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     try:
         loop.run_forever()
