@@ -246,6 +246,10 @@ def test_an_endpoint_that_does_not_filter_gives_no_other_executions() -> None:
         assert [each.arn async for each in client.list("workflow", name="")] == []
         ended = client.list("workflow", statuses=["SUCCEEDED"], most=2)
         assert [each.arn async for each in ended] == [arns[2], arns[0]]
+        with pytest.raises(
+            ConfigError, match="'RUNING' is none of the statuses, which are RUNNING, "
+        ):
+            _ = [each async for each in client.list("workflow", statuses=["RUNNING", "RUNING"])]
 
     asyncio.run(read())
 

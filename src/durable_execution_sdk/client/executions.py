@@ -17,6 +17,7 @@ from durable_execution_sdk.client.service import Service
 from durable_execution_sdk.client.targets import AnyTarget, Targets
 from durable_execution_sdk.errors import ConfigError, PayloadSizeError, ServiceError
 from durable_execution_sdk.protocol.control_plane import (
+    ExecutionStatus,
     ExecutionSummary,
     InvocationType,
     InvokeRequest,
@@ -135,7 +136,7 @@ class Executions:
             function_name=function_name,
             qualifier=qualifier,
             durable_execution_name=filters.name,
-            statuses=[*_texts(filters.statuses)],
+            statuses=_texts(filters.statuses),
             started_after=_milliseconds("started_after", filters.started_after),
             started_before=_milliseconds("started_before", filters.started_before),
             reverse_order=filters.oldest_first,
@@ -207,10 +208,15 @@ def _checked_name(name: object) -> str:
     )
 
 
-def _texts(statuses: object) -> Sequence[str]:
+def _texts(statuses: object) -> list[str]:
     if isinstance(statuses, str):
         raise ConfigError(f"client.list: statuses is a list, as in statuses=[{str(statuses)!r}]")
-    return cast("Sequence[str]", statuses)
+    texts = [str(each) for each in cast("Sequence[object]", statuses)]
+    for text in texts:
+        if text not in ExecutionStatus.__members__:
+            known = ", ".join(ExecutionStatus)
+            raise ConfigError(f"client.list: {text!r} is none of the statuses, which are {known}")
+    return texts
 
 
 def _milliseconds(option: str, time: datetime | None) -> int | None:
