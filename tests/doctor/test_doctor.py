@@ -203,6 +203,10 @@ def test_code_without_a_mistake(name: str, durable: Durable, sam: Path) -> None:
     assert (output.out, output.err) == ("no mistakes found\n", "")
 
 
+_MANAGED = """ManagedPolicyArns:
+        - arn:aws:iam::aws:policy/service-role/AWSLambdaBasicDurableExecutionRolePolicy
+"""
+
 GOOD_TEMPLATES = {
     "two forms of an ARN": (
         "Resource: !Sub ${ProcessOrder.Arn}:*",
@@ -236,7 +240,73 @@ GOOD_TEMPLATES = {
         "FunctionName: ship-order",
         'FunctionName: !Sub "ship-${Stage}"',
     ),
+    "a statement by a condition": (
+        "            - Effect: Allow\n              Action: lambda:InvokeFunction\n",
+        (
+            "            - !If [Prod, {Effect: Allow, Action: lambda:Invoke*, Resource: '*'}, !Ref AWS::NoValue]\n"
+            "            - Effect: Allow\n              Action: lambda:GetFunction\n"
+        ),
+    ),
+    "actions by a condition": (
+        "Action: lambda:InvokeFunction\n",
+        "Action: !If [Prod, lambda:InvokeFunction, lambda:GetFunction]\n",
+    ),
+    "an effect by a condition": (
+        "            - Effect: Allow\n              Action: lambda:InvokeFunction\n",
+        "            - Effect: !If [Prod, Allow, Deny]\n              Action: lambda:InvokeFunction\n",
+    ),
+    "a role's statement by a condition": (
+        _MANAGED,
+        (
+            "Policies:\n        - PolicyName: checkpoints\n          PolicyDocument:\n            Statement:\n"
+            "              - !If [Prod, {Effect: Allow, Action: lambda:*, Resource: '*'}, !Ref AWS::NoValue]\n"
+        ),
+    ),
+    "a policy that may be attached to the role": (
+        f"      {_MANAGED}",
+        (
+            "  Checkpoints:\n    Type: AWS::IAM::Policy\n    Properties:\n"
+            "      Roles: [!If [Prod, !Ref ShipRole, !Ref Other]]\n"
+            "      PolicyDocument: {Statement: {Effect: Allow, Action: lambda:*, Resource: '*'}}\n"
+        ),
+    ),
+    "a DurableConfig by a condition": (
+        "      DurableConfig:\n        ExecutionTimeout: 900\n",
+        "      DurableConfig: !If [Prod, {ExecutionTimeout: 900}, {ExecutionTimeout: 60}]\n",
+    ),
+    "an environment by a condition": (
+        "      Environment:\n        Variables:\n          SHIP_ORDER: !Ref ShipOrder.Alias\n",
+        "      Environment: !If [Prod, {Variables: {SHIP_ORDER: !Ref ShipOrder.Alias}}, !Ref AWS::NoValue]\n",
+    ),
+    "variables by a condition": (
+        "        Variables:\n          SHIP_ORDER: !Ref ShipOrder.Alias\n",
+        "        Variables: !If [Prod, {SHIP_ORDER: !Ref ShipOrder.Alias}, {}]\n",
+    ),
+    "a key by a condition": (
+        "KMSKeyArn: !GetAtt Key.Arn",
+        "KMSKeyArn: !If [Prod, !GetAtt Other.Arn, !Ref AWS::NoValue]",
+    ),
+    "a key of a parameter that is empty": (
+        "KMSKeyArn: !GetAtt Key.Arn",
+        "KMSKeyArn: !Ref OtherKey",
+    ),
+    "no key by AWS::NoValue": ("KMSKeyArn: !GetAtt Key.Arn", "KMSKeyArn: !Ref AWS::NoValue"),
+    "a key's statement by a condition": (
+        '            Action: kms:*\n            Resource: "*"\n',
+        (
+            '            Action: kms:*\n            Resource: "*"\n'
+            "          - !If [Prod, {Effect: Allow, Principal: {AWS: x}, Action: kms:*}, !Ref AWS::NoValue]\n"
+        ),
+    ),
+    "logging by a condition": (
+        "    LoggingConfig:\n      LogFormat: JSON\n",
+        "    LoggingConfig: !If [Prod, {LogFormat: JSON}, !Ref AWS::NoValue]\n",
+    ),
 }
+_OWN_KEY = """            - Effect: Allow
+              Action: [kms:Decrypt, kms:GenerateDataKey]
+              Resource: !GetAtt Key.Arn
+"""
 
 
 @pytest.mark.parametrize("name", GOOD_TEMPLATES)
@@ -246,8 +316,11 @@ def test_a_template_without_a_mistake(name: str, durable: Durable, sam: Path) ->
     old, new = GOOD_TEMPLATES[name]
     assert old in text
     text = text.replace(old, new, 1)
-    if name.startswith("a key"):
+    if name.startswith("a key whose"):
         text = text.replace("${AWS::AccountId}:root", "${AWS::AccountId}:role/orders")
+    elif "key" in name:
+        text = text.replace(_OWN_KEY, "")
+    text = text.replace("Parameters:\n", "Parameters:\n  OtherKey: {Type: String, Default: ''}\n")
     template.write_text(text)
     output = durable("doctor")
     assert (output.out, output.err) == ("no mistakes found\n", "")
@@ -269,3 +342,16 @@ def test_several_templates_of_cdk_are_examined_together(durable: Durable, cdk: P
     assert {each["file"] for each in output.document["findings"]} == {
         "cdk.out/assembly-production/orders.template.json"
     }
+
+
+def test_no_value_is_no_setting(durable: Durable, sam: Path) -> None:
+    template = sam / "template.yaml"
+    text = template.read_text()
+    template.write_text(
+        text.replace(
+            "Timeout: 20\n      AutoPublishAlias: live",
+            "Timeout: 20\n      AutoPublishAlias: !Ref AWS::NoValue",
+        )
+    )
+    output = durable("doctor", "--json")
+    assert [each["code"] for each in output.document["findings"]] == ["DOC502", "DOC204"]

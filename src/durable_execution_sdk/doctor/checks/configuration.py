@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from durable_execution_sdk.dev.discovery.cloudformation import mapping
 from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.findings import Fault, Level, check
-from durable_execution_sdk.doctor.template import LambdaFunction, whole
+from durable_execution_sdk.doctor.template import LambdaFunction, is_intrinsic, whole
 from durable_execution_sdk.protocol.limits import (
     LONGEST_FUNCTION_TIMEOUT_SECONDS,
     LONGEST_INVOCATION_SECONDS,
@@ -108,7 +108,7 @@ def _out_of_range(
 ) -> Iterator[Fault]:
     given = function.durable_config.get(name)
     if given is None:
-        if required:
+        if required and function.has_known_config:
             yield function.place("DurableConfig"), f"{function.logical_id} has no {name}"
         return
     value = function.template.value(given)
@@ -189,8 +189,10 @@ def unknown_handler(app: Application) -> Iterator[Fault]:
 def log_format(app: Application) -> Iterator[Fault]:
     """Find durable functions that log text."""
     for function in app.durable:
-        logging = mapping(function.properties.get("LoggingConfig"))
-        given = function.template.value(logging.get("LogFormat", "Text"))
+        logging = function.properties.get("LoggingConfig")
+        if is_intrinsic(logging):
+            continue
+        given = function.template.value(mapping(logging).get("LogFormat", "Text"))
         if given is not None and given != "JSON":
             yield function.place("LoggingConfig"), f"{function.logical_id} logs text"
 
