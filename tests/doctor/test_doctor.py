@@ -108,6 +108,8 @@ def test_the_code_of_a_missing_folder_is_said_to_be_left_out(durable: Durable, s
         (("broken.yaml",), "is not YAML"),
         (("other.yaml",), "is not a template of CloudFormation or SAM"),
         (("latin.yaml",), "cannot be read"),
+        (("deep.yaml",), "nested too deeply"),
+        (("circle.yaml",), "has itself as a part"),
         (("empty",), "empty has no template"),
         (("fine.yaml", "--package", "absent"), "--package absent: no such file or folder"),
         (("fine.yaml", "--region", "eu-west-1"), "add --function NAME"),
@@ -117,6 +119,9 @@ def test_wrong_usage(words: tuple[str, ...], message: str, durable: Durable, pla
     (place / "broken.yaml").write_text("Resources: {")
     (place / "other.yaml").write_text("a: b")
     (place / "latin.yaml").write_bytes(b"Resources: \xe9")
+    (place / "deep.yaml").write_text("Resources: " + "[" * 3_000 + "]" * 3_000)
+    circle = "Resources: {A: {Type: AWS::Lambda::Permission, Properties: {FunctionName: &a {Fn::Join: [x, [*a]]}}}}"
+    (place / "circle.yaml").write_text(circle)
     (place / "fine.yaml").write_text("Resources: {}")
     (place / "empty").mkdir()
     output = durable("doctor", *words)
@@ -150,6 +155,14 @@ def test_json_with_tabs_has_its_lines(durable: Durable, cdk: Path) -> None:
             "      Events: {C: {Type: [1]}}\n"
         ),
         "Resources:\n  A:\n    Type: AWS::Lambda::Permission\n    Properties:\n      FunctionName: !Select [0, x]\n",
+        (
+            "Resources:\n  A: {Type: AWS::Lambda::Alias, Properties: {FunctionName: !Ref A, Name: live}}\n"
+            "  B: {Type: AWS::Lambda::Version, Properties: {FunctionName: !GetAtt C.FunctionArn}}\n"
+            "  C: {Type: AWS::Lambda::Alias, Properties: {FunctionName: !Sub '${B}', Name: live}}\n"
+            "  D: {Type: AWS::Lambda::Permission, Properties: {FunctionName: !Ref A}}\n"
+            "  E: {Type: AWS::Lambda::Permission, Properties: {FunctionName: !Ref C}}\n"
+        ),
+        "Resources:\n  A: &a {Type: AWS::SQS::Queue, Properties: {QueueName: !Ref Q}}\n  B: *a\n  C: *a\n",
     ],
 )
 def test_odd_templates_break_nothing(text: str, durable: Durable, place: Path) -> None:

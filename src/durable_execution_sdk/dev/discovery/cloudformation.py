@@ -152,9 +152,31 @@ def read_tree(file: Path) -> Tree:
         raise ConfigError(f"the template {file} cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"the template {file} is not YAML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(
+            f"the template {file} cannot be read: its lists and mappings are nested too deeply"
+        ) from error
+    if _has_itself(tree, set(), set()):
+        raise ConfigError(
+            f"the template {file} cannot be read: a list or mapping has itself as a part, by an alias of YAML"
+        )
     if not isinstance(tree, dict) or "Resources" not in tree:
         raise ConfigError(f"{file} is not a template of CloudFormation or SAM: it has no Resources")
     return cast("Tree", tree)
+
+
+def _has_itself(value: Any, above: set[int], visited: set[int]) -> bool:
+    """Tell if a list or mapping is a part of itself."""
+    if not isinstance(value, dict | list):
+        return False
+    if id(value) in visited:
+        return id(value) in above
+    above.add(id(value))
+    visited.add(id(value))
+    parts = _items(value) if isinstance(value, list) else cast("Tree", value).values()
+    found = any(_has_itself(part, above, visited) for part in parts)
+    above.remove(id(value))
+    return found
 
 
 def _items(value: Any) -> list[Any]:
