@@ -311,6 +311,19 @@ GOOD_TEMPLATES = {
             "          - !If [Prod, {Effect: Allow, Principal: {AWS: x}, Action: kms:*}, !Ref AWS::NoValue]\n"
         ),
     ),
+    "a runtime of the deployment": ("Runtime: python3.13", "Runtime: !ImportValue python"),
+    "a state machine that adds the alias": (
+        "  Parcels:\n    Type: AWS::SQS::Queue\n",
+        (
+            "  Parcels:\n    Type: AWS::SQS::Queue\n  Steps:\n    Type: AWS::StepFunctions::StateMachine\n"
+            '    Properties:\n      DefinitionString: \'{"Resource": "${Order}:live"}\'\n'
+            "      DefinitionSubstitutions: {Order: !GetAtt ProcessOrder.Arn}\n"
+        ),
+    ),
+    "versions that a condition deletes": (
+        "      AutoPublishAlias: live\n",
+        "      AutoPublishAlias: live\n      VersionDeletionPolicy: !If [Prod, Retain, Delete]\n",
+    ),
     "logging by a condition": (
         "    LoggingConfig:\n      LogFormat: JSON\n",
         "    LoggingConfig: !If [Prod, {LogFormat: JSON}, !Ref AWS::NoValue]\n",
@@ -355,6 +368,27 @@ def test_several_templates_of_cdk_are_examined_together(durable: Durable, cdk: P
     assert {each["file"] for each in output.document["findings"]} == {
         "cdk.out/assembly-production/orders.template.json"
     }
+
+
+@pytest.mark.parametrize(
+    ("handler", "requirements"),
+    [
+        ("!ImportValue handler", ""),
+        ("wrapper.handler\n      Layers: [!ImportValue wrapper]", ""),
+        ("wrapper.handler", "wrapper-for-lambda>=2 ; python_version > '3'\n"),
+        ("wrapper.handler", "-r others.txt\n"),
+        ("wrapper.handler", "https://example.com/wrap.whl\n"),
+    ],
+)
+def test_a_handler_that_may_be_elsewhere_is_left_out_in_words(
+    handler: str, requirements: str, durable: Durable, sam: Path
+) -> None:
+    template, needed = sam / "template.yaml", sam / "src/requirements.txt"
+    template.write_text(template.read_text().replace("orders.ship_order", handler))
+    needed.write_text(needed.read_text() + requirements)
+    output = durable("doctor")
+    assert output.out == "no mistakes found\n"
+    assert "no code of ShipOrder is found" in output.err
 
 
 def test_no_value_is_no_setting(durable: Durable, sam: Path) -> None:

@@ -121,8 +121,12 @@ class LambdaFunction(Resource):
         self.is_durable = "DurableConfig" in self.properties
         self.has_known_config = not is_intrinsic(self.properties.get("DurableConfig"))
         self.is_image = self.properties.get("PackageType") == "Image"
-        self.runtime = str(self.properties.get("Runtime", ""))
+        # The runtime is empty if the template does not tell it.
+        self.runtime = str(template.value(self.properties.get("Runtime")) or "")
         self.is_python = self.runtime.startswith("python")
+        is_unknown = not self.runtime and "Runtime" in self.properties
+        self.may_be_python = self.is_python or is_unknown
+        self.handler = str(template.value(self.properties.get("Handler")) or "")
         self.alias = self.properties.get("AutoPublishAlias") if self.is_serverless else None
 
     def place(self, *path: str | int) -> Place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -185,13 +186,56 @@ def _targets(resource: Resource) -> Iterator[tuple[_Path, Any]]:
             yield ("IntegrationUri",), properties.get("IntegrationUri")
         case "AWS::Logs::SubscriptionFilter":
             yield ("DestinationArn",), properties.get("DestinationArn")
+        case _:
+            yield from _nested_targets(resource)
+
+
+def _nested_targets(resource: Resource) -> Iterator[tuple[_Path, Any]]:
+    """Yield the functions that are named deeper in a resource."""
+    properties = resource.properties
+    match resource.type:
+        case "AWS::Cognito::UserPool":
+            for name, trigger in mapping(properties.get("LambdaConfig")).items():
+                is_mapping = "LambdaArn" in mapping(trigger)
+                path = ("LambdaConfig", name, "LambdaArn") if is_mapping else ("LambdaConfig", name)
+                yield path, mapping(trigger)["LambdaArn"] if is_mapping else trigger
+        case "AWS::IoT::TopicRule":
+            payload = mapping(properties.get("TopicRulePayload"))
+            for index, action in enumerate(items(payload.get("Actions"))):
+                path = ("TopicRulePayload", "Actions", index, "Lambda", "FunctionArn")
+                yield path, mapping(mapping(action).get("Lambda")).get("FunctionArn")
+            error = mapping(mapping(payload.get("ErrorAction")).get("Lambda"))
+            yield (
+                ("TopicRulePayload", "ErrorAction", "Lambda", "FunctionArn"),
+                error.get("FunctionArn"),
+            )
         case "AWS::S3::Bucket":
             configuration = mapping(properties.get("NotificationConfiguration"))
             for index, each in enumerate(items(configuration.get("LambdaConfigurations"))):
                 path = ("NotificationConfiguration", "LambdaConfigurations", index, "Function")
                 yield path, mapping(each).get("Function")
+        case "AWS::StepFunctions::StateMachine" | "AWS::Serverless::StateMachine":
+            text = _definition(resource)
+            for name, value in mapping(properties.get("DefinitionSubstitutions")).items():
+                state = rf"(?:Resource|FunctionName)['\"]?\s*:\s*['\"]?\$\{{{re.escape(name)}\}}['\"]?\s*(?:[,}}\n]|$)"
+                # A state that has the function in its text, or a qualifier beside it, adds an alias.
+                if "Qualifier" not in text and re.search(state, text):
+                    yield ("DefinitionSubstitutions", name), value
         case _:
             pass
+
+
+def _definition(resource: Resource) -> str:
+    """Return the text of a state machine; an empty one if it is not here."""
+    properties = resource.properties
+    given = properties.get("DefinitionString", properties.get("Definition"))
+    uri = properties.get("DefinitionUri")
+    if given is not None or not isinstance(uri, str):
+        return given if isinstance(given, str) else repr(given)
+    try:
+        return (resource.template.file.parent / uri).read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
+        return ""
 
 
 @check(
