@@ -193,6 +193,7 @@ def _targets(resource: Resource) -> Iterator[tuple[_Path, Any]]:
 def _nested_targets(resource: Resource) -> Iterator[tuple[_Path, Any]]:
     """Yield the functions that are named deeper in a resource."""
     properties = resource.properties
+    path: _Path
     match resource.type:
         case "AWS::Cognito::UserPool":
             for name, trigger in mapping(properties.get("LambdaConfig")).items():
