@@ -10,6 +10,7 @@ import pytest
 from tests.cli.command import CommandOutput, Durable
 from tests.doctor.mistakes import CDK, IN_CDK, IN_SAM, Mistake
 
+from durable_execution_sdk.dev.discovery.cloudformation import Template
 from durable_execution_sdk.doctor.registry import APPLICATION_CHECKS, DEPLOYMENT_CHECKS
 
 
@@ -168,6 +169,15 @@ def test_json_with_tabs_has_its_lines(durable: Durable, cdk: Path) -> None:
 def test_odd_templates_break_nothing(text: str, durable: Durable, place: Path) -> None:
     (place / "template.yaml").write_text(text)
     assert durable("doctor", "--json").code in {0, 1}
+
+
+def test_the_name_of_a_function_that_refers_to_itself_is_its_logical_id() -> None:
+    tree = {
+        name: {"Type": "AWS::Lambda::Function", "Properties": {"FunctionName": {"Ref": other}}}
+        for name, other in {"A": "A", "B": "C", "C": "B"}.items()
+    }
+    template = Template({"Resources": tree}, region="eu-west-1", account="123456789012")
+    assert [template.function_name(name) for name in "ABC"] == ["A", "B", "C"]
 
 
 GOOD_CODE = {
