@@ -40,6 +40,9 @@ class Mistake:
 _CHARGE = "    async with asyncio.timeout(30):\n"
 _ROLE = "        - arn:aws:iam::aws:policy/service-role/AWSLambdaBasicDurableExecutionRolePolicy"
 
+_ARN = "!GetAtt ProcessOrder.Arn"
+_QUEUE = "  Parcels:\n    Type: AWS::SQS::Queue\n"
+
 IN_SAM = {
     "runtime": Mistake(
         "DOC101", TEMPLATE, "Runtime: python3.13", "Runtime: python3.12", "python3.12"
@@ -95,6 +98,82 @@ IN_SAM = {
         "      Timeout: 20\n",
         "      Timeout: 20\n      EventInvokeConfig:\n        DestinationConfig:\n          OnFailure: {Type: SQS}\n",
         "DestinationConfig",
+    ),
+    "runtime of a parameter": Mistake(
+        "DOC101",
+        TEMPLATE,
+        "\nGlobals:\n  Function:\n    CodeUri: src/\n    Runtime: python3.13\n",
+        (
+            "  Python:\n    Type: String\n    Default: python3.12\n"
+            "\nGlobals:\n  Function:\n    CodeUri: src/\n    Runtime: !Ref Python\n"
+        ),
+        "Runtime: !Ref",
+    ),
+    "handler of a missing module": Mistake(
+        "DOC108", TEMPLATE, "orders.ship_order", "order.ship_order", "order.ship_order"
+    ),
+    "versions that SAM deletes": Mistake(
+        "DOC501",
+        TEMPLATE,
+        "      AutoPublishAlias: live\n",
+        "      AutoPublishAlias: live\n      VersionDeletionPolicy: Delete\n",
+        "VersionDeletionPolicy",
+    ),
+    "versions that go with the function": Mistake(
+        "DOC501",
+        TEMPLATE,
+        "  Quick:\n",
+        "  Quick:\n    DeletionPolicy: Delete\n",
+        "Quick:",
+    ),
+    "versions on managed instances": Mistake(
+        "DOC501",
+        TEMPLATE,
+        "      Timeout: 20\n",
+        "      Timeout: 20\n      CapacityProviderConfig: {Arn: !ImportValue provider}\n",
+        "AutoPublishAlias:",
+        "Quick:",
+    ),
+    "trigger of a user pool": Mistake(
+        "DOC204",
+        TEMPLATE,
+        _QUEUE,
+        f"  Users:\n    Type: AWS::Cognito::UserPool\n    Properties:\n      LambdaConfig:\n        PostConfirmation: {_ARN}\n"
+        f"        CustomSMSSender: {{LambdaArn: !Ref ProcessOrder.Alias}}\n{_QUEUE}",
+        "PostConfirmation",
+    ),
+    "sender of a user pool": Mistake(
+        "DOC204",
+        TEMPLATE,
+        _QUEUE,
+        "  Users:\n    Type: AWS::Cognito::UserPool\n    Properties:\n      LambdaConfig:\n        CustomSMSSender:\n"
+        f"          LambdaArn: {_ARN}\n{_QUEUE}",
+        "LambdaArn",
+    ),
+    "rule of IoT": Mistake(
+        "DOC204",
+        TEMPLATE,
+        _QUEUE,
+        "  Topic:\n    Type: AWS::IoT::TopicRule\n    Properties:\n      TopicRulePayload:\n        Actions:\n"
+        f"          - Sns: {{}}\n          - Lambda:\n              FunctionArn: {_ARN}\n{_QUEUE}",
+        "FunctionArn",
+    ),
+    "error action of a rule of IoT": Mistake(
+        "DOC204",
+        TEMPLATE,
+        _QUEUE,
+        "  Topic:\n    Type: AWS::IoT::TopicRule\n    Properties:\n      TopicRulePayload:\n        ErrorAction:\n"
+        f"          Lambda:\n            FunctionArn: {_ARN}\n{_QUEUE}",
+        "FunctionArn",
+    ),
+    "state machine": Mistake(
+        "DOC204",
+        TEMPLATE,
+        _QUEUE,
+        "  Steps:\n    Type: AWS::StepFunctions::StateMachine\n    Properties:\n      DefinitionString: >-\n"
+        '        {"States": {"A": {"Type": "Task", "Resource": "${Order}", "End": true}}}\n'
+        f"      DefinitionSubstitutions:\n        Order: {_ARN}\n{_QUEUE}",
+        "Order: !GetAtt",
     ),
     "literal target": Mistake(
         "DOC201", CODE, "ctx.invoke(SHIP_ORDER", 'ctx.invoke("ship-order"', '"ship-order"'

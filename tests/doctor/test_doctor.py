@@ -10,6 +10,7 @@ import pytest
 from tests.cli.command import CommandOutput, Durable
 from tests.doctor.mistakes import CDK, IN_CDK, IN_SAM, Mistake
 
+from durable_execution_sdk.dev.discovery.cloudformation import Template
 from durable_execution_sdk.doctor.registry import APPLICATION_CHECKS, DEPLOYMENT_CHECKS
 
 
@@ -108,6 +109,8 @@ def test_the_code_of_a_missing_folder_is_said_to_be_left_out(durable: Durable, s
         (("broken.yaml",), "is not YAML"),
         (("other.yaml",), "is not a template of CloudFormation or SAM"),
         (("latin.yaml",), "cannot be read"),
+        (("deep.yaml",), "nested too deeply"),
+        (("circle.yaml",), "has itself as a part"),
         (("empty",), "empty has no template"),
         (("fine.yaml", "--package", "absent"), "--package absent: no such file or folder"),
         (("fine.yaml", "--region", "eu-west-1"), "add --function NAME"),
@@ -117,6 +120,9 @@ def test_wrong_usage(words: tuple[str, ...], message: str, durable: Durable, pla
     (place / "broken.yaml").write_text("Resources: {")
     (place / "other.yaml").write_text("a: b")
     (place / "latin.yaml").write_bytes(b"Resources: \xe9")
+    (place / "deep.yaml").write_text("Resources: " + "[" * 3_000 + "]" * 3_000)
+    circle = "Resources: {A: {Type: AWS::Lambda::Permission, Properties: {FunctionName: &a {Fn::Join: [x, [*a]]}}}}"
+    (place / "circle.yaml").write_text(circle)
     (place / "fine.yaml").write_text("Resources: {}")
     (place / "empty").mkdir()
     output = durable("doctor", *words)
@@ -150,11 +156,28 @@ def test_json_with_tabs_has_its_lines(durable: Durable, cdk: Path) -> None:
             "      Events: {C: {Type: [1]}}\n"
         ),
         "Resources:\n  A:\n    Type: AWS::Lambda::Permission\n    Properties:\n      FunctionName: !Select [0, x]\n",
+        (
+            "Resources:\n  A: {Type: AWS::Lambda::Alias, Properties: {FunctionName: !Ref A, Name: live}}\n"
+            "  B: {Type: AWS::Lambda::Version, Properties: {FunctionName: !GetAtt C.FunctionArn}}\n"
+            "  C: {Type: AWS::Lambda::Alias, Properties: {FunctionName: !Sub '${B}', Name: live}}\n"
+            "  D: {Type: AWS::Lambda::Permission, Properties: {FunctionName: !Ref A}}\n"
+            "  E: {Type: AWS::Lambda::Permission, Properties: {FunctionName: !Ref C}}\n"
+        ),
+        "Resources:\n  A: &a {Type: AWS::SQS::Queue, Properties: {QueueName: !Ref Q}}\n  B: *a\n  C: *a\n",
     ],
 )
 def test_odd_templates_break_nothing(text: str, durable: Durable, place: Path) -> None:
     (place / "template.yaml").write_text(text)
     assert durable("doctor", "--json").code in {0, 1}
+
+
+def test_the_name_of_a_function_that_refers_to_itself_is_its_logical_id() -> None:
+    tree = {
+        name: {"Type": "AWS::Lambda::Function", "Properties": {"FunctionName": {"Ref": other}}}
+        for name, other in {"A": "A", "B": "C", "C": "B"}.items()
+    }
+    template = Template({"Resources": tree}, region="eu-west-1", account="123456789012")
+    assert [template.function_name(name) for name in "ABC"] == ["A", "B", "C"]
 
 
 GOOD_CODE = {
@@ -203,6 +226,10 @@ def test_code_without_a_mistake(name: str, durable: Durable, sam: Path) -> None:
     assert (output.out, output.err) == ("no mistakes found\n", "")
 
 
+_MANAGED = """ManagedPolicyArns:
+        - arn:aws:iam::aws:policy/service-role/AWSLambdaBasicDurableExecutionRolePolicy
+"""
+
 GOOD_TEMPLATES = {
     "two forms of an ARN": (
         "Resource: !Sub ${ProcessOrder.Arn}:*",
@@ -236,7 +263,86 @@ GOOD_TEMPLATES = {
         "FunctionName: ship-order",
         'FunctionName: !Sub "ship-${Stage}"',
     ),
+    "a statement by a condition": (
+        "            - Effect: Allow\n              Action: lambda:InvokeFunction\n",
+        (
+            "            - !If [Prod, {Effect: Allow, Action: lambda:Invoke*, Resource: '*'}, !Ref AWS::NoValue]\n"
+            "            - Effect: Allow\n              Action: lambda:GetFunction\n"
+        ),
+    ),
+    "actions by a condition": (
+        "Action: lambda:InvokeFunction\n",
+        "Action: !If [Prod, lambda:InvokeFunction, lambda:GetFunction]\n",
+    ),
+    "an effect by a condition": (
+        "            - Effect: Allow\n              Action: lambda:InvokeFunction\n",
+        "            - Effect: !If [Prod, Allow, Deny]\n              Action: lambda:InvokeFunction\n",
+    ),
+    "a role's statement by a condition": (
+        _MANAGED,
+        (
+            "Policies:\n        - PolicyName: checkpoints\n          PolicyDocument:\n            Statement:\n"
+            "              - !If [Prod, {Effect: Allow, Action: lambda:*, Resource: '*'}, !Ref AWS::NoValue]\n"
+        ),
+    ),
+    "a policy that may be attached to the role": (
+        f"      {_MANAGED}",
+        (
+            "  Checkpoints:\n    Type: AWS::IAM::Policy\n    Properties:\n"
+            "      Roles: [!If [Prod, !Ref ShipRole, !Ref Other]]\n"
+            "      PolicyDocument: {Statement: {Effect: Allow, Action: lambda:*, Resource: '*'}}\n"
+        ),
+    ),
+    "a DurableConfig by a condition": (
+        "      DurableConfig:\n        ExecutionTimeout: 900\n",
+        "      DurableConfig: !If [Prod, {ExecutionTimeout: 900}, {ExecutionTimeout: 60}]\n",
+    ),
+    "an environment by a condition": (
+        "      Environment:\n        Variables:\n          SHIP_ORDER: !Ref ShipOrder.Alias\n",
+        "      Environment: !If [Prod, {Variables: {SHIP_ORDER: !Ref ShipOrder.Alias}}, !Ref AWS::NoValue]\n",
+    ),
+    "variables by a condition": (
+        "        Variables:\n          SHIP_ORDER: !Ref ShipOrder.Alias\n",
+        "        Variables: !If [Prod, {SHIP_ORDER: !Ref ShipOrder.Alias}, {}]\n",
+    ),
+    "a key by a condition": (
+        "KMSKeyArn: !GetAtt Key.Arn",
+        "KMSKeyArn: !If [Prod, !GetAtt Other.Arn, !Ref AWS::NoValue]",
+    ),
+    "a key of a parameter that is empty": (
+        "KMSKeyArn: !GetAtt Key.Arn",
+        "KMSKeyArn: !Ref OtherKey",
+    ),
+    "no key by AWS::NoValue": ("KMSKeyArn: !GetAtt Key.Arn", "KMSKeyArn: !Ref AWS::NoValue"),
+    "a key's statement by a condition": (
+        '            Action: kms:*\n            Resource: "*"\n',
+        (
+            '            Action: kms:*\n            Resource: "*"\n'
+            "          - !If [Prod, {Effect: Allow, Principal: {AWS: x}, Action: kms:*}, !Ref AWS::NoValue]\n"
+        ),
+    ),
+    "a runtime of the deployment": ("Runtime: python3.13", "Runtime: !ImportValue python"),
+    "a state machine that adds the alias": (
+        "  Parcels:\n    Type: AWS::SQS::Queue\n",
+        (
+            "  Parcels:\n    Type: AWS::SQS::Queue\n  Steps:\n    Type: AWS::StepFunctions::StateMachine\n"
+            '    Properties:\n      DefinitionString: \'{"Resource": "${Order}:live"}\'\n'
+            "      DefinitionSubstitutions: {Order: !GetAtt ProcessOrder.Arn}\n"
+        ),
+    ),
+    "versions that a condition deletes": (
+        "      AutoPublishAlias: live\n",
+        "      AutoPublishAlias: live\n      VersionDeletionPolicy: !If [Prod, Retain, Delete]\n",
+    ),
+    "logging by a condition": (
+        "    LoggingConfig:\n      LogFormat: JSON\n",
+        "    LoggingConfig: !If [Prod, {LogFormat: JSON}, !Ref AWS::NoValue]\n",
+    ),
 }
+_OWN_KEY = """            - Effect: Allow
+              Action: [kms:Decrypt, kms:GenerateDataKey]
+              Resource: !GetAtt Key.Arn
+"""
 
 
 @pytest.mark.parametrize("name", GOOD_TEMPLATES)
@@ -246,8 +352,11 @@ def test_a_template_without_a_mistake(name: str, durable: Durable, sam: Path) ->
     old, new = GOOD_TEMPLATES[name]
     assert old in text
     text = text.replace(old, new, 1)
-    if name.startswith("a key"):
+    if name.startswith("a key whose"):
         text = text.replace("${AWS::AccountId}:root", "${AWS::AccountId}:role/orders")
+    elif "key" in name:
+        text = text.replace(_OWN_KEY, "")
+    text = text.replace("Parameters:\n", "Parameters:\n  OtherKey: {Type: String, Default: ''}\n")
     template.write_text(text)
     output = durable("doctor")
     assert (output.out, output.err) == ("no mistakes found\n", "")
@@ -269,3 +378,37 @@ def test_several_templates_of_cdk_are_examined_together(durable: Durable, cdk: P
     assert {each["file"] for each in output.document["findings"]} == {
         "cdk.out/assembly-production/orders.template.json"
     }
+
+
+@pytest.mark.parametrize(
+    ("handler", "requirements"),
+    [
+        ("!ImportValue handler", ""),
+        ("wrapper.handler\n      Layers: [!ImportValue wrapper]", ""),
+        ("wrapper.handler", "wrapper-for-lambda>=2 ; python_version > '3'\n"),
+        ("wrapper.handler", "-r others.txt\n"),
+        ("wrapper.handler", "https://example.com/wrap.whl\n"),
+    ],
+)
+def test_a_handler_that_may_be_elsewhere_is_left_out_in_words(
+    handler: str, requirements: str, durable: Durable, sam: Path
+) -> None:
+    template, needed = sam / "template.yaml", sam / "src/requirements.txt"
+    template.write_text(template.read_text().replace("orders.ship_order", handler))
+    needed.write_text(needed.read_text() + requirements)
+    output = durable("doctor")
+    assert output.out == "no mistakes found\n"
+    assert "no code of ShipOrder is found" in output.err
+
+
+def test_no_value_is_no_setting(durable: Durable, sam: Path) -> None:
+    template = sam / "template.yaml"
+    text = template.read_text()
+    template.write_text(
+        text.replace(
+            "Timeout: 20\n      AutoPublishAlias: live",
+            "Timeout: 20\n      AutoPublishAlias: !Ref AWS::NoValue",
+        )
+    )
+    output = durable("doctor", "--json")
+    assert [each["code"] for each in output.document["findings"]] == ["DOC502", "DOC204"]

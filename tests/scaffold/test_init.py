@@ -17,6 +17,7 @@ from durable_execution_sdk.cli.main import durable
 from durable_execution_sdk.dev.discovery.project_table import declared_functions, read_project_table
 from durable_execution_sdk.dev.discovery.templates import template_functions
 from durable_execution_sdk.dev.functions.declaration import Declaration
+from durable_execution_sdk.scaffold.project import write_project
 from durable_execution_sdk.version import __version__
 
 APPLICATION = {
@@ -145,8 +146,45 @@ def test_a_link_to_nowhere_in_the_place_of_a_folder_is_named(tmp_path: Path) -> 
 
 def test_a_file_in_the_place_of_the_project_is_named(tmp_path: Path) -> None:
     (tmp_path / "shop").write_text("mine")
-    assert init(tmp_path / "shop").exit_code != 0
+    result = init(tmp_path / "shop")
+    assert result.exit_code != 0
+    assert "shop is no folder" in str(result.exception)
     assert (tmp_path / "shop").read_text() == "mine"
+
+
+def test_a_link_to_nowhere_in_the_place_of_the_project_is_named(tmp_path: Path) -> None:
+    (tmp_path / "shop").symlink_to("elsewhere")
+    result = init(tmp_path / "shop")
+    assert "is a link to a folder that is not there" in str(result.exception)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_an_empty_name_of_a_folder_is_not_this_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = init("", "--name", "shop")
+    assert result.exit_code == 2
+    assert "DIR is empty" in result.output
+    assert files(tmp_path) == {}
+
+
+def test_after_an_error_midway_nothing_of_the_project_stays(tmp_path: Path) -> None:
+    (tmp_path / "shop/tests").mkdir(parents=True)
+    (tmp_path / "shop/tests/mine.py").write_text("mine")
+    whole = {"src/app.py": b"1", "tests/test_app.py": b"2"}
+    # The last file has no place, which shows only when the first one is there.
+    impossible = {**whole, "src/app.py/data": b"3"}
+    with pytest.raises(FileExistsError):
+        write_project(tmp_path / "shop", impossible)
+    assert sorted(tmp_path.rglob("*")) == [
+        tmp_path / "shop",
+        tmp_path / "shop/tests",
+        tmp_path / "shop/tests/mine.py",
+    ]
+    with pytest.raises(FileExistsError):
+        write_project(tmp_path / "new/shop", impossible)
+    assert not (tmp_path / "new").exists()
 
 
 def test_other_files_stay(tmp_path: Path) -> None:

@@ -49,8 +49,9 @@ class Application:
         """Return the folder or the zip of a function's code, if it is here."""
         asset = function.metadata.get("aws:asset:path")
         given = function.properties.get("CodeUri", function.properties.get("Code", "."))
-        code = asset if asset is not None else given
-        if function.is_image or not isinstance(code, str):
+        code = asset if asset is not None else self.template.value(given)
+        is_elsewhere = function.is_image or "InlineCode" in function.properties
+        if is_elsewhere or not isinstance(code, str):
             return None
         path = self._folder / code
         return path if path.exists() else None
@@ -61,7 +62,8 @@ class Application:
         unread = [
             f"{self.template.file}: no code of {name} is found, so it is not examined"
             for name, function in self.template.functions.items()
-            if function.is_durable and function.is_python and name not in self.handlers
+            if function.is_durable and function.may_be_python and name not in self.handlers
+            if function not in self.without_module
         ]
         faults = [each for sources in self._sources.values() for each in sources.faults]
         return [*unread, *faults]
@@ -81,11 +83,23 @@ class Application:
         found: dict[str, Handler] = {}
         for name, function in self.template.functions.items():
             sources = self.sources(function)
-            handler = str(function.properties.get("Handler", ""))
-            if sources is not None and function.is_python and handler:
-                read = sources.handler(handler)
+            if sources is not None and function.may_be_python and function.handler:
+                read = sources.handler(function.handler)
                 if read is not None:
                     found[name] = read
+        return found
+
+    @cached_property
+    def without_module(self) -> list[LambdaFunction]:
+        """The functions whose code is here, and certainly does not have the module of the handler."""
+        found: list[LambdaFunction] = []
+        for function in self.template.functions.values():
+            sources = self.sources(function)
+            # A layer may have the module, and a build of the application's own may make it.
+            is_open = function.properties.get("Layers") or "BuildMethod" in function.metadata
+            is_named = function.is_python and "." in function.handler
+            if sources is not None and is_named and not is_open and sources.lacks(function.handler):
+                found.append(function)
         return found
 
     def sources(self, function: LambdaFunction) -> Sources | None:

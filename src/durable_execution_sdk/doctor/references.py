@@ -42,6 +42,7 @@ class References:
 
     def __init__(self, template: Template) -> None:
         self._template = template
+        self._resolving: set[str] = set()
         self._names = {f"{{{name}}}": function for name, function in template.functions.items()}
         for function in template.functions.values():
             name = self.text(function.properties.get("FunctionName"))
@@ -93,8 +94,12 @@ class References:
         if dot and kind in {"Alias", "Version"} and logical_id in self._template.functions:
             return f"{_ARN}{{{logical_id}}}:{kind.lower()}"
         resource = self._template.resources.get(name)
-        if resource is not None and resource.type in {"AWS::Lambda::Alias", "AWS::Lambda::Version"}:
+        if resource is not None and resource.type in _QUALIFIED:
+            if name in self._resolving:
+                return UNKNOWN
+            self._resolving.add(name)
             target = self.text(resource.properties.get("FunctionName"))
+            self._resolving.remove(name)
             arn = target if target.startswith("arn:") else f"{_ARN}{target}"
             return f"{arn}:{resource.properties.get('Name', 'version')}"
         default = mapping(self._template.parameters.get(name)).get("Default")

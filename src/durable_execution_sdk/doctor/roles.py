@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from durable_execution_sdk.dev.discovery.cloudformation import Tree, mapping
 from durable_execution_sdk.doctor.findings import Place
 from durable_execution_sdk.doctor.references import UNKNOWN, References
-from durable_execution_sdk.doctor.template import LambdaFunction, Resource, items
+from durable_execution_sdk.doctor.template import LambdaFunction, Resource, is_intrinsic, items
 
 DURABLE_POLICY = "AWSLambdaBasicDurableExecutionRolePolicy"
 CHECKPOINTS = ("lambda:CheckpointDurableExecution", "lambda:GetDurableExecutionState")
@@ -87,7 +87,11 @@ class Roles:
             ids = {_role_id(each) for each in items(given_to)}
             if resource.logical_id in ids:
                 document = policy.properties.get("PolicyDocument")
-                statements += self._statements(document, policy, "PolicyDocument")
+                added, known = self._statements(document, policy, "PolicyDocument")
+                statements += added
+                complete = complete and known
+            elif any(is_intrinsic(each) and _role_id(each) is None for each in items(given_to)):
+                complete = False
         return Role(statements, complete)
 
     def _generated(self, function: LambdaFunction) -> Role:
@@ -108,12 +112,14 @@ class Roles:
                 complete = complete and known is not None
                 statements.append(Statement([*(known or ())], ["*"], place))
             elif "Statement" in policy:
-                statements += self._statements(policy, function, *path)
+                added, known_all = self._statements(policy, function, *path)
+                statements += added
+                complete = complete and known_all
             elif "LambdaInvokePolicy" in policy:
                 name = mapping(policy["LambdaInvokePolicy"]).get("FunctionName")
                 resource = f"{self._references.text(name)}*"
                 statements.append(Statement(["lambda:InvokeFunction"], [resource], place))
-            elif any(str(key).startswith(("Fn::", "Ref")) for key in policy):
+            elif is_intrinsic(policy):
                 complete = False
         return Role(statements, complete)
 
@@ -127,26 +133,34 @@ class Roles:
             statements.append(Statement([*(known or ())], ["*"], place))
         for index, policy in enumerate(items(role.properties.get("Policies"))):
             document = mapping(policy).get("PolicyDocument")
-            complete = complete and bool(mapping(document))
-            statements += self._statements(document, role, "Policies", index, "PolicyDocument")
+            added, known_all = self._statements(document, role, "Policies", index, "PolicyDocument")
+            statements += added
+            complete = complete and known_all and bool(mapping(document))
         return statements, complete
 
     def _statements(
         self, document: Any, resource: Resource, *path: str | int
-    ) -> Iterator[Statement]:
+    ) -> tuple[list[Statement], bool]:
+        """Return the allowing statements of a document, and True if it can have no others."""
         tree = mapping(document)
+        statements: list[Statement] = []
+        complete = not is_intrinsic(document)
         listed = isinstance(tree.get("Statement"), list)
         for index, each in enumerate(items(tree.get("Statement"))):
             statement: Tree = mapping(each)
-            if statement.get("Effect", "Allow") == "Allow":
+            effect = statement.get("Effect", "Allow")
+            named = items(statement.get("Action", "*" if "NotAction" in statement else None))
+            complete = complete and not any(map(is_intrinsic, (each, effect, *named)))
+            if effect == "Allow" and not is_intrinsic(each):
                 where = ("Statement", index) if listed else ("Statement",)
-                named = statement.get("Action", "*" if "NotAction" in statement else None)
-                actions = [str(action) for action in items(named)]
-                yield Statement(
-                    actions,
-                    self._references.resource_texts(statement),
-                    resource.place(*path, *where, "Resource"),
+                statements.append(
+                    Statement(
+                        [action for action in named if isinstance(action, str)],
+                        self._references.resource_texts(statement),
+                        resource.place(*path, *where, "Resource"),
+                    )
                 )
+        return statements, complete
 
     def all_statements(self, resource: Resource) -> Iterator[Statement]:
         """Yield the allowing statements that are written in a resource."""
@@ -157,7 +171,7 @@ class Roles:
             yield from self._own(resource)[0]
         elif resource.type in _POLICIES:
             document = resource.properties.get("PolicyDocument")
-            yield from self._statements(document, resource, "PolicyDocument")
+            yield from self._statements(document, resource, "PolicyDocument")[0]
 
 
 def _role_id(value: Any) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import glob
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -153,6 +155,23 @@ class Sources:
         module = self.module(module_name)
         return None if module is None else self._member(module, attribute, 0)
 
+    def lacks(self, handler: str) -> bool:
+        """Tell if the module of a handler is not in the folder, nor in a package that its requirements name."""
+        *parts, _ = handler.replace("/", ".").split(".")
+        file = self.root.joinpath(*parts)
+        if not all(parts) or parts[0] in self._installed or file.exists():
+            return False
+        has_python = any(True for _ in self.root.rglob("*.py"))
+        if not has_python or any(file.parent.glob(f"{glob.escape(file.name)}.*")):
+            return False
+        requirements = self.root / "requirements.txt"
+        if not requirements.is_file():
+            return True
+        text = requirements.read_text(encoding="utf-8", errors="replace")
+        wanted = _plain(parts[0])
+        lines = (line.partition("#")[0].strip() for line in text.splitlines())
+        return not any(_may_have(line, wanted) for line in lines if line)
+
     def _member(self, module: Module, name: str, depth: int) -> Handler | None:
         if name in module.functions:
             node = module.functions[name]
@@ -231,6 +250,19 @@ class Sources:
 
 
 _DEEPEST = 5
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]", "", name.lower())
+
+
+def _may_have(requirement: str, module: str) -> bool:
+    """Tell if a line of requirements may install a module; a path, a link or an option may install any."""
+    named = re.match(r"[\w.-]+(?=\s*(?:[\[<>=!~;]|$))", requirement)
+    if named is None or requirement[0] in "-./":
+        return True
+    name = _plain(named[0])
+    return module in name or name in module
 
 
 def seconds(node: ast.expr) -> float | None:

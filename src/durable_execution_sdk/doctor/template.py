@@ -19,6 +19,7 @@ from durable_execution_sdk.dev.discovery.cloudformation import (
 from durable_execution_sdk.doctor.findings import Place
 
 SERVERLESS = "AWS::Serverless::Function"
+_NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
 class Template:
@@ -94,7 +95,7 @@ class Resource:
     def __init__(self, template: Template, logical_id: str, tree: Tree) -> None:
         self.template, self.logical_id, self.tree = template, logical_id, tree
         self.type = str(tree.get("Type"))
-        self.properties = mapping(tree.get("Properties"))
+        self.properties = _present(mapping(tree.get("Properties")))
         self.metadata = mapping(tree.get("Metadata"))
 
     def place(self, *path: str | int) -> Place:
@@ -114,12 +115,18 @@ class LambdaFunction(Resource):
         super().__init__(template, logical_id, tree)
         self.is_serverless = self.type == SERVERLESS
         if self.is_serverless:
-            self.properties = _merged(template.globals, self.properties)
+            own = mapping(tree.get("Properties"))
+            self.properties = _present(_merged(template.globals, own))
         self.durable_config = mapping(self.properties.get("DurableConfig"))
         self.is_durable = "DurableConfig" in self.properties
+        self.has_known_config = not is_intrinsic(self.properties.get("DurableConfig"))
         self.is_image = self.properties.get("PackageType") == "Image"
-        self.runtime = str(self.properties.get("Runtime", ""))
+        # The runtime is empty if the template does not tell it.
+        self.runtime = str(template.value(self.properties.get("Runtime")) or "")
         self.is_python = self.runtime.startswith("python")
+        is_unknown = not self.runtime and "Runtime" in self.properties
+        self.may_be_python = self.is_python or is_unknown
+        self.handler = str(template.value(self.properties.get("Handler")) or "")
         self.alias = self.properties.get("AutoPublishAlias") if self.is_serverless else None
 
     def place(self, *path: str | int) -> Place:
@@ -151,6 +158,34 @@ def _merged(below: Tree, above: Tree) -> Tree:
         elif isinstance(lower, list) and isinstance(upper, list):
             merged[name] = [*items(lower), *items(upper)]
     return merged
+
+
+def _present(tree: Tree) -> Tree:
+    """Return a mapping without the parts, at any depth, that ``AWS::NoValue`` leaves out."""
+    return {
+        name: _present(mapping(value)) if isinstance(value, dict) else value
+        for name, value in tree.items()
+        if value != _NO_VALUE
+    }
+
+
+def is_intrinsic(value: Any) -> bool:
+    """Tell if a value is, or has parts, that an intrinsic function gives: only a deployment knows it."""
+    return any(str(key) == "Ref" or str(key).startswith("Fn::") for key in mapping(value))
+
+
+def written_out(value: Any) -> Tree:
+    """Return a mapping whose parts the template shows; an empty one in the place of anything else."""
+    return {} if is_intrinsic(value) else mapping(value)
+
+
+def may_be_absent(value: Any) -> bool:
+    """Tell if a condition may leave a value out."""
+    match value:
+        case {"Fn::If": [_, then, otherwise]}:
+            return may_be_absent(then) or may_be_absent(otherwise)
+        case _:
+            return bool(value == _NO_VALUE)
 
 
 def whole(value: Any) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 
@@ -51,20 +52,50 @@ def project_files(name: str, tool: DeployTool) -> dict[str, bytes]:
 def write_project(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write the files into the folder, and make it if it is not there.
 
-    Raises ``ConfigError`` before it writes anything if a file exists already, or has no place.
+    Raises ``ConfigError`` before it writes anything if a file exists already, or has no place. After any
+    other error nothing of the project stays.
     """
+    if _exists(folder) and not folder.is_dir():
+        found = "a link to a folder that is not there" if folder.is_symlink() else "no folder"
+        raise ConfigError(
+            f"nothing was written, because {folder} is {found}. Choose another folder"
+        )
     taken = sorted(path for path in files if _is_taken(folder, path))
     if taken:
         raise ConfigError(
             f"nothing was written, because {folder} has these already: {', '.join(taken)}. Choose an"
             " empty folder, or move them away"
         )
-    for path, content in files.items():
-        file = folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # A file that another process has made meanwhile is not overwritten either.
-        with file.open("xb") as opened:
-            opened.write(content)
+    made: list[Path] = []
+    try:
+        for path, content in files.items():
+            file = folder / path
+            _make_folder(file.parent, made)
+            # A file that another process has made meanwhile is not overwritten either.
+            with file.open("xb") as opened:
+                made.append(file)
+                opened.write(content)
+    except BaseException:
+        for each in reversed(made):
+            # A folder in which another process has made a file stays.
+            with suppress(OSError):
+                each.rmdir() if each.is_dir() else each.unlink()
+        raise
+
+
+def _make_folder(folder: Path, made: list[Path]) -> None:
+    """Make a folder and those above it, and add the new ones to a list."""
+    if folder.is_dir() or folder == folder.parent:
+        return
+    _make_folder(folder.parent, made)
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        # Another process may have made it meanwhile.
+        if not folder.is_dir():
+            raise
+    else:
+        made.append(folder)
 
 
 def _is_taken(folder: Path, path: str) -> bool:

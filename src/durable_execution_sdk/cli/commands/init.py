@@ -17,9 +17,7 @@ from durable_execution_sdk.scaffold.project import (
 
 
 @click.command(short_help="Write a small application to start from.")
-@click.argument(
-    "folder", metavar="[DIR]", default=".", type=click.Path(file_okay=True, path_type=Path)
-)
+@click.argument("directory", metavar="[DIR]", default=".")
 @click.option("--name", metavar="NAME", help="The project's name; that of the folder if left out.")
 @click.option(
     "--with",
@@ -29,12 +27,15 @@ from durable_execution_sdk.scaffold.project import (
     show_default=True,
     help="The tool that deploys it.",
 )
-def init(folder: Path, name: str | None, tool: str) -> int:
+def init(directory: str, name: str | None, tool: str) -> int:
     """Write a small application into DIR, by default this folder: orders, with approval and a map.
 
     It has typed code, tests, a recorded history, checks for CI, and a template for AWS SAM or AWS CDK.
     Existing files are never overwritten: if there is one in the place of another, nothing is written.
     """
+    if not directory:
+        raise Refusal("DIR is empty: name a folder, or leave it out for this one")
+    folder = Path(directory)
     chosen = project_name(folder.resolve().name if name is None else name)
     files = project_files(chosen, DeployTool(tool))
     try:

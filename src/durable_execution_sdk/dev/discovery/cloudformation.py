@@ -47,6 +47,7 @@ class Template:
     def __init__(self, tree: Tree, *, region: str, account: str) -> None:
         self._region = region
         self._account = account
+        self._naming: set[str] = set()
         self._parameters = {
             name: str(parameter["Default"])
             for name, parameter in mapping(tree.get("Parameters")).items()
@@ -64,9 +65,16 @@ class Template:
         }
 
     def function_name(self, logical_id: str) -> str:
-        """Return the name of a function: the one that the template gives it, or the logical id."""
+        """Return the name of a function: the one that the template gives it, or the logical id.
+
+        The logical id stands for a name that refers to itself, too.
+        """
         properties = mapping(mapping(self._resources.get(logical_id)).get("Properties"))
+        if logical_id in self._naming:
+            return logical_id
+        self._naming.add(logical_id)
         name = self.resolve(properties.get("FunctionName"))
+        self._naming.remove(logical_id)
         return name if isinstance(name, str) and name else logical_id
 
     def resolve(self, value: Any) -> Any:
@@ -152,9 +160,32 @@ def read_tree(file: Path) -> Tree:
         raise ConfigError(f"the template {file} cannot be read: {error}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"the template {file} is not YAML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(
+            f"the template {file} cannot be read: its lists and mappings are nested too deeply"
+        ) from error
+    if _has_itself(tree, set(), set()):
+        raise ConfigError(
+            f"the template {file} cannot be read: a list or mapping has itself as a part, by an alias of YAML"
+        )
     if not isinstance(tree, dict) or "Resources" not in tree:
         raise ConfigError(f"{file} is not a template of CloudFormation or SAM: it has no Resources")
     return cast("Tree", tree)
+
+
+def _has_itself(value: Any, above: set[int], visited: set[int]) -> bool:
+    """Tell if a list or mapping is a part of itself."""
+    identity = id(value)
+    if identity in above:
+        return True
+    if identity in visited or not isinstance(value, dict | list):
+        return False
+    above.add(identity)
+    visited.add(identity)
+    parts = _items(value) if isinstance(value, list) else mapping(value).values()
+    found = any(_has_itself(part, above, visited) for part in parts)
+    above.remove(identity)
+    return found
 
 
 def _items(value: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from durable_execution_sdk.dev.discovery.cloudformation import mapping
 from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.checks.configuration import longest_timeout
 from durable_execution_sdk.doctor.findings import Fault, Level, Place, check
-from durable_execution_sdk.doctor.template import LambdaFunction
+from durable_execution_sdk.doctor.template import LambdaFunction, written_out
 from durable_execution_sdk.protocol.limits import (
     LONGEST_EVENT_SOURCE_SECONDS,
     LONGEST_INVOCATION_SECONDS,
@@ -54,7 +54,7 @@ def event_sources_in_doubt(app: Application) -> Iterator[Fault]:
 
 def _mappings(app: Application) -> Iterator[tuple[Place, str, LambdaFunction, int]]:
     for function in app.durable:
-        for name, event in mapping(function.properties.get("Events")).items():
+        for name, event in written_out(function.properties.get("Events")).items():
             timeout = function.execution_timeout
             if str(mapping(event).get("Type")) in _QUEUES and timeout is not None:
                 yield function.place("Events", name), f"the event {name}", function, timeout
@@ -80,7 +80,7 @@ def gateways(app: Application) -> Iterator[Fault]:
         timeout = function.execution_timeout
         if timeout is None or timeout <= _GATEWAY_SECONDS:
             continue
-        for name, event in mapping(function.properties.get("Events")).items():
+        for name, event in written_out(function.properties.get("Events")).items():
             if str(mapping(event).get("Type")) in {"Api", "HttpApi"}:
                 yield (
                     function.place("Events", name),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from durable_execution_sdk.dev.discovery.cloudformation import mapping
 from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.findings import Fault, Level, check
-from durable_execution_sdk.doctor.template import LambdaFunction, whole
+from durable_execution_sdk.doctor.template import LambdaFunction, is_intrinsic, whole
 from durable_execution_sdk.protocol.limits import (
     LONGEST_FUNCTION_TIMEOUT_SECONDS,
     LONGEST_INVOCATION_SECONDS,
@@ -33,6 +33,7 @@ def runtime(app: Application) -> Iterator[Fault]:
         version = re.fullmatch(r"python3\.(\d+)", function.runtime)
         if (
             is_python
+            and function.runtime
             and function.runtime not in RUNTIMES
             and (version is None or int(version[1]) < 13)
         ):
@@ -55,7 +56,7 @@ def missing_config(app: Application) -> Iterator[Fault]:
         if handler.durable and not function.is_durable:
             yield (
                 function.head,
-                f"{name} has no DurableConfig, but {function.properties['Handler']} is a durable handler",
+                f"{name} has no DurableConfig, but {function.handler} is a durable handler",
             )
 
 
@@ -73,7 +74,7 @@ def plain_handler(app: Application) -> Iterator[Fault]:
             yield (
                 function.place("DurableConfig"),
                 (
-                    f"{function.logical_id} has a DurableConfig, but {function.properties['Handler']}"
+                    f"{function.logical_id} has a DurableConfig, but {function.handler}"
                     " is no durable handler"
                 ),
             )
@@ -108,7 +109,7 @@ def _out_of_range(
 ) -> Iterator[Fault]:
     given = function.durable_config.get(name)
     if given is None:
-        if required:
+        if required and function.has_known_config:
             yield function.place("DurableConfig"), f"{function.logical_id} has no {name}"
         return
     value = function.template.value(given)
@@ -170,14 +171,19 @@ def shorter_than_invocation(app: Application) -> Iterator[Fault]:
     fix="correct Handler, or define the function",
 )
 def unknown_handler(app: Application) -> Iterator[Fault]:
-    """Find names of handlers that their module does not define."""
+    """Find names of handlers that their module does not define, or whose module is not there."""
     for name, handler in app.handlers.items():
         if handler.durable is False and handler.function is None:
             function = app.template.functions[name]
             yield (
                 function.place("Handler"),
-                f"{name} has the handler {function.properties['Handler']}, which {handler.place.file} does not define",
+                f"{name} has the handler {function.handler}, which {handler.place.file} does not define",
             )
+    for function in app.without_module:
+        yield (
+            function.place("Handler"),
+            f"{function.logical_id} has the handler {function.handler}, whose module is not in its code",
+        )
 
 
 @check(
@@ -189,8 +195,10 @@ def unknown_handler(app: Application) -> Iterator[Fault]:
 def log_format(app: Application) -> Iterator[Fault]:
     """Find durable functions that log text."""
     for function in app.durable:
-        logging = mapping(function.properties.get("LoggingConfig"))
-        given = function.template.value(logging.get("LogFormat", "Text"))
+        logging = function.properties.get("LoggingConfig")
+        if is_intrinsic(logging):
+            continue
+        given = function.template.value(mapping(logging).get("LogFormat", "Text"))
         if given is not None and given != "JSON":
             yield function.place("LoggingConfig"), f"{function.logical_id} logs text"
 

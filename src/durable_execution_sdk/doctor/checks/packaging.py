@@ -36,7 +36,8 @@ def _ours(app: Application) -> Iterator[LambdaFunction]:
     """Yield the durable functions whose code may use this SDK: in Python, and in no image."""
     for function in app.durable:
         handler = app.handlers.get(function.logical_id)
-        if not function.is_python or function.is_image or function.properties.get("Layers"):
+        is_python = function.is_python or handler is not None
+        if not is_python or function.is_image or function.properties.get("Layers"):
             continue
         if handler is None or _IMPORTED.search(handler.module.text):
             yield function
@@ -139,7 +140,7 @@ def bytecode(app: Application) -> Iterator[Fault]:
     for function, package in _packages(app):
         tag = f"cpython-{function.runtime.removeprefix('python').replace('.', '')}"
         name = f"durable_execution_sdk/__pycache__/__init__.{tag}.pyc"
-        if _SDK not in package.names:
+        if _SDK not in package.names or not function.runtime:
             continue
         if name not in package.names:
             yield (

@@ -10,7 +10,13 @@ from durable_execution_sdk.doctor.checks.targets import invokes
 from durable_execution_sdk.doctor.findings import Fault, Level, check
 from durable_execution_sdk.doctor.references import Target
 from durable_execution_sdk.doctor.roles import CHECKPOINTS, DURABLE_POLICY, Statement
-from durable_execution_sdk.doctor.template import LambdaFunction, Resource, items
+from durable_execution_sdk.doctor.template import (
+    LambdaFunction,
+    Resource,
+    is_intrinsic,
+    items,
+    may_be_absent,
+)
 
 _INVOKE = "lambda:InvokeFunction"
 _KMS = ("kms:Decrypt", "kms:GenerateDataKey")
@@ -138,7 +144,7 @@ def key(app: Application) -> Iterator[Fault]:
     """Find durable functions with a key of their own that neither their role nor its policy lets them use."""
     for function in app.durable:
         given = function.durable_config.get("KMSKeyArn")
-        if not given:
+        if not given or may_be_absent(given) or app.template.value(given) == "":
             continue
         lacking = [
             each
@@ -153,12 +159,15 @@ def key(app: Application) -> Iterator[Fault]:
 
 
 def _key_allows(app: Application, function: LambdaFunction, action: str) -> bool:
-    """Tell if the policy of a key in the template names a principal other than the account for an action."""
+    """Tell if the policy of a key may name a principal other than the account for an action."""
     given = function.durable_config.get("KMSKeyArn")
     for key_ in app.template.of_type("AWS::KMS::Key"):
         if key_.logical_id not in repr(given):
             continue
-        for each in items(mapping(key_.properties.get("KeyPolicy")).get("Statement")):
+        policy = key_.properties.get("KeyPolicy")
+        for each in [policy, *items(mapping(policy).get("Statement"))]:
+            if is_intrinsic(each):
+                return True
             statement = mapping(each)
             root = app.references.text(mapping(statement.get("Principal")).get("AWS")).endswith(
                 ":root"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -10,7 +11,13 @@ from durable_execution_sdk.dev.discovery.cloudformation import Tree, mapping
 from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.findings import Fault, Level, Place, check
 from durable_execution_sdk.doctor.source import Module, calls
-from durable_execution_sdk.doctor.template import LambdaFunction, Resource, items
+from durable_execution_sdk.doctor.template import (
+    LambdaFunction,
+    Resource,
+    is_intrinsic,
+    items,
+    written_out,
+)
 from durable_execution_sdk.lint.names import dotted, qualified
 
 _UNQUALIFIED = "Lambda refuses to invoke a durable function without a version or an alias"
@@ -68,8 +75,11 @@ def _invoke(module: Module, call: ast.Call, target: ast.expr) -> Invoke:
             return Invoke(place)
 
 
-def _variables(function: LambdaFunction) -> Tree:
-    return mapping(mapping(function.properties.get("Environment")).get("Variables"))
+def _variables(function: LambdaFunction) -> Tree | None:
+    """Return the environment variables; ``None`` if only a deployment knows which there are."""
+    environment = function.properties.get("Environment")
+    variables = mapping(environment).get("Variables")
+    return None if is_intrinsic(environment) or is_intrinsic(variables) else mapping(variables)
 
 
 @check(
@@ -83,7 +93,8 @@ def invokes_without_qualifier(app: Application) -> Iterator[Fault]:
     for function in app.durable:
         variables = _variables(function)
         for invoke in invokes(app, function):
-            is_used = invoke.text is not None and invoke.variable not in variables
+            is_default = variables is not None and invoke.variable not in variables
+            is_used = invoke.text is not None and (invoke.variable is None or is_default)
             target = app.references.target(invoke.text) if is_used else None
             if target is not None and target.is_unqualified_durable:
                 yield invoke.place, f"this invokes {target.text}"
@@ -98,7 +109,7 @@ def invokes_without_qualifier(app: Application) -> Iterator[Fault]:
 def variables_without_qualifier(app: Application) -> Iterator[Fault]:
     """Find environment variables that code invokes, and that name no version or alias."""
     for function in app.durable:
-        variables = _variables(function)
+        variables = _variables(function) or {}
         for name in sorted({each.variable for each in invokes(app, function) if each.variable}):
             target = app.references.target(variables.get(name))
             if target is not None and target.is_unqualified_durable:
@@ -118,8 +129,8 @@ def missing_variables(app: Application) -> Iterator[Fault]:
     """Find environment variables that code invokes without a default, and that the template does not set."""
     for function in app.durable:
         variables = _variables(function)
-        for invoke in invokes(app, function):
-            if invoke.is_needed and invoke.variable not in variables:
+        for invoke in invokes(app, function) if variables is not None else ():
+            if variables is not None and invoke.is_needed and invoke.variable not in variables:
                 message = f"{function.logical_id} has no environment variable {invoke.variable}"
                 yield invoke.place, message
 
@@ -134,7 +145,7 @@ def sources_without_qualifier(app: Application) -> Iterator[Fault]:
     """Find schedules, event sources and other callers of a durable function without a version or an alias."""
     for function in app.durable:
         if function.is_serverless and not function.alias:
-            for name in mapping(function.properties.get("Events")):
+            for name in written_out(function.properties.get("Events")):
                 yield (
                     function.place("Events", name),
                     f"the event {name} invokes {function.logical_id} without a version or an alias",
@@ -175,13 +186,57 @@ def _targets(resource: Resource) -> Iterator[tuple[_Path, Any]]:
             yield ("IntegrationUri",), properties.get("IntegrationUri")
         case "AWS::Logs::SubscriptionFilter":
             yield ("DestinationArn",), properties.get("DestinationArn")
+        case _:
+            yield from _nested_targets(resource)
+
+
+def _nested_targets(resource: Resource) -> Iterator[tuple[_Path, Any]]:
+    """Yield the functions that are named deeper in a resource."""
+    properties = resource.properties
+    path: _Path
+    match resource.type:
+        case "AWS::Cognito::UserPool":
+            for name, trigger in mapping(properties.get("LambdaConfig")).items():
+                is_mapping = "LambdaArn" in mapping(trigger)
+                path = ("LambdaConfig", name, "LambdaArn") if is_mapping else ("LambdaConfig", name)
+                yield path, mapping(trigger)["LambdaArn"] if is_mapping else trigger
+        case "AWS::IoT::TopicRule":
+            payload = mapping(properties.get("TopicRulePayload"))
+            for index, action in enumerate(items(payload.get("Actions"))):
+                path = ("TopicRulePayload", "Actions", index, "Lambda", "FunctionArn")
+                yield path, mapping(mapping(action).get("Lambda")).get("FunctionArn")
+            error = mapping(mapping(payload.get("ErrorAction")).get("Lambda"))
+            yield (
+                ("TopicRulePayload", "ErrorAction", "Lambda", "FunctionArn"),
+                error.get("FunctionArn"),
+            )
         case "AWS::S3::Bucket":
             configuration = mapping(properties.get("NotificationConfiguration"))
             for index, each in enumerate(items(configuration.get("LambdaConfigurations"))):
                 path = ("NotificationConfiguration", "LambdaConfigurations", index, "Function")
                 yield path, mapping(each).get("Function")
+        case "AWS::StepFunctions::StateMachine" | "AWS::Serverless::StateMachine":
+            text = _definition(resource)
+            for name, value in mapping(properties.get("DefinitionSubstitutions")).items():
+                state = rf"(?:Resource|FunctionName)['\"]?\s*:\s*['\"]?\$\{{{re.escape(name)}\}}['\"]?\s*(?:[,}}\n]|$)"
+                # A state that has the function in its text, or a qualifier beside it, adds an alias.
+                if "Qualifier" not in text and re.search(state, text):
+                    yield ("DefinitionSubstitutions", name), value
         case _:
             pass
+
+
+def _definition(resource: Resource) -> str:
+    """Return the text of a state machine; an empty one if it is not here."""
+    properties = resource.properties
+    given = properties.get("DefinitionString", properties.get("Definition"))
+    uri = properties.get("DefinitionUri")
+    if given is not None or not isinstance(uri, str):
+        return given if isinstance(given, str) else repr(given)
+    try:
+        return (resource.template.file.parent / uri).read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
+        return ""
 
 
 @check(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.findings import Fault, Level, check
+from durable_execution_sdk.doctor.template import LambdaFunction
 
 
 @check(
@@ -13,7 +15,7 @@ from durable_execution_sdk.doctor.findings import Fault, Level, check
     Level.ERROR,
     reason="executions stay on the version that they began with, and CloudFormation deletes a version that a"
     " newer one replaces",
-    fix="set DeletionPolicy: Retain on the version; in CDK current_version_options="
+    fix="set DeletionPolicy: Retain on the version; in SAM VersionDeletionPolicy: Retain; in CDK current_version_options="
     "VersionOptions(removal_policy=RemovalPolicy.RETAIN)",
 )
 def deleted_versions(app: Application) -> Iterator[Fault]:
@@ -22,10 +24,26 @@ def deleted_versions(app: Application) -> Iterator[Fault]:
         target = app.references.target(resource.properties.get("FunctionName"))
         function = None if target is None else target.function
         if function is not None and function.is_durable:
-            policy = str(resource.tree.get("DeletionPolicy"))
-            if policy not in {"Retain", "RetainExceptOnCreate"}:
+            policy = resource.tree.get("DeletionPolicy")
+            known = "Delete" if policy is None else app.template.value(policy)
+            if known is not None and str(known) not in {"Retain", "RetainExceptOnCreate"}:
                 name = f"the version {resource.logical_id} of {function.logical_id}"
                 yield resource.head, f"{name} is not retained"
+    for function in app.durable:
+        name, policy = _policy_of_sam(function)
+        if function.alias and app.template.value(policy) == "Delete":
+            place = function.head if name == "DeletionPolicy" else function.place(name)
+            yield place, f"the versions of {function.logical_id} are not retained"
+
+
+def _policy_of_sam(function: LambdaFunction) -> tuple[str, Any]:
+    """Return the setting by which SAM retains or deletes the versions that it makes, and its value."""
+    if "DeletionPolicy" in function.tree:
+        return "DeletionPolicy", function.tree["DeletionPolicy"]
+    if "VersionDeletionPolicy" in function.properties:
+        return "VersionDeletionPolicy", function.properties["VersionDeletionPolicy"]
+    is_managed = "CapacityProviderConfig" in function.properties
+    return "AutoPublishAlias", "Delete" if is_managed else "Retain"
 
 
 @check(
