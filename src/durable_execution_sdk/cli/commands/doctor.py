@@ -162,4 +162,4 @@ def _report(findings: list[Finding], notes: list[str], *, as_json: bool) -> None
     for note in notes:
         say(note, err=True)
     if not findings:
-        say("no mistakes found")
+        say(f"no mistakes found{' in what could be examined' if notes else ''}")
