@@ -317,7 +317,9 @@ class ServiceError(DurableError):
     """The service refused a call, or could not be reached.
 
     ``code`` is the API's error name (such as ``InvalidParameterValueException``), ``status`` the HTTP
-    status; both are ``None`` when there was no response. ``retry_after`` is in seconds.
+    status; both are ``None`` when there was no response. ``retry_after`` is in seconds. ``after_lost_answer``: an
+    earlier attempt of the same call got no answer and may have had its effect, which can be what is refused now: a
+    callback that is answered already, for example.
     """
 
     __slots__ = _NO_SLOTS
@@ -335,10 +337,14 @@ class ServiceError(DurableError):
         self.code = code
         self.status = status
         self.retry_after = retry_after
+        self.after_lost_answer = False
 
     def __str__(self) -> str:
         """Return the message, preceded by the API's name of the error."""
-        return f"{self.code}: {self.message}" if self.code else self.message
+        text = f"{self.code}: {self.message}" if self.code else self.message
+        if self.after_lost_answer:
+            text += "; an earlier attempt of this call got no answer, and may have had its effect"
+        return text
 
     @property
     def is_stale_token(self) -> bool:

@@ -28,6 +28,40 @@ def faulty(status: int, name: str = "ServiceException", **headers: str) -> Answe
     )
 
 
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_a_refusal_says_that_an_earlier_attempt_may_have_had_its_effect(
+    server: Loopback, client: LambdaClient, is_kept: bool
+) -> None:
+    async def main() -> ServiceError:
+        if is_kept:
+            await client.call(READ)
+        server.answers += [Answer(then_close=True), faulty(400, "CallbackTimeoutException")]
+        with pytest.raises(ServiceError) as caught:
+            await client.call(READ)
+        server.answers.append(faulty(400, "CallbackTimeoutException"))
+        with pytest.raises(ServiceError) as later:
+            await client.call(READ)
+        assert not later.value.after_lost_answer
+        assert str(later.value) == "CallbackTimeoutException: not now"
+        return caught.value
+
+    error = asyncio.run(main())
+    assert error.after_lost_answer
+    assert str(error) == (
+        "CallbackTimeoutException: not now; an earlier attempt of this call got no answer, and may have had its effect"
+    )
+
+
+@pytest.mark.parametrize("answer", [faulty(429, "TooManyRequestsException"), faulty(500)])
+def test_an_attempt_that_was_answered_leaves_no_doubt(
+    server: Loopback, client: LambdaClient, answer: Answer
+) -> None:
+    server.answers += [answer, faulty(400, "CallbackTimeoutException")]
+    with pytest.raises(ServiceError) as caught:
+        asyncio.run(client.call(READ))
+    assert not caught.value.after_lost_answer
+
+
 def test_calls_share_one_connection(server: Loopback, client: LambdaClient) -> None:
     async def main() -> None:
         for _ in range(3):

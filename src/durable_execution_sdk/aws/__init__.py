@@ -143,6 +143,7 @@ class LambdaClient:
         timing = self._timing
         started = timing.elapsed()
         attempt = 0
+        has_lost_answer = False
         while True:
             attempt += 1
             try:
@@ -156,11 +157,13 @@ class LambdaClient:
             except NoAnswerError as failure:
                 fault = without_answer(call.operation, failure)
                 safe = call.repeatable or not failure.sent
+                has_lost_answer = has_lost_answer or failure.sent
             else:
                 if 200 <= response.status < 300:
                     return response
                 fault = refusal(call.operation, response)
                 safe = call.repeatable or fault.status == 429
+                fault.after_lost_answer = has_lost_answer or response.is_to_repetition
             asked = None
             if not (safe and fault.is_transient):
                 raise fault

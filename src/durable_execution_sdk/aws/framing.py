@@ -33,11 +33,15 @@ class MalformedResponseError(Exception):
 
 
 class HttpResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete response; header names are in lower case."""
+    """A complete response; header names are in lower case.
+
+    ``is_to_repetition``: the request had been sent before, on a connection that was closed without an answer.
+    """
 
     status: int
     headers: dict[str, str]
     body: bytes = b""
+    is_to_repetition: bool = False
 
 
 def render_request(*, method: str, target: str, headers: Mapping[str, str], body: bytes) -> bytes:

@@ -11,6 +11,8 @@ import ssl
 import threading
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from durable_execution_sdk.aws.channel import Channel, Trust, open_channel
 from durable_execution_sdk.aws.connection import Asked, Connection, OverdueError
 from durable_execution_sdk.aws.framing import HttpResponse, MalformedResponseError
@@ -106,6 +108,7 @@ class HttpTransport:
             kept = self._take(connections)
         within = answer_within or self._patience.answer
         task: asyncio.Task[object] | None = asyncio.current_task() if in_series else None
+        is_repetition = False
         while True:
             connection = kept or await self._connect(loop)
             try:
@@ -125,11 +128,14 @@ class HttpTransport:
                     raise
                 if kept is None or connection.reader.began or isinstance(error, OverdueError):
                     raise self._without_answer(error, within, connection) from error
-                kept = None  # The peer closed it while it was idle.
+                kept, is_repetition = (
+                    None,
+                    True,
+                )  # The peer closed it, most likely while it was idle.
             else:
                 break
         self.ended(connection, connections)
-        return response
+        return replace(response, is_to_repetition=True) if is_repetition else response
 
     def close(self) -> None:
         """Close idle connections now, others when their call ends, those of other threads in the next one."""

@@ -58,7 +58,7 @@ class PendingCallback:
 
         Raises:
             ServiceError: the callback was answered before or has timed out, is not there, or the result does
-                not fit.
+                not fit. If ``after_lost_answer`` is true, it may be this very call that answered it.
             SerDesError: the result has no form in JSON.
         """
         await self._control.callback_success(

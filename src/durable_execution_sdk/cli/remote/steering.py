@@ -101,8 +101,10 @@ def answer(
             await send(connection.control, found)
         except ServiceError as error:
             if error.code == CALLBACK_CLOSED:
+                by = " (perhaps by this command, whose first request got no answer)"
                 raise Refusal(
-                    f"the callback {text} waits no more: it was answered, timed out, or its execution has ended"
+                    f"the callback {text} waits no more: it was answered{by if error.after_lost_answer else ''}, timed"
+                    " out, or its execution has ended"
                 ) from error
             raise Refusal(
                 str(
