@@ -367,3 +367,13 @@ def test_a_reader_who_has_seen_enough_is_no_error(
         assert process.stderr.read() == b""
     assert process.returncode == 0
     assert durable("show", words[-1]).result == "shipped, paid 7"
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-"])
+def test_closed_output_is_no_error(
+    write: Write, place: Path, durable: Durable, closed: str
+) -> None:
+    line = f"{sys.executable} -m durable_execution_sdk.cli.main run {write(SHOP)} --input 7 --name o {closed}"
+    ran = subprocess.run(line, shell=True, cwd=place, capture_output=True, text=True, check=False)
+    assert (ran.returncode, "error" in ran.stderr) == (0, False)
+    assert durable("show", "o").result == "shipped, paid 7"

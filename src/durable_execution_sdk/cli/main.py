@@ -18,7 +18,7 @@ except ModuleNotFoundError as _missing:
 from durable_execution_sdk.cli.commands.completion import VARIABLE
 from durable_execution_sdk.cli.help_sections import SectionedGroup
 from durable_execution_sdk.cli.options import Endpoint, add_endpoint_options
-from durable_execution_sdk.cli.output.lines import silence
+from durable_execution_sdk.cli.output.lines import open_streams, silence
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal, complain
 from durable_execution_sdk.errors import ConfigError, ServiceError, StoreError
 from durable_execution_sdk.version import __version__
@@ -77,7 +77,7 @@ _HERE_ONLY = {
     "delete": "delete an execution that has ended with `aws lambda delete-durable-execution`; otherwise its retention"
     " ends it",
     "time": "at an endpoint time passes as it does",
-    "crash": "an endpoint kills no worker; try crashes with `durable dev`",
+    "crash": "an endpoint kills no process; try crashes with `durable dev`",
     "rerun": "invoke the function again, or go on from an earlier moment with `durable fork`",
 }
 """The commands that work on this computer only, with the way to do it at an endpoint."""
@@ -124,6 +124,7 @@ for _title, _places in _SECTIONS.items():
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
+    open_streams()
     try:
         code = durable.main(
             args=None if argv is None else list(argv),
