@@ -198,7 +198,7 @@ IN_PROSE = [line for line in re.findall(r"`(durable [^`]+)`", PAGE) if "--" in l
 
 
 def test_there_are_commands() -> None:
-    assert len(IN_BLOCKS) == 3
+    assert len(IN_BLOCKS) == 7
     assert len(IN_PROSE) == 6
 
 
