@@ -544,3 +544,42 @@ def test_what_a_thread_decides_is_seen_before_what_ended_later() -> None:
 
     run_workflow(workflow)
     assert invocations == [["race", "step"]] * 2
+
+
+def test_what_a_thread_lets_a_context_return_is_seen_before_what_ended_later() -> None:
+    """A result that is too large to record is computed again: on replay it is there only once the thread ends."""
+    invocations: list[list[str]] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        seen: list[str] = []
+        invocations.append(seen)
+        loop, is_replay = asyncio.get_running_loop(), len(invocations) > 1
+        context_seen, step_seen = asyncio.Event(), threading.Event()
+        decided: asyncio.Future[None] = asyncio.Future()
+
+        def decide() -> None:
+            if is_replay:
+                step_seen.wait(0.3)  # long enough for the step to be seen first, if it may
+            loop.call_soon_threadsafe(decided.set_result, None)
+
+        async def large(_: DurableContext) -> str:
+            await decided
+            return "x" * 300_000
+
+        async def context() -> None:
+            await ctx.run_in_child_context(large)
+            seen.append("context")
+            context_seen.set()
+
+        async def step() -> None:
+            await ctx.step(context_seen.wait)
+            seen.append("step")
+            step_seen.set()
+
+        threading.Thread(target=decide).start()
+        pause = ctx.wait(seconds(1))
+        await asyncio.gather(context(), step())
+        await pause
+
+    run_workflow(workflow)
+    assert invocations == [["context", "step"]] * 2

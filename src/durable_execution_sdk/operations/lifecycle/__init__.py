@@ -152,7 +152,6 @@ class DurableOperation(PayloadOperation[_T]):
         """
         if record.status == _FAILED and was_given_up(record):
             self.run.given_up[self.operation_id] = self
-            self.defer()
             return
         self.run.journal.deferred.discard(self.operation_id)
         self.become_due(record.end_timestamp or self.run.completions.now)
