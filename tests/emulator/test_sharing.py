@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.emulator.emulator_rig import (
     PENDING,
     EmulatorRig,
@@ -25,6 +27,18 @@ from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.protocol.control_plane import InvokeRequest, PauseRequest, ResumeRequest
 from durable_execution_sdk.protocol.data_plane import Outcome
 from durable_execution_sdk.protocol.limits import LONGEST_INVOCATION_SECONDS
+
+
+class LateStore(SqliteStore):
+    """A store to which another process writes first, once: between the decision of a command and its events."""
+
+    before: Callable[[], None] | None = None
+
+    def append(self, *arguments: Any, **options: Any) -> None:
+        before, self.before = self.before, None
+        if before is not None:
+            before()
+        super().append(*arguments, **options)
 
 
 def test_two_drivers_never_run_the_same_invocation(tmp_path: Path) -> None:
@@ -106,6 +120,41 @@ def test_an_execution_that_another_process_deleted_is_no_longer_driven(tmp_path:
     assert rig.driver.run_until(lambda: False) is Ending.IDLE
     assert rig.status(stopped) == "STOPPED"
     assert rig.emulator.is_closed(deleted)
+    for each_world in (rig, other):
+        each_world.emulator.close()
+
+
+@pytest.mark.parametrize("change", ["stopped", "paused", "deleted"])
+def test_what_another_process_changes_as_an_invocation_begins_ends_no_driver(
+    tmp_path: Path, change: str
+) -> None:
+    path = tmp_path / "x.db"
+    store = LateStore(path)
+    rig, other = EmulatorRig(store), EmulatorRig(SqliteStore(path))
+    invoked: list[str] = []
+
+    async def workflow(run: Invoked) -> Outcome:
+        invoked.append(run.arn)
+        return succeeded(1)
+
+    for each_world in (rig, other):
+        each_world.add("f", workflow)
+    changed = rig.start(payload=1)
+
+    def change_it() -> None:
+        if change == "paused":
+            other.emulator.pause(changed, PauseRequest())
+            return
+        other.emulator.stop(changed)
+        if change == "deleted":
+            other.emulator.delete(changed)
+
+    store.before = change_it
+    rig.driver.run_until(lambda: False, wait=False)
+    assert invoked == []
+    neighbour = rig.start(payload=2)
+    assert rig.run(neighbour) is Ending.DONE
+    assert invoked == [neighbour]
     for each_world in (rig, other):
         each_world.emulator.close()
 

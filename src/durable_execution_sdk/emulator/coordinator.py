@@ -117,6 +117,12 @@ class Coordinator:
         """Execute a command after all due timers, and return the state after it."""
         return self.answer(arn, command, lambda state: state)
 
+    def attempt(self, arn: str, command: Command) -> ExecutionState | None:
+        """Execute a command that the engine decided upon; ``None`` if another process has made it pointless since."""
+        with suppress(Rejected):
+            return self.submit(arn, command)
+        return None
+
     def answer(self, arn: str, command: Command, view: Callable[[ExecutionState], _T]) -> _T:
         """Execute a command after all due timers, and return ``view`` of the state after it."""
         return self._lock.run(self._answer, arn, command, view)
@@ -233,7 +239,7 @@ class Coordinator:
                 self._start_child(effect)
             case NotifyParent():
                 self._keep_up(effect.parent_arn, effect.time)
-                self._tell(
+                self.attempt(
                     effect.parent_arn,
                     FinishChainedInvoke(
                         operation_id=effect.operation_id,
@@ -265,7 +271,7 @@ class Coordinator:
             self.start(command)
         except Rejected as error:
             failure = ErrorObject(error_type=error.code, error_message=error.message)
-            self._tell(
+            self.attempt(
                 effect.parent_arn,
                 FinishChainedInvoke(
                     operation_id=effect.operation_id,
@@ -281,13 +287,7 @@ class Coordinator:
         """
         state = self._repository.find(arn)
         if state is not None and state.time.stands_at is None:
-            now = time.now(self.clock.now())
-            if now > self.now(arn):
-                self.submit(arn, MoveTime(to=now))
-
-    def _tell(self, arn: str, command: Command) -> None:
-        if self._repository.find(arn) is not None:
-            self.submit(arn, command)
+            self.attempt(arn, MoveTime(to=time.now(self.clock.now())))
 
     def _forget(self, arn: str) -> None:
         self.store.delete(arn)

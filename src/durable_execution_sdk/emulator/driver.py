@@ -27,7 +27,6 @@ from durable_execution_sdk.engine.commands import (
     StartInvocation,
 )
 from durable_execution_sdk.engine.effects import CallFunction
-from durable_execution_sdk.engine.rejections import Rejected
 from durable_execution_sdk.engine.state import is_pending
 from durable_execution_sdk.engine.views.handler_view import invocation_event
 from durable_execution_sdk.protocol import codec
@@ -231,7 +230,8 @@ class Driver:
             if not self.emulator.holds.admits(state, code := function.code):
                 return
             start = StartInvocation(request_id=request_id, secret=self.emulator.secret, code=code)
-            state = self._coordinator.submit(arn, start)
+            if (state := self._coordinator.attempt(arn, start)) is None:
+                return
             clock = self._clock.now()
             invocation = invocation_event(
                 state, self.emulator.limits, state.time.now(clock) - clock
@@ -244,8 +244,7 @@ class Driver:
 
     def _finish(self, arn: str, command: FinishInvocation) -> None:
         # The execution may have been stopped, or even deleted, while its handler ran.
-        with suppress(Rejected):
-            self._coordinator.submit(arn, command)
+        self._coordinator.attempt(arn, command)
 
     def _call_plain(self, effect: CallFunction, function: Function, version: str) -> None:
         arn, operation_id = effect.parent_arn, effect.operation_id
@@ -273,8 +272,7 @@ class Driver:
         )
         with self._coordinator.holding():
             self._schedule.drop_call((arn, operation_id))
-            with suppress(Rejected):
-                self._coordinator.submit(arn, command)
+            self._coordinator.attempt(arn, command)
 
 
 def _finished(request_id: str, answer: Answer) -> FinishInvocation:

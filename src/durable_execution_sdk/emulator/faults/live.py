@@ -171,8 +171,9 @@ class LiveFaults:
             if state is None or state.invocation is None:
                 return False
             request_id = state.invocation.request_id
-            error = exit_error(request_id, _KILLED)
-            self._coordinator.submit(arn, FinishInvocation(request_id=request_id, error=error))
+            end = FinishInvocation(request_id=request_id, error=exit_error(request_id, _KILLED))
+            if self._coordinator.attempt(arn, end) is None:
+                return False
         self._kill(arn)
         return True
 

@@ -73,8 +73,7 @@ def move_time(coordinator: Coordinator, family: str | None) -> bool:
     with coordinator.holding():
         moves = coordinator.schedule.moves(family)
         for arn, to in moves:
-            if coordinator.find(arn) is not None:
-                coordinator.submit(arn, MoveTime(to=to))
+            if coordinator.attempt(arn, MoveTime(to=to)) is not None:
                 coordinator.find(arn)
         return bool(moves)
 
