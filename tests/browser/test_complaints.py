@@ -155,10 +155,15 @@ def test_idle_means_idle(page: Page, client: Client) -> None:
         expect(page.get_by_text("Reading").first).to_have_count(0)
         page.clock.run_for(10_000)
         page.evaluate(COUNT_FRAMES)
-        requests.clear()
-        page.clock.run_for(600_000)
-        assert page.evaluate("globalThis.frames_asked_for") == 0, path
-        assert requests == [], path
+        # What the page asked for as it was loaded may come late, since the clock of the network runs on its own.
+        for _ in range(5):
+            requests.clear()
+            page.evaluate("globalThis.frames_asked_for = 0")
+            page.clock.run_for(600_000)
+            frames = page.evaluate("globalThis.frames_asked_for")
+            if (frames, requests) == (0, []):
+                break
+        assert (frames, requests) == (0, []), path
 
 
 def test_an_open_execution_draws_once_a_second(page: Page, client: Client) -> None:

@@ -155,10 +155,13 @@ class State {
 
     /** @param {boolean} isConnected */
     connected(isConnected) {
-        if (isConnected && !this.isConnected) {
-            this.readAll();
+        if (isConnected === this.isConnected) {
+            return;
         }
         this.isConnected = isConnected;
+        if (isConnected) {
+            this.readAll();
+        }
         requestDraw();
     }
 
