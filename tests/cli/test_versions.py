@@ -89,7 +89,7 @@ def test_the_code_at_hand_decides_if_executions_can_be_moved(
         ("workflow:1", ["1"], 1),
         ("workflow:2", ["2"], 0),
         ("workflow:3", ["3"], 1),
-        ("workflow:live", ["3"], 0),
+        ("workflow:live", ["3"], 1),
         ("workflow:$LATEST", ["$LATEST"], 0),
     ],
 )

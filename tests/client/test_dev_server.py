@@ -10,6 +10,7 @@ from tests.client.shop import Order, Receipt, order
 
 from durable_execution_sdk import ConfigError, ServiceError
 from durable_execution_sdk.client import DurableClient, SyncDurableClient
+from durable_execution_sdk.client.endpoint_connection import EndpointConnection, EndpointOptions
 from durable_execution_sdk.dev.server import DevServer, ServerOptions
 
 
@@ -54,3 +55,13 @@ def test_a_handler_of_another_server_needs_its_name(tmp_path: Path) -> None:
         ) as client:
             with pytest.raises(ServiceError, match="there is no function nothing:1"):
                 client.start(order, Order("A", 1))
+
+
+def test_the_address_in_the_environment_is_enough_on_this_computer() -> None:
+    url = "http://127.0.0.1:9014"
+    local = EndpointConnection(None, EndpointOptions(), {"AWS_ENDPOINT_URL_LAMBDA": url})
+    assert local.url == url
+    with pytest.raises(ConfigError, match="no AWS region"):
+        EndpointConnection(
+            None, EndpointOptions(), {"AWS_ENDPOINT_URL_LAMBDA": "https://lambda.example.com"}
+        )

@@ -81,6 +81,20 @@ def test_a_list_of_an_unknown_function_is_not_found(memory: EmulatorRig) -> None
     assert refused.value.code == "ResourceNotFoundException"
 
 
+def test_a_list_of_an_unknown_alias_is_not_found(memory: EmulatorRig) -> None:
+    memory.add("f", waits)
+    arn = memory.start()
+    memory.functions.add_alias("f", "live", "$LATEST")
+    listed = memory.emulator.list_executions(ListRequest(function_name="f", qualifier="live"))
+    assert [each.durable_execution_arn for each in listed.durable_executions] == [arn]
+    for request in (
+        ListRequest(function_name="f", qualifier="typo"),
+        ListRequest(function_name="f:typo"),
+    ):
+        with pytest.raises(ServiceError, match=r"Function not found: .*:function:f:typo"):
+            memory.emulator.list_executions(request)
+
+
 def test_a_name_with_the_same_input_is_the_same_execution(rig: EmulatorRig) -> None:
     rig.add("f", waits)
     arn = rig.start(durable_execution_name="order-1", payload={"id": 1})

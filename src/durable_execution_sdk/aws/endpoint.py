@@ -9,7 +9,7 @@ import msgspec
 from durable_execution_sdk.aws.signer import segment
 from durable_execution_sdk.errors import ConfigError
 
-__all__ = ["Endpoint", "find_endpoint"]
+__all__ = ["Endpoint", "configured_url", "find_endpoint"]
 
 # Region prefix, DNS suffix, dual-stack DNS suffix; the first matching prefix is used.
 _PARTITIONS = (
@@ -134,7 +134,7 @@ def find_endpoint(
     region = region or _region(environ)
     if not region.replace("-", "").isalnum() or not region.isascii():
         raise ConfigError(f"not an AWS region: {region!r}; expected one like eu-west-1")
-    url = url or _configured_url(environ)
+    url = url or configured_url(environ)
     fips = _flag(environ, "AWS_USE_FIPS_ENDPOINT")
     dual_stack = _flag(environ, "AWS_USE_DUALSTACK_ENDPOINT")
     if url is not None:
@@ -170,7 +170,8 @@ def _region(environ: Mapping[str, str]) -> str:
     return region
 
 
-def _configured_url(environ: Mapping[str, str]) -> str | None:
+def configured_url(environ: Mapping[str, str]) -> str | None:
+    """Return the URL of the endpoint that the environment names, as for other AWS tools."""
     if _flag(environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
         return None
     return environ.get("AWS_ENDPOINT_URL_LAMBDA") or environ.get("AWS_ENDPOINT_URL") or None

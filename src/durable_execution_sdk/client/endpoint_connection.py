@@ -12,7 +12,7 @@ from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.botocore_credentials import BotocoreCredentials, botocore_session
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.aws.credentials import FixedCredentials
-from durable_execution_sdk.aws.endpoint import Endpoint, find_endpoint
+from durable_execution_sdk.aws.endpoint import Endpoint, configured_url, find_endpoint
 from durable_execution_sdk.aws.function_catalog import LambdaFunctions
 from durable_execution_sdk.aws.loopback import is_loopback
 from durable_execution_sdk.aws.signer import Credentials
@@ -111,9 +111,10 @@ class EndpointConnection:
 def _local_region(options: EndpointOptions, environ: Mapping[str, str]) -> str | None:
     """Return a region for a server on this computer, which looks at none, if the environment has none."""
     names = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE")
-    if options.url is None or options.profile or any(environ.get(name) for name in names):
+    url = options.url or configured_url(environ)
+    if url is None or options.profile or any(environ.get(name) for name in names):
         return None
-    is_local = is_loopback(Endpoint.at(options.url, region=_ANY_REGION).host)
+    is_local = is_loopback(Endpoint.at(url, region=_ANY_REGION).host)
     return _ANY_REGION if is_local else None
 
 

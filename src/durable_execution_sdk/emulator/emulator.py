@@ -210,7 +210,7 @@ class Emulator:
 
     def list_executions(self, request: ListRequest) -> ListPage:
         """Read a page of a function's executions, newest first unless reversed."""
-        name, version = self.functions.parse(request.function_name, request.qualifier)
+        name, version = self.functions.listed(request.function_name, request.qualifier)
         size = min(request.max_items or self.limits.page_items, self.limits.max_page_items)
         search = Search(
             function=name,

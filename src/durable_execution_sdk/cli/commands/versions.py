@@ -183,7 +183,7 @@ def _exit_code(reference: FunctionReference, found: Versions, *, has_code: bool)
     if has_code and any(version.replayed < len(version.histories) for version in found.found):
         return ExitCode.FAILED
     # A version whose executions are still to be forked has their code: it cannot go yet.
-    is_version = (reference.qualifier or "").isdecimal()
+    is_version = reference.qualifier not in {None, "$LATEST"}
     if is_version and any(version.verdict != Verdict.CAN_GO for version in found.found):
         return ExitCode.FAILED
     return ExitCode.SUCCEEDED

@@ -190,14 +190,7 @@ class Functions:
             self.account,
         )
         if version is None or function is None or not is_local:
-            suffix = f":{qualifier}" if qualifier else ""
-            region_account = f"{match['region'] or self.region}:{match['account'] or self.account}"
-            raise ServiceError(
-                f"Function not found: arn:{self.partition}:lambda:{region_account}:function:"
-                f"{match['name']}{suffix}",
-                code=NOT_FOUND,
-                status=STATUS[NOT_FOUND],
-            )
+            raise self._not_found(match, qualifier)
         arn = self.arn(function.name, version)
         return Resolved(function, version, arn, qualifier is not None)
 
@@ -207,6 +200,14 @@ class Functions:
         if qualifier is not None:
             qualifier = self._version(match["name"], qualifier) or LATEST
         return match["name"], qualifier
+
+    def listed(self, name: str, qualifier: str | None = None) -> tuple[str, str | None]:
+        """Like ``parse``, but raise the service's ``ServiceError`` for an alias that the function lacks."""
+        match, qualifier = _split_name(name, qualifier)
+        version = None if qualifier is None else self._version(match["name"], qualifier)
+        if qualifier is not None and version is None:
+            raise self._not_found(match, qualifier)
+        return match["name"], version
 
     def target(self, name: str) -> FunctionTarget | ErrorObject:
         """Return the target of a chained invoke of this name, or the error that prevents it."""
@@ -231,6 +232,16 @@ class Functions:
             return qualifier
         aliases = self._aliases.get(name)
         return LATEST if aliases is None else aliases.get(qualifier)
+
+    def _not_found(self, match: re.Match[str], qualifier: str | None) -> ServiceError:
+        suffix = f":{qualifier}" if qualifier else ""
+        region_account = f"{match['region'] or self.region}:{match['account'] or self.account}"
+        return ServiceError(
+            f"Function not found: arn:{self.partition}:lambda:{region_account}:function:"
+            f"{match['name']}{suffix}",
+            code=NOT_FOUND,
+            status=STATUS[NOT_FOUND],
+        )
 
     def arn(self, name: str, version: str | None = None) -> str:
         """Return the ARN of a function, or of a version of it."""
