@@ -91,6 +91,15 @@ IN_SAM = {
     "unknown handler": Mistake(
         "DOC108", TEMPLATE, "orders.ship_order", "orders.ship", "orders.ship"
     ),
+    "runtime without its language": Mistake(
+        "DOC101", TEMPLATE, "Runtime: python3.13", "Runtime: 3.13", "3.13"
+    ),
+    "timeout in words": Mistake(
+        "DOC106", TEMPLATE, "      Timeout: 20\n", "      Timeout: 1 minute\n", "1 minute"
+    ),
+    "code that is no Python": Mistake(
+        "DOC700", CODE, "async def charge", "async deff charge", "async deff"
+    ),
     "text log": Mistake("DOC109", TEMPLATE, "LogFormat: JSON", "LogFormat: Text", "LoggingConfig"),
     "destinations": Mistake(
         "DOC110",
@@ -187,6 +196,21 @@ IN_SAM = {
     ),
     "missing variable": Mistake(
         "DOC203", CODE, 'os.environ["SHIP_ORDER"]', 'os.environ["SHIPPING"]', "ctx.invoke("
+    ),
+    "variable of another name": Mistake(
+        "DOC207",
+        CODE,
+        'os.environ["SHIP_ORDER"]',
+        'os.environ.get("SHIPPING", "shipping:live")',
+        "SHIP_ORDER:",
+        where=TEMPLATE,
+    ),
+    "name in the template in a variable": Mistake(
+        "DOC206",
+        TEMPLATE,
+        "SHIP_ORDER: !Ref ShipOrder.Alias",
+        "SHIP_ORDER: ShipOrder:live",
+        "SHIP_ORDER:",
     ),
     "schedule of a rule": Mistake(
         "DOC204",

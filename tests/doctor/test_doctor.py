@@ -362,11 +362,11 @@ def test_a_template_without_a_mistake(name: str, durable: Durable, sam: Path) ->
     assert (output.out, output.err) == ("no mistakes found\n", "")
 
 
-def test_code_that_is_not_python_is_said_to_be_left_out(durable: Durable, sam: Path) -> None:
+def test_code_that_is_not_python_is_one_error(durable: Durable, sam: Path) -> None:
     (sam / "src/orders.py").write_text("def :")
     output = durable("doctor")
-    assert output.out == "no mistakes found in what could be examined\n"
-    assert "src/orders.py cannot be read as Python" in output.err
+    assert output.out.startswith("src/orders.py:1: error DOC700 this is not read as Python 3.")
+    assert (output.code, len(output.out.splitlines()), output.err) == (1, 1, "")
 
 
 def test_several_templates_of_cdk_are_examined_together(durable: Durable, cdk: Path) -> None:
@@ -413,3 +413,12 @@ def test_no_value_is_no_setting(durable: Durable, sam: Path) -> None:
     )
     output = durable("doctor", "--json")
     assert [each["code"] for each in output.document["findings"]] == ["DOC502", "DOC204"]
+
+
+def test_a_template_without_durable_functions_is_said_to_have_none(
+    durable: Durable, place: Path
+) -> None:
+    (place / "template.yaml").write_text("Resources: {}")
+    output = durable("doctor")
+    assert output.code == 0
+    assert output.err == "template.yaml has no function with a DurableConfig\n"

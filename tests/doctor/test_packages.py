@@ -130,3 +130,39 @@ def test_a_zip_that_is_none(durable: Durable, sam: Path) -> None:
     output = durable("doctor", "--package", "package.zip")
     assert output.code == 2
     assert "package.zip" in output.err
+
+
+def test_the_requirements_that_a_makefile_installs(durable: Durable, sam: Path) -> None:
+    template = sam / "template.yaml"
+    text = template.read_text()
+    head = "Type: AWS::Serverless::Function\n"
+    template.write_text(text.replace(head, f"{head}    Metadata: {{BuildMethod: makefile}}\n"))
+    makefile = sam / "src" / "Makefile"
+    makefile.write_text(
+        "build-ProcessOrder:\n\tpip install -r requirements.txt -t $(ARTIFACTS_DIR)\n"
+    )
+    assert durable("doctor").out == "no mistakes found\n"
+    (sam / "src" / "requirements.txt").write_text("boto3\n")
+    output = durable("doctor", "--json")
+    assert {each["code"] for each in output.document["findings"]} == {"DOC602"}
+    makefile.write_text("build-ProcessOrder:\n\tcp -R wheels/* $(ARTIFACTS_DIR)\n")
+    assert durable("doctor").out == "no mistakes found\n"
+
+
+def test_a_folder_of_plain_cloudformation_with_requirements_is_built_by_sam(
+    durable: Durable, place: Path
+) -> None:
+    (place / "src").mkdir()
+    (place / "src" / "app.py").write_text(
+        "from durable_execution_sdk import durable_execution\n\n@durable_execution\nasync def run(event, ctx):\n    pass\n"
+    )
+    (place / "src" / "requirements.txt").write_text("durable-execution-sdk\n")
+    (place / "template.yaml").write_text(
+        "Resources:\n  Run:\n    Type: AWS::Lambda::Function\n    Properties:\n      Code: src\n      Handler: app.run\n"
+        "      Runtime: python3.13\n      DurableConfig: {ExecutionTimeout: 60}\n"
+    )
+    codes = {each["code"] for each in durable("doctor", "--json").document["findings"]}
+    assert not codes & {"DOC601", "DOC602"}
+    (place / "src" / "requirements.txt").unlink()
+    codes = {each["code"] for each in durable("doctor", "--json").document["findings"]}
+    assert "DOC601" in codes

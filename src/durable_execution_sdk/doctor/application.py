@@ -59,14 +59,26 @@ class Application:
     @property
     def notes(self) -> list[str]:
         """Sentences about the parts that cannot be examined."""
-        unread = [
+        found = [
             f"{self.template.file}: no code of {name} is found, so it is not examined"
             for name, function in self.template.functions.items()
             if function.is_durable and function.may_be_python and name not in self.handlers
-            if function not in self.without_module
+            if function not in self.without_module and not self._is_broken(function)
         ]
-        faults = [each for sources in self._sources.values() for each in sources.faults]
-        return [*unread, *faults]
+        if not any(self.durable):
+            found.append(f"{self.template.file} has no function with a DurableConfig")
+        return found
+
+    @property
+    def broken(self) -> Iterator[tuple[Path, Exception]]:
+        """The files of the functions' code that cannot be read as Python, with the reason."""
+        assert self.modules is not None  # all that the handlers need are read
+        for sources in self._sources.values():
+            yield from sources.broken.items()
+
+    def _is_broken(self, function: LambdaFunction) -> bool:
+        sources = self.sources(function)
+        return sources is not None and sources.breaks(function.handler)
 
     def reached(self, function: LambdaFunction) -> list[tuple[Module, Function]]:
         """Return the functions of the code that a handler names, directly or not."""
@@ -128,7 +140,9 @@ class Application:
         path = self._package or (built if built.is_dir() else self.code_path(function))
         if path is None:
             return None
-        is_final = path in {self._package, built} or path.is_file() or not function.is_serverless
+        is_final = (
+            path in {self._package, built} or path.is_file() or not _is_source(function, path)
+        )
         if not is_final and not is_built(path):
             return None
         if path not in self._packages:
@@ -137,3 +151,11 @@ class Application:
             except (OSError, zipfile.BadZipFile):
                 self._packages[path] = None
         return self._packages[path]
+
+
+def _is_source(function: LambdaFunction, folder: Path) -> bool:
+    """Tell if ``sam build`` is to make the package of a folder; CDK and CloudFormation take it as it is."""
+    if function.is_serverless:
+        return True
+    is_staged = "aws:asset:path" in function.metadata
+    return not is_staged and (folder / "requirements.txt").is_file()

@@ -44,10 +44,16 @@ class References:
         self._template = template
         self._resolving: set[str] = set()
         self._names = {f"{{{name}}}": function for name, function in template.functions.items()}
-        for function in template.functions.values():
+        self._functions = [*template.functions.values()]
+        for function in self._functions:
             name = self.text(function.properties.get("FunctionName"))
             if UNKNOWN not in name:
                 self._names[name] = function
+
+    def has_name(self, name: str) -> bool:
+        """Tell if a function of the template has this FunctionName, or may have it."""
+        given = (self.text(each.properties.get("FunctionName", "")) for each in self._functions)
+        return any(text == name or UNKNOWN in text for text in given)
 
     def target(self, value: Any) -> Target | None:
         """Return the function that a value names; ``None`` if the value is unknown or names no function."""

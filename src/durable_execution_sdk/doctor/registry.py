@@ -10,6 +10,7 @@ from durable_execution_sdk.doctor.checks import (
     code,
     configuration,
     deployment,
+    names,
     packaging,
     permissions,
     targets,
@@ -21,6 +22,7 @@ from durable_execution_sdk.doctor.findings import Check, Finding
 APPLICATION_CHECKS: tuple[Check[Application], ...] = (
     *configuration.CHECKS,
     *targets.CHECKS,
+    *names.CHECKS,
     *permissions.CHECKS,
     *callers.CHECKS,
     *versions.CHECKS,

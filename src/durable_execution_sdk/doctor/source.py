@@ -128,32 +128,40 @@ class Sources:
         self.root = root
         self._modules: dict[Path, Module | None] = {}
         self._installed = installed_names(root)
-        self.faults: list[str] = []
+        # The files that are no Python, with the reason.
+        self.broken: dict[Path, Exception] = {}
 
     def module(self, name: str) -> Module | None:
         """Return the application's module of a dotted name; ``None`` if it is not here, or cannot be read."""
+        file = self._file(name)
+        if file is None:
+            return None
+        if file not in self._modules:
+            try:
+                self._modules[file] = Module(file)
+            except (SyntaxError, ValueError, OSError) as error:
+                self._modules[file] = None
+                self.broken[file] = error
+        return self._modules[file]
+
+    def _file(self, name: str) -> Path | None:
         parts = name.split(".")
         if not parts[0] or parts[0] in self._installed:
             return None
-        for file in (
+        files = (
             self.root.joinpath(*parts).with_suffix(".py"),
             self.root.joinpath(*parts, "__init__.py"),
-        ):
-            if file.is_file():
-                if file not in self._modules:
-                    try:
-                        self._modules[file] = Module(file)
-                    except (SyntaxError, ValueError, OSError) as error:
-                        self._modules[file] = None
-                        self.faults.append(f"{Place.of(file)} cannot be read as Python: {error}")
-                return self._modules[file]
-        return None
+        )
+        return next((file for file in files if file.is_file()), None)
+
+    def breaks(self, handler: str) -> bool:
+        """Tell if the module of a handler is here, and cannot be read."""
+        return self._file(_module_of(handler)) in self.broken
 
     def handler(self, name: str) -> Handler | None:
         """Return a handler by its name in a template; ``None`` if its module is not here."""
-        module_name, _, attribute = name.replace("/", ".").rpartition(".")
-        module = self.module(module_name)
-        return None if module is None else self._member(module, attribute, 0)
+        module = self.module(_module_of(name))
+        return None if module is None else self._member(module, name.rpartition(".")[2], 0)
 
     def lacks(self, handler: str) -> bool:
         """Tell if the module of a handler is not in the folder, nor in a package that its requirements name."""
@@ -250,6 +258,10 @@ class Sources:
 
 
 _DEEPEST = 5
+
+
+def _module_of(handler: str) -> str:
+    return handler.replace("/", ".").rpartition(".")[0]
 
 
 def _plain(name: str) -> str:

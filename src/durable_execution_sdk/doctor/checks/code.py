@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 
 from durable_execution_sdk.doctor.application import Application
@@ -25,6 +26,21 @@ def lint_findings(app: Application) -> Iterator[Finding]:
             yield Finding(
                 place, found.rule.code, Level.ERROR, found.what, found.rule.why, found.rule.fix
             )
+
+
+@check(
+    "DOC700",
+    Level.ERROR,
+    reason="Lambda cannot import it",
+    fix="correct the file; code for a newer Python is examined by running durable doctor with that Python",
+)
+def broken_modules(app: Application) -> Iterator[Fault]:
+    """Find modules of handlers that are no Python."""
+    for file, error in app.broken:
+        line = error.lineno if isinstance(error, SyntaxError) else 1
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        yield Place.of(file, line), f"this is not read as Python {version}: {message}"
 
 
 @check(
@@ -155,4 +171,4 @@ def _functions(app: Application) -> Iterator[tuple[LambdaFunction, Module, Funct
             yield function, module, node
 
 
-CHECKS = (step_timeouts, waits, callback_timeouts, operations)
+CHECKS = (broken_modules, step_timeouts, waits, callback_timeouts, operations)

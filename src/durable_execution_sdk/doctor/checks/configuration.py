@@ -17,6 +17,7 @@ from durable_execution_sdk.protocol.limits import (
 )
 
 RUNTIMES = ("python3.13", "python3.14")
+_RUNTIME = re.compile(r"(python|nodejs|java|dotnet|ruby|go|provided)")
 
 
 @check(
@@ -30,9 +31,10 @@ def runtime(app: Application) -> Iterator[Fault]:
     for function in app.durable:
         handler = app.handlers.get(function.logical_id)
         is_python = function.is_python or handler is not None
+        is_one = _RUNTIME.match(function.runtime) is not None
         version = re.fullmatch(r"python3\.(\d+)", function.runtime)
         if (
-            is_python
+            (is_python or not is_one)
             and function.runtime
             and function.runtime not in RUNTIMES
             and (version is None or int(version[1]) < 13)
@@ -131,14 +133,17 @@ def _out_of_range(
     "DOC106",
     Level.ERROR,
     reason="one invocation takes 1,800 seconds at most, or 5,400 on Lambda Managed Instances",
-    fix="lower Timeout: it is the time of one invocation, while ExecutionTimeout is that of the execution",
+    fix="set Timeout to a whole number of seconds up to that: it is the time of one invocation, while"
+    " ExecutionTimeout is that of the execution",
 )
 def function_timeout(app: Application) -> Iterator[Fault]:
     """Find invocation timeouts that the service refuses."""
     for function in app.durable:
-        timeout = function.timeout
-        if timeout is not None and not 1 <= timeout <= longest_timeout(function):
-            yield function.place("Timeout"), f"{function.logical_id} has the Timeout {timeout}"
+        given = function.template.value(function.properties.get("Timeout"))
+        seconds = whole(given)
+        is_fine = seconds is not None and 1 <= seconds <= longest_timeout(function)
+        if given is not None and not is_fine:
+            yield function.place("Timeout"), f"{function.logical_id} has the Timeout {given!r}"
 
 
 def longest_timeout(function: LambdaFunction) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.findings import Fault, Level, Place, check
@@ -74,8 +75,7 @@ def sdk_in_requirements(app: Application) -> Iterator[Fault]:
     """Find folders of code for SAM whose requirements do not name the SDK."""
     for function in _ours(app):
         root = app.code_path(function)
-        own_build = function.metadata.get("BuildMethod") is not None
-        if not function.is_serverless or own_build or root is None or not root.is_dir():
+        if root is None or not root.is_dir() or not _installs_requirements(function, root):
             continue
         if function.logical_id not in app.handlers or app.package(function) is not None:
             continue
@@ -92,6 +92,15 @@ def sdk_in_requirements(app: Application) -> Iterator[Fault]:
                 Place.of(file, 1),
                 f"the requirements of {function.logical_id} do not name durable-execution-sdk",
             )
+
+
+def _installs_requirements(function: LambdaFunction, root: Path) -> bool:
+    """Tell if ``sam build`` installs what the requirements name: by itself, or by the Makefile of the folder."""
+    method = function.metadata.get("BuildMethod")
+    makefile = root / "Makefile"
+    if method == "makefile" and makefile.is_file():
+        return "requirements.txt" in makefile.read_text(encoding="utf-8", errors="replace")
+    return method is None
 
 
 @check(

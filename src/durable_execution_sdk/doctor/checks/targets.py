@@ -75,7 +75,7 @@ def _invoke(module: Module, call: ast.Call, target: ast.expr) -> Invoke:
             return Invoke(place)
 
 
-def _variables(function: LambdaFunction) -> Tree | None:
+def variables_of(function: LambdaFunction) -> Tree | None:
     """Return the environment variables; ``None`` if only a deployment knows which there are."""
     environment = function.properties.get("Environment")
     variables = mapping(environment).get("Variables")
@@ -91,7 +91,7 @@ def _variables(function: LambdaFunction) -> Tree | None:
 def invokes_without_qualifier(app: Application) -> Iterator[Fault]:
     """Find literal targets of invokes that are durable functions without a version or an alias."""
     for function in app.durable:
-        variables = _variables(function)
+        variables = variables_of(function)
         for invoke in invokes(app, function):
             is_default = variables is not None and invoke.variable not in variables
             is_used = invoke.text is not None and (invoke.variable is None or is_default)
@@ -109,7 +109,7 @@ def invokes_without_qualifier(app: Application) -> Iterator[Fault]:
 def variables_without_qualifier(app: Application) -> Iterator[Fault]:
     """Find environment variables that code invokes, and that name no version or alias."""
     for function in app.durable:
-        variables = _variables(function) or {}
+        variables = variables_of(function) or {}
         for name in sorted({each.variable for each in invokes(app, function) if each.variable}):
             target = app.references.target(variables.get(name))
             if target is not None and target.is_unqualified_durable:
@@ -128,7 +128,7 @@ def variables_without_qualifier(app: Application) -> Iterator[Fault]:
 def missing_variables(app: Application) -> Iterator[Fault]:
     """Find environment variables that code invokes without a default, and that the template does not set."""
     for function in app.durable:
-        variables = _variables(function)
+        variables = variables_of(function)
         for invoke in invokes(app, function) if variables is not None else ():
             if variables is not None and invoke.is_needed and invoke.variable not in variables:
                 message = f"{function.logical_id} has no environment variable {invoke.variable}"
