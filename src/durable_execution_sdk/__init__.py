@@ -66,10 +66,10 @@ if TYPE_CHECKING:
         complete_batch,
         continue_batch,
     )
-    from durable_execution_sdk.operations import summary_generators
     from durable_execution_sdk.operations.callback import Callback, CallbackConfig
     from durable_execution_sdk.operations.child import ChildConfig
     from durable_execution_sdk.operations.combinators.settled import Settled, SettledStatus
+    from durable_execution_sdk.operations.fan_out import summary_generators
     from durable_execution_sdk.operations.fan_out.batch_result import (
         BatchItem,
         BatchItemStatus,
@@ -147,7 +147,7 @@ else:
             "CustomSerDes": "serdes.custom",
             "custom_serdes": "serdes.custom",
             "retry_presets": "retry.presets",
-            "summary_generators": "operations.summary_generators",
+            "summary_generators": "operations.fan_out.summary_generators",
             "poll_until": "retry.polling",
             "poll_while": "retry.polling",
         },

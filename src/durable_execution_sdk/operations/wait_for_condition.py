@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
+from msgspec.structs import replace
+
 from durable_execution_sdk.errors import OperationError, WaitForConditionError
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
@@ -18,6 +20,7 @@ from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.retry import WaitDecision, WaitOutcome, WaitStrategy
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
+from durable_execution_sdk.runtime.current import StepContext
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["WaitForConditionConfig", "wait_for_condition"]
@@ -93,6 +96,9 @@ class WaitForCondition(AttemptOperation[_S]):
         payload = record.step_details.result if record.step_details else None
         state: _S = self.decode(self._serdes, payload)
         return state
+
+    def _new_step_context(self) -> StepContext:
+        return replace(super()._new_step_context(), retry_payload=self._last_state)
 
     def _state_so_far(self) -> Any:
         if self._last_state is None:
