@@ -27,6 +27,7 @@ from durable_execution_sdk import (
     poll_until,
 )
 from durable_execution_sdk.emulator.function_caller import Wrappers
+from durable_execution_sdk.middleware import Middleware, PayloadInfo
 from durable_execution_sdk.protocol.operations import Operation, StepDetails
 from durable_execution_sdk.runtime.log.ids import operation_id
 from durable_execution_sdk.testing import LocalDurableTestRunner
@@ -106,34 +107,63 @@ def test_a_step_that_is_tried_again_has_none_since_its_retry_records_an_error(
     assert seen == [(1, None, None), (2, None, None), (3, None, None)]
 
 
-@pytest.mark.parametrize(
-    ("payload", "pages"), [('{"page": 3}', 3), ('{"t":"m","v":{"page":{"t":"i","v":3}}}', 3)]
-)
-def test_a_step_has_the_payload_that_another_sdk_recorded_with_its_retry(
-    payload: str, pages: int
-) -> None:
+def test_middleware_of_payloads_does_not_show_in_it() -> None:
+    seen: list[Any] = []
+
+    class Sealed(Middleware):
+        def around_serialize(self, value: Any, info: PayloadInfo, call_next: Any) -> str:
+            text = call_next(value)
+            return text if info.is_foreign else f"sealed {text[::-1]}"
+
+        def around_deserialize(self, payload: str, info: PayloadInfo, call_next: Any) -> Any:
+            if info.is_foreign:
+                return call_next(payload)
+            value = call_next(payload.removeprefix("sealed ")[::-1])
+            assert value is None or isinstance(value, int)
+            return value
+
+    def check(number: int) -> int:
+        seen.append(StepContext.current().retry_payload)
+        return number + 1
+
+    config = WaitForConditionConfig(
+        initial_state=10, wait_strategy=poll_until(lambda number: number == 13)
+    )
+    ran = seen_by(check, config, options={"middleware": [Sealed()]})
+    assert ran.status == "SUCCEEDED"
+    assert seen == [None, "11", "12"]
+
+
+def test_a_payload_of_awss_own_sdk_is_read_without_its_tags() -> None:
     service = MemoryService()
-    service.operations["step"] = Operation(
+    payload = '{"t":"m","v":{"page":{"t":"i","v":3}}}'
+    service.operations["poll"] = Operation(
         id=operation_id("1"),
         type="STEP",
-        sub_type="Step",
+        sub_type="WaitForCondition",
         name="fetch",
         status="READY",
         start_timestamp=1_000,
         step_details=StepDetails(attempt=1, result=payload),
     )
 
-    async def fetch() -> Any:
+    async def fetch(state: dict[str, int]) -> dict[str, int]:
         step = StepContext.current()
         assert (step.attempt, step.retry_payload) == (2, payload)
-        return step.retry_payload_as(dict[str, int])
+        assert step.retry_payload_as(dict[str, int]) == state == {"page": 3}
+        return {"page": state["page"] + 1}
+
+    fetch.__annotations__["return"] = dict[str, int]
 
     @durable_execution(client=service)
     async def handler(event: Any, ctx: DurableContext) -> Any:
-        return await ctx.step(fetch)
+        config = WaitForConditionConfig(
+            initial_state={"page": 1}, wait_strategy=poll_until(lambda state: state["page"] == 4)
+        )
+        return await ctx.wait_for_condition(fetch, config)
 
     answer = handler(service.event("null"), None)
-    assert answer == {"Status": "SUCCEEDED", "Result": f'{{"page":{pages}}}'}
+    assert answer == {"Status": "SUCCEEDED", "Result": '{"page":4}'}
 
 
 def test_a_payload_that_does_not_fit_the_type_names_the_operation() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
-from msgspec.structs import replace
-
 from durable_execution_sdk.errors import OperationError, WaitForConditionError
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
@@ -20,8 +18,8 @@ from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.retry import WaitDecision, WaitOutcome, WaitStrategy
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.current import StepContext
-from durable_execution_sdk.serdes import SerDes
+from durable_execution_sdk.runtime.current import let_retry
+from durable_execution_sdk.serdes import SerDes, SerDesContext
 
 __all__ = ["WaitForConditionConfig", "wait_for_condition"]
 
@@ -48,6 +46,23 @@ class WaitForConditionConfig(Options, Generic[_S], frozen=True, kw_only=True):
         )
         check_required_strategy(option, self.wait_strategy, example)
         check_serdes("WaitForConditionConfig.serdes", self.serdes)
+
+
+class _Reading:
+    """A serdes that keeps the text that it reads: the payload without what middleware has made of it."""
+
+    def __init__(self, serdes: SerDes[Any]) -> None:
+        self._serdes = serdes
+        self.text = ""
+
+    def serialize(self, value: Any, context: SerDesContext, /) -> str:
+        """Write the value by the serdes."""
+        return self._serdes.serialize(value, context)
+
+    def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
+        """Keep the text, and read it by the serdes."""
+        self.text = payload
+        return self._serdes.deserialize(payload, context)
 
 
 class WaitForCondition(AttemptOperation[_S]):
@@ -97,13 +112,16 @@ class WaitForCondition(AttemptOperation[_S]):
         state: _S = self.decode(self._serdes, payload)
         return state
 
-    def _new_step_context(self) -> StepContext:
-        return replace(super()._new_step_context(), retry_payload=self._last_state)
-
     def _state_so_far(self) -> Any:
+        """Return the argument of the check, and show the check's body the text of it."""
         if self._last_state is None:
             return self._config.initial_state
-        return self.decode(self._serdes, self._last_state)
+        serdes = self._serdes if self.run.settings.middleware is None else _Reading(self._serdes)
+        state = self.decode(serdes, self._last_state)
+        assert self._step_context is not None
+        text = serdes.text if isinstance(serdes, _Reading) else self._last_state
+        let_retry(self._step_context, text)
+        return state
 
     def _decided(self, state: Any) -> WaitDecision:
         number = self.attempt_number

@@ -25,6 +25,7 @@ __all__ = [
     "StepContext",
     "cut_off",
     "get_current",
+    "let_retry",
     "running_task",
     "sdk_context",
     "set_current",
@@ -130,6 +131,11 @@ class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
             text = serdes.without_envelopes(text)
         value: _T = serdes.serdes_for_type(kind).deserialize(text, context)
         return value
+
+
+def let_retry(context: StepContext, payload: str) -> None:
+    """Set ``retry_payload``, the text of the RETRY that led to the attempt."""
+    force_setattr(context, "retry_payload", payload)
 
 
 def cut_off(context: StepContext) -> None:

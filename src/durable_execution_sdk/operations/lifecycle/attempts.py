@@ -42,8 +42,12 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
     """A STEP, which runs its body until an attempt succeeds or the strategy ends it."""
 
     __slots__ = (
-        *("_body", "_context", "_is_running", "_step_context"),
-        *("at_most_once", "waits_for_start"),
+        "_body",
+        "_context",
+        "_is_running",
+        "_step_context",
+        "at_most_once",
+        "waits_for_start",
     )
 
     kind = OperationType.STEP
@@ -249,8 +253,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
         return not (self.is_cancelled or self.run.is_ending)
 
     def _new_step_context(self) -> StepContext:
-        run, record = self.run, self.record
-        details = None if record is None else record.step_details
+        run = self.run
         return StepContext(
             operation_id=self.operation_id,
             operation_name=self.name,
@@ -260,7 +263,6 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
             request_id=run.invoked.request_id,
             logger=run.settings.logger,
             ends_at=run.invoked.ends_at,
-            retry_payload=None if details is None else details.result,
         )
 
 
