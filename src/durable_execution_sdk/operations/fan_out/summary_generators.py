@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, TypeGuard, cast
 
 import msgspec
 from msgspec import Raw
@@ -59,8 +59,8 @@ def first_failures(most: int = 10, *, characters: int = _ENTRY) -> Callable[[obj
     _check("characters", characters)
 
     def summarize(result: object) -> str:
-        failed = result.failed() if isinstance(result, BatchResult) else []
-        failures = [_failure(item, characters) for item in failed[:most]]
+        failed = result.failed()[:most] if _is_batch(result) else []
+        failures = [_failure(item, characters) for item in failed]
         return _json({**_counts(result), "failures": failures})
 
     return summarize
@@ -76,21 +76,32 @@ def shortened(characters: int = _TEXT) -> Callable[[object], str]:
     return summarize
 
 
+def _is_batch(result: object) -> TypeGuard[BatchResult[Any]]:
+    return isinstance(result, BatchResult)
+
+
+def _collection(result: object) -> Collection[object] | None:
+    return cast("Collection[object]", result) if isinstance(result, Collection) else None
+
+
 def _counts(result: object) -> dict[str, object]:
-    if isinstance(result, BatchResult):
+    if _is_batch(result):
         return totals((item.status for item in result.items), result.completion_reason)
-    return {"totalCount": len(result)} if isinstance(result, Collection) else {}
+    collection = _collection(result)
+    return {} if collection is None else {"totalCount": len(collection)}
 
 
 def _first(result: object, most: int, characters: int) -> object:
-    if isinstance(result, BatchResult):
+    if _is_batch(result):
         return _entries((item.result for item in result.succeeded()[:most]), characters)
-    if isinstance(result, Mapping):
-        some = dict(islice(result.items(), most))
+    collection = _collection(result)
+    if collection is None or isinstance(result, (str, bytes, bytearray)):
+        return _entry(result, characters)
+    if isinstance(collection, Mapping):
+        members = cast("Mapping[object, object]", collection)
+        some = dict(islice(members.items(), most))
         return {_key(key): _entry(value, characters) for key, value in some.items()}
-    if isinstance(result, Collection) and not isinstance(result, (str, bytes, bytearray)):
-        return _entries(islice(result, most), characters)
-    return _entry(result, characters)
+    return _entries(islice(collection, most), characters)
 
 
 def _entries(values: Iterable[object], characters: int) -> list[object]:
