@@ -18,7 +18,7 @@ from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.retry import WaitDecision, WaitOutcome, WaitStrategy
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.current import let_retry
+from durable_execution_sdk.runtime.current import set_retry_payload
 from durable_execution_sdk.serdes import SerDes, SerDesContext
 
 __all__ = ["WaitForConditionConfig", "wait_for_condition"]
@@ -120,7 +120,7 @@ class WaitForCondition(AttemptOperation[_S]):
         state = self.decode(serdes, self._last_state)
         assert self._step_context is not None
         text = serdes.text if isinstance(serdes, _Reading) else self._last_state
-        let_retry(self._step_context, text)
+        set_retry_payload(self._step_context, text)
         return state
 
     def _decided(self, state: Any) -> WaitDecision:

@@ -25,10 +25,10 @@ __all__ = [
     "StepContext",
     "cut_off",
     "get_current",
-    "let_retry",
     "running_task",
     "sdk_context",
     "set_current",
+    "set_retry_payload",
     "task_on",
 ]
 
@@ -133,7 +133,7 @@ class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
         return value
 
 
-def let_retry(context: StepContext, payload: str) -> None:
+def set_retry_payload(context: StepContext, payload: str) -> None:
     """Set ``retry_payload``, the text of the RETRY that led to the attempt."""
     force_setattr(context, "retry_payload", payload)
 
