@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from durable_execution_sdk.operations.callback import Callback, CallbackConfig
     from durable_execution_sdk.operations.child import ChildConfig
     from durable_execution_sdk.operations.combinators.settled import Settled, SettledStatus
+    from durable_execution_sdk.operations.fan_out import summary_generators
     from durable_execution_sdk.operations.fan_out.batch_result import (
         BatchItem,
         BatchItemStatus,
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
         custom_retry,
     )
     from durable_execution_sdk.serdes.callback import CallbackSerDes
+    from durable_execution_sdk.serdes.custom import CustomSerDes, custom_serdes
 else:
     __getattr__ = on_first_use(
         __name__,
@@ -142,7 +144,10 @@ else:
             "WaitForConditionConfig": "operations.wait_for_condition",
             "WaitStrategy": "retry.polling",
             "WithRetryConfig": "operations.with_retry",
+            "CustomSerDes": "serdes.custom",
+            "custom_serdes": "serdes.custom",
             "retry_presets": "retry.presets",
+            "summary_generators": "operations.fan_out.summary_generators",
             "poll_until": "retry.polling",
             "poll_while": "retry.polling",
         },
@@ -171,6 +176,7 @@ __all__ = [
     "CompletionStatus",
     "ConfigError",
     "ContextMisuseError",
+    "CustomSerDes",
     "DeadlockError",
     "DeterminismError",
     "DurableContext",
@@ -227,11 +233,13 @@ __all__ = [
     "complete_batch",
     "continue_batch",
     "custom_retry",
+    "custom_serdes",
     "durable_execution",
     "durable_step",
     "poll_until",
     "poll_while",
     "retry_presets",
+    "summary_generators",
 ]
 
 

@@ -60,6 +60,12 @@ PROVED = {
     "canary-breaks": Example(
         "approval_while_polling", "release", {"version": "1.4", "breaks_after": 3}
     ),
+    "monthly-billing": Example(
+        "monthly_billing",
+        "bill_year",
+        json.loads((EXAMPLES / "monthly_billing" / "year.json").read_text()) | {"months": 2},
+        (("approval", "Ada"), ("approval", "Grace")),
+    ),
     "order-processing": Example(
         "order_processing",
         "process_order",

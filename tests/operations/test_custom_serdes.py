@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,17 +12,23 @@ from tests.rig import Ran, rig_of, run_workflow
 from durable_execution_sdk import (
     ChildConfig,
     ChildContextError,
+    ConfigError,
+    CustomSerDes,
     DurableContext,
     DurableError,
     Duration,
     InvokeConfig,
+    MapConfig,
     SerDesContext,
     SerDesError,
     StepConfig,
     WaitForCallbackConfig,
     WaitForConditionConfig,
+    custom_serdes,
+    durable_execution,
     poll_until,
 )
+from durable_execution_sdk.testing import LocalDurableTestRunner
 
 SECOND = Duration.from_seconds(1)
 
@@ -168,3 +176,122 @@ def test_an_answer_that_cannot_be_read_fails_the_execution_by_the_name_of_the_wa
     assert ran.error.error_message == (
         "the serdes of wait_for_callback 'ask' cannot read its payload: what is that"
     )
+
+
+# Serdes of two functions.
+
+
+@dataclass
+class Money:
+    cents: int
+
+
+def written(money: Money) -> str:
+    return f"{money.cents / 100:.2f} EUR"
+
+
+def read(text: str) -> Money:
+    amount, currency = text.split()
+    assert currency == "EUR"
+    return Money(round(float(amount) * 100))
+
+
+def test_two_functions_are_a_serdes_of_every_operation_that_takes_one() -> None:
+    serdes = custom_serdes(written, read)
+    seen: list[Any] = []
+
+    async def price() -> Money:
+        return Money(150)
+
+    async def item(ctx: DurableContext, n: int, index: int) -> Money:
+        return Money(n)
+
+    async def child(ctx: DurableContext) -> Money:
+        return Money(7)
+
+    async def rise(money: Money) -> Money:
+        return Money(money.cents + 1)
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        step = await ctx.step(price, config=StepConfig(serdes=serdes))
+        inner = await ctx.run_in_child_context(child, config=ChildConfig(serdes=serdes))
+        batch = await ctx.map([1, 2], item, config=MapConfig(item_serdes=serdes))
+        polled = await ctx.wait_for_condition(
+            rise,
+            config=WaitForConditionConfig(
+                initial_state=Money(1),
+                wait_strategy=poll_until(lambda money: money.cents == 3),
+                serdes=serdes,
+            ),
+        )
+        await ctx.wait(SECOND)
+        seen.append([step, inner, *batch.results(), polled])
+        return sum(money.cents for money in seen[-1])
+
+    ran = run_workflow(workflow)
+    assert ran.result == 150 + 7 + 1 + 2 + 3
+    assert seen == [[Money(150), Money(7), Money(1), Money(2), Money(3)]] * len(seen)
+    payloads = [
+        event.step_succeeded_details.result.payload
+        for event in ran.events
+        if event.event_type == "StepSucceeded"
+    ]
+    assert payloads == ["1.50 EUR", "0.02 EUR", "0.03 EUR"]  # each check writes its state
+
+
+def test_the_serdes_of_a_handler_may_be_two_functions() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        return await ctx.step(lambda: {"seen": event})
+
+    serdes = custom_serdes(json.dumps, json.loads)
+    runner = LocalDurableTestRunner(durable_execution(serdes=serdes)(workflow))
+    assert runner.run_sync([1, None]).result == {"seen": [1, None]}
+
+
+def test_a_function_may_write_bytes_and_none() -> None:
+    as_bytes: Any = custom_serdes(lambda value: json.dumps(value).encode(), json.loads)
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        config = StepConfig(serdes=as_bytes)
+        nothing = await ctx.step(lambda: None, config=config)
+        return [nothing, await ctx.step(lambda: "größer", config=config)]
+
+    assert run_workflow(workflow).result == [None, "größer"]
+
+
+@pytest.mark.parametrize(
+    ("dumps", "loads", "words"),
+    [
+        (lambda value: b"\xff", json.loads, "not UTF-8"),
+        (lambda value: None, json.loads, "returned a NoneType"),
+        (lambda value: value, json.loads, "returned a int"),
+        (lambda value: 1 / 0, json.loads, "division by zero"),
+        (lambda value: "[", json.loads, "cannot read its payload"),
+    ],
+)
+def test_a_failure_of_one_of_two_functions_names_the_step(
+    dumps: Any, loads: Any, words: str
+) -> None:
+    runs: list[int] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        config = StepConfig(serdes=custom_serdes(dumps, loads))
+        return await ctx.step(lambda: runs.append(1) or 5, name="priced", config=config)
+
+    ran = run_workflow(workflow)
+    assert ran.error is not None
+    assert ran.error.error_type == "SerDesError"
+    assert words in ran.error.error_message
+    assert "priced" in ran.error.error_message
+    assert len(runs) == 1
+
+
+def test_a_serdes_of_what_is_no_function_is_refused() -> None:
+    for option, arguments in (("dumps", (None, str)), ("loads", (str, "json"))):
+        with pytest.raises(ConfigError, match=rf"custom_serdes\({option}=...\) takes a function"):
+            custom_serdes(*arguments)  # type: ignore[arg-type]
+
+
+def test_a_serdes_of_two_functions_shows_them() -> None:
+    assert repr(custom_serdes(json.dumps, json.loads)) == "custom_serdes(dumps, loads)"
+    assert isinstance(custom_serdes(json.dumps, json.loads), CustomSerDes)

@@ -22,12 +22,14 @@ from durable_execution_sdk import (
     CheckpointingMode,
     ChildConfig,
     ChildContextError,
+    CompletionConfig,
     DurableContext,
     DurableHandler,
     Duration,
     FixedDelay,
     InvokeConfig,
     InvokeError,
+    MapConfig,
     NoRetry,
     SerDesContext,
     StepConfig,
@@ -39,7 +41,10 @@ from durable_execution_sdk import (
     WaitForConditionError,
     durable_execution,
     durable_step,
+    retry_presets,
+    summary_generators,
 )
+from durable_execution_sdk import custom_serdes as serdes_of
 from durable_execution_sdk import poll_until as state_until
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.retry.polling import PollingStrategy
@@ -611,6 +616,45 @@ def big_results(probe: Probe) -> Workflow:
         probe.see("b", b[:3])
         await ctx.wait(seconds(1))
         return [len(a), len(b)]
+
+    return run
+
+
+@shape()
+def serdes_summaries_and_retry_payloads(probe: Probe) -> Workflow:
+    words = serdes_of(" ".join, str.split)
+
+    async def spell(count: int) -> list[str]:
+        return [await probe.body("spell")] * count
+
+    async def page(ctx: DurableContext, letter: str, index: int) -> str:
+        if letter == "b":
+            raise Declined("b", amount=1)
+        return letter * BIG
+
+    async def check(words: list[str]) -> list[str]:
+        # Like the argument, the payload is what the check before has returned, whatever was cut off meanwhile.
+        payload = StepContext.current().retry_payload
+        assert words == (["first"] if payload is None else payload.split())
+        return [*words, "more"]
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        config = StepConfig(serdes=words, retry_strategy=retry_presets.linear)
+        probe.see("spelled", await ctx.step(spell, 2, name="spell", config=config))
+        pages = MapConfig(
+            completion=CompletionConfig.all_completed(),
+            summary_generator=summary_generators.first_failures(1),
+        )
+        batch = await ctx.map(["a", "b"], page, name="pages", config=pages)
+        probe.see(
+            "pages", [len(text) for text in batch.results()] + [str(e) for e in batch.errors()]
+        )
+        until: PollingStrategy[list[str]] = state_until(
+            lambda words: len(words) == 3, initial_delay=seconds(2)
+        )
+        poll = WaitForConditionConfig(initial_state=["first"], wait_strategy=until, serdes=words)
+        probe.see("polled", await ctx.wait_for_condition(check, poll, name="poll"))
+        return await ctx.step(probe.body, "last")
 
     return run
 

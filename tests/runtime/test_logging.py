@@ -178,9 +178,10 @@ def test_the_flag_turns_off_though_the_code_does_nothing_more(kept: Keeping) -> 
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
-        (ReplayLogging.NONE, ["info", "error"]),
-        (ReplayLogging.ERRORS, ["info", "error", "error"]),
-        (ReplayLogging.ALL, ["info", "error", "info", "error"]),
+        (ReplayLogging.NONE, ["info", "warning", "error"]),
+        (ReplayLogging.ERRORS, ["info", "warning", "error", "error"]),
+        (ReplayLogging.WARNINGS, ["info", "warning", "error", "warning", "error"]),
+        (ReplayLogging.ALL, ["info", "warning", "error", "info", "warning", "error"]),
     ],
 )
 def test_the_lines_of_replay_that_are_written_are_configurable(
@@ -188,11 +189,14 @@ def test_the_lines_of_replay_that_are_written_are_configurable(
 ) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         ctx.log_info("info")
+        ctx.log_warn("warning")
         logging.getLogger("x").error("error")
         await ctx.wait(SECOND)
 
     run_workflow(workflow, options={"replay_logging": mode})
     assert kept.lines == expected
+    written_again = [record.is_replay for record in kept.records]  # type: ignore[attr-defined]
+    assert written_again == [False] * 3 + [True] * (len(expected) - 3)
 
 
 def test_each_record_says_where_it_comes_from(kept: Keeping) -> None:

@@ -15,6 +15,7 @@ import pytest
 from durable_execution_sdk import (
     CallbackError,
     ChildContextError,
+    ConfigError,
     Duration,
     FixedDelay,
     InvokeError,
@@ -183,6 +184,86 @@ def test_it_prints_as_a_tree_and_a_table(sent):
         "2 1 min * ms PENDING 0 flaky, pack, weigh, weigh, 1 more",
         "3 1 h 1 min * ms SUCCEEDED 3 -",
     ]
+
+
+def printed(result, **options) -> list[str]:
+    out = io.StringIO()
+    result.print(file=out, **options)
+    return [re.sub(r"\b\d ms", "* ms", line) for line in out.getvalue().splitlines()]
+
+
+def test_it_prints_a_table_with_the_chosen_columns(sent):
+    columns = ("name", "status", "type", "attempt", "duration", "result")
+    lines = printed(sent, columns=columns, invocations=False)
+    assert [re.sub(r"  +", " | ", line) for line in lines] == [
+        "name | status | type | attempt | duration | result",
+        "flaky | SUCCEEDED | Step | 2 | 1 min | 2",
+        'pack | SUCCEEDED | RunInChildContext | - | * ms | [{"id":"a","weight":1},{"id":"bb","weight":2}]',
+        'weigh | SUCCEEDED | Step | 1 | * ms | {"id":"a","weight":1}',
+        'weigh | SUCCEEDED | Step | 1 | * ms | {"id":"bb","weight":2}',
+        "truck | SUCCEEDED | Wait | - | 1 h | -",
+    ]
+    assert printed(sent, columns=["status"]) == [
+        *["status", *["SUCCEEDED"] * 5, ""],
+        *printed(sent)[-4:],
+    ]
+
+
+def test_a_table_has_ids_times_and_errors():
+    @durable_execution
+    async def fails(event: object, ctx) -> None:
+        await ctx.run_in_child_context(inner, name="inner")
+
+    async def inner(ctx) -> None:
+        await ctx.step(refused, name="paid", config=StepConfig(retry_strategy=NoRetry()))
+
+    def refused() -> None:
+        raise LookupError("no such card")
+
+    result = LocalDurableTestRunner(fails).run_sync()
+    heading, context, step = printed(result, columns="all", invocations=False)
+    assert heading.split() == [
+        *("id", "parent_id", "name", "type", "status", "attempt"),
+        *("started", "ended", "duration", "result"),
+    ]
+    by_index = [result.operation(index=0), result.operation(index=1)]
+    assert context.split()[:4] == [by_index[0].id, "-", "inner", "RunInChildContext"]
+    assert step.split()[:6] == [by_index[1].id, by_index[0].id, "paid", "Step", "FAILED", "1"]
+    assert "2026-01-01T00:00:00.00" in step
+    assert step.endswith("LookupError: no such card")
+
+
+def test_it_prints_results_in_the_tree_or_no_invocations(sent):
+    lines = printed(sent, payloads=True, invocations=False)
+    assert lines[1].endswith("→ 2")
+    assert lines[-1] == "└── ✔ truck  Wait  1 h"
+    assert lines[3].endswith('weigh  Step  → {"id":"a","weight":1}')
+
+
+def test_options_of_print_that_do_not_exist_are_refused(sent):
+    for columns, words in (
+        (["nmae"], "parent_id, name, type.* not 'nmae'"),
+        ("name", "not 'name'"),
+        ([], r"not \[\]"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            sent.print(columns=columns)
+    with pytest.raises(ConfigError, match="name the column 'result'"):
+        sent.print(columns=["name"], payloads=True)
+
+
+def test_operations_are_found_by_status():
+    runner = LocalDurableTestRunner(send)
+    tries.clear()
+    runner.sync.start(["a"])
+    pending = runner.sync.run_until_suspended()
+    assert [each.name for each in pending.operations_by_status("PENDING")] == ["flaky"]
+    assert pending.operations_by_status("SUCCEEDED") == []
+    done = runner.sync.complete()
+    assert done.operations_by_status("SUCCEEDED", "FAILED") == done.operations
+    assert done.operations_by_status("FAILED", "PENDING") == done.operations_by_status() == []
+    with pytest.raises(ConfigError, match="no status 'SUCCEDED'; it may be STARTED, PENDING"):
+        done.operations_by_status("SUCCEDED")
 
 
 def test_where_there_are_no_such_signs_it_prints_letters(sent):

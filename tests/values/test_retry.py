@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from durable_execution_sdk.duration import Duration
 from durable_execution_sdk.errors import ConfigError, StepError
@@ -210,5 +211,8 @@ def test_a_custom_strategy_with_a_senseless_answer_says_so() -> None:
 def test_presets_are_there_for_the_usual_cases() -> None:
     assert not retry_presets.none(ERROR, 1).retry
     assert retry_presets.default == ExponentialBackoff()
+    assert retry_presets.linear == LinearBackoff()
+    evenly = replace(retry_presets.linear, jitter=JitterStrategy.NONE)
+    assert delays(evenly, 6) == [5, 10, 15, 20, 25, None]
     assert delays(retry_presets.critical, 4) == [1, 2, 3, 4]
     assert retry_presets.transient.max_attempts < retry_presets.resource_availability.max_attempts

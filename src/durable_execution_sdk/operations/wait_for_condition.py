@@ -18,7 +18,8 @@ from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.retry import WaitDecision, WaitOutcome, WaitStrategy
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.serdes import SerDes
+from durable_execution_sdk.runtime.current import set_retry_payload
+from durable_execution_sdk.serdes import SerDes, SerDesContext
 
 __all__ = ["WaitForConditionConfig", "wait_for_condition"]
 
@@ -45,6 +46,23 @@ class WaitForConditionConfig(Options, Generic[_S], frozen=True, kw_only=True):
         )
         check_required_strategy(option, self.wait_strategy, example)
         check_serdes("WaitForConditionConfig.serdes", self.serdes)
+
+
+class _Reading:
+    """A serdes that keeps the text that it reads: the payload without what middleware has made of it."""
+
+    def __init__(self, serdes: SerDes[Any]) -> None:
+        self._serdes = serdes
+        self.text = ""
+
+    def serialize(self, value: Any, context: SerDesContext, /) -> str:
+        """Write the value by the serdes."""
+        return self._serdes.serialize(value, context)
+
+    def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
+        """Keep the text, and read it by the serdes."""
+        self.text = payload
+        return self._serdes.deserialize(payload, context)
 
 
 class WaitForCondition(AttemptOperation[_S]):
@@ -95,9 +113,15 @@ class WaitForCondition(AttemptOperation[_S]):
         return state
 
     def _state_so_far(self) -> Any:
+        """Return the argument of the check, and show the check's body the text of it."""
         if self._last_state is None:
             return self._config.initial_state
-        return self.decode(self._serdes, self._last_state)
+        serdes = self._serdes if self.run.settings.middleware is None else _Reading(self._serdes)
+        state = self.decode(serdes, self._last_state)
+        assert self._step_context is not None
+        text = serdes.text if isinstance(serdes, _Reading) else self._last_state
+        set_retry_payload(self._step_context, text)
+        return state
 
     def _decided(self, state: Any) -> WaitDecision:
         number = self.attempt_number

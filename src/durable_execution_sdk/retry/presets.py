@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from durable_execution_sdk.duration import Duration
 from durable_execution_sdk.retry.backoff import JitterStrategy
-from durable_execution_sdk.retry.strategies import ExponentialBackoff, NoRetry
+from durable_execution_sdk.retry.strategies import ExponentialBackoff, LinearBackoff, NoRetry
 
 __all__ = ["RetryPresets", "retry_presets"]
 
@@ -19,6 +19,9 @@ class RetryPresets(Struct, frozen=True, kw_only=True):
 
     default: ExponentialBackoff = ExponentialBackoff()
     """The default of steps: 6 attempts, 5 s doubling up to 60 s, full jitter."""
+
+    linear: LinearBackoff = LinearBackoff()
+    """For delays that grow evenly: 6 attempts, 5 s growing by 5 s up to 60 s, full jitter."""
 
     transient: ExponentialBackoff = ExponentialBackoff(
         max_attempts=3,

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextvars import Context, ContextVar
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -27,8 +28,11 @@ __all__ = [
     "running_task",
     "sdk_context",
     "set_current",
+    "set_retry_payload",
     "task_on",
 ]
+
+_T = TypeVar("_T")
 
 # Returns the task that runs on a loop. In Python 3.11 the public function is written in Python; called for
 # each operation, it would cost a tenth of a replayed step. This is the dictionary that it reads.
@@ -69,8 +73,10 @@ class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
 
     ``attempt`` counts from 1. ``is_cancelled`` becomes true when the step is given up or the invocation
     ends; a plain function cannot be stopped, so one that runs long should check it and return. ``ends_at``
-    is the monotonic time at which the invocation ends, ``None`` if it has no limit. Most steps need none of
-    this: any function can be a step.
+    is the monotonic time at which the invocation ends, ``None`` if it has no limit. ``retry_payload`` is the
+    text that the RETRY of the attempt before recorded: in a check of ``wait_for_condition`` the state that the
+    check before returned, as its serdes wrote it. It is ``None`` in a first attempt, and in a step, whose RETRY
+    records an error. Most steps need none of this: any function can be a step.
     """
 
     operation_id: str
@@ -82,6 +88,7 @@ class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
     logger: logging.Logger
     ends_at: float | None
     is_cancelled: bool = False
+    retry_payload: str | None = None
 
     @staticmethod
     def current() -> StepContext:
@@ -102,6 +109,33 @@ class StepContext(Struct, frozen=True, gc=False, kw_only=True, eq=False):
     def remaining_seconds(self) -> float | None:
         """The seconds that the invocation has left; ``None`` if its time is not limited."""
         return None if self.ends_at is None else max(0.0, self.ends_at - time.monotonic())
+
+    def retry_payload_as(self, kind: type[_T]) -> _T | None:
+        """Return ``retry_payload``, read from JSON as a value of this type; ``None`` if there is none.
+
+        Raises ``SerDesError`` if it does not fit the type. A payload that another serdes wrote is for that to read.
+        """
+        if self.retry_payload is None:
+            return None
+        from durable_execution_sdk import serdes  # noqa: PLC0415 - few bodies ask for it
+
+        context = serdes.ValueContext(
+            operation_id=self.operation_id,
+            operation_name=self.operation_name,
+            durable_execution_arn=self.durable_execution_arn,
+            subject=f"the retry payload of {self.operation_name!r} ({self.operation_id})",
+            remedy="or read retry_payload with the serdes that wrote it",
+        )
+        text = self.retry_payload
+        if text.startswith(serdes.ENVELOPE):
+            text = serdes.without_envelopes(text)
+        value: _T = serdes.serdes_for_type(kind).deserialize(text, context)
+        return value
+
+
+def set_retry_payload(context: StepContext, payload: str) -> None:
+    """Set ``retry_payload``, the text of the RETRY that led to the attempt."""
+    force_setattr(context, "retry_payload", payload)
 
 
 def cut_off(context: StepContext) -> None:

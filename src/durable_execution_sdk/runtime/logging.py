@@ -103,6 +103,8 @@ def _is_silent(context_state: ContextState, level: int) -> bool:
             return False
         case ReplayLogging.ERRORS:
             return level < logging.ERROR
+        case ReplayLogging.WARNINGS:
+            return level < logging.WARNING
         case ReplayLogging.NONE:
             return True
 

@@ -66,10 +66,11 @@ class CheckpointingMode(StrEnum, metaclass=OptionEnum):
 
 
 class ReplayLogging(StrEnum, metaclass=OptionEnum):
-    """The log lines of replayed code that are written: none (the default), errors only, or all."""
+    """The log lines of replayed code that are written: none (the default), from a level on, or all."""
 
     NONE = "NONE"
     ERRORS = "ERRORS"
+    WARNINGS = "WARNINGS"
     ALL = "ALL"
 
 

@@ -23,6 +23,7 @@ from durable_execution_sdk.serdes.values import INTS, JsonSerDes
 if TYPE_CHECKING:
     from durable_execution_sdk.serdes import paths
     from durable_execution_sdk.serdes.callback import CallbackSerDes
+    from durable_execution_sdk.serdes.custom import CustomSerDes, custom_serdes
     from durable_execution_sdk.serdes.envelopes import without_envelopes
     from durable_execution_sdk.serdes.round_trip import fidelity, fitting
     from durable_execution_sdk.serdes.types import models, shapes
@@ -31,6 +32,8 @@ else:
         __name__,
         {
             "CallbackSerDes": "callback",
+            "CustomSerDes": "custom",
+            "custom_serdes": "custom",
             "fidelity": "round_trip.fidelity",
             "fitting": "round_trip.fitting",
             "models": "types.models",
@@ -44,12 +47,14 @@ __all__ = [
     "ENVELOPE",
     "INTS",
     "CallbackSerDes",
+    "CustomSerDes",
     "JsonSerDes",
     "PassThroughSerDes",
     "SerDes",
     "SerDesContext",
     "ValueContext",
     "checked_text",
+    "custom_serdes",
     "fidelity",
     "fitting",
     "models",

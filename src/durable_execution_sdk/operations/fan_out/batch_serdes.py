@@ -41,6 +41,7 @@ __all__ = [
     "recorded_reason",
     "split",
     "summary_of",
+    "totals",
 ]
 
 NO_RESULT = Raw()
@@ -195,20 +196,23 @@ def item_context(batch: SerDesContext, index: int, name: str | None) -> SerDesCo
 
 def summary_of(draft: Draft) -> str:
     """Summarize a batch that is too large to be stored, as JSON."""
-    counts = Counter(entry.status for entry in draft.all)
+    return _encode(totals((entry.status for entry in draft.all), draft.reason)).decode()
+
+
+def totals(statuses: Iterable[BatchItemStatus], reason: CompletionReason) -> dict[str, object]:
+    """Return the members with which the summary of a batch begins."""
+    counts = Counter(statuses)
     failed = counts[BatchItemStatus.FAILED]
-    return _encode(
-        {
-            "totalCount": len(draft.all),
-            "successCount": counts[BatchItemStatus.SUCCEEDED],
-            "failureCount": failed,
-            "startedCount": counts[BatchItemStatus.STARTED],
-            "completionReason": draft.reason,
-            "status": BatchItemStatus.FAILED
-            if failed or is_failure(draft.reason)
-            else BatchItemStatus.SUCCEEDED,
-        }
-    ).decode()
+    return {
+        "totalCount": counts.total(),
+        "successCount": counts[BatchItemStatus.SUCCEEDED],
+        "failureCount": failed,
+        "startedCount": counts[BatchItemStatus.STARTED],
+        "completionReason": reason,
+        "status": BatchItemStatus.FAILED
+        if failed or is_failure(reason)
+        else BatchItemStatus.SUCCEEDED,
+    }
 
 
 def is_summary(payload: str) -> bool:

@@ -17,6 +17,8 @@ from durable_execution_sdk.protocol.control_plane import (
     ExecutionDescription,
     InvocationType,
     InvokeRequest,
+    PauseRequest,
+    ResumeRequest,
 )
 from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, ValueContext
@@ -213,6 +215,21 @@ class CloudDurableTestRunner(Generic[_R]):
         """Stop the execution; its status becomes STOPPED."""
         async with self._connection.open() as control:
             await control.stop(self._current(), as_error_object(error))
+        return await self.result()
+
+    async def pause(self, reason: str | None = None) -> DurableTestResult[_R]:
+        """Pause the execution: it is invoked no more until ``resume``, while its waits and callbacks go on.
+
+        It is ``PAUSING`` until the next checkpoint of an invocation that runs, then ``PAUSED``.
+        """
+        async with self._connection.open() as control:
+            await control.pause(self._current(), PauseRequest(reason=reason))
+        return await self.result()
+
+    async def resume(self, reason: str | None = None) -> DurableTestResult[_R]:
+        """End the pause of the execution."""
+        async with self._connection.open() as control:
+            await control.resume(self._current(), ResumeRequest(reason=reason))
         return await self.result()
 
     async def result(self) -> DurableTestResult[_R]:

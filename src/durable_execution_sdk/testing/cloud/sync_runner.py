@@ -52,6 +52,14 @@ class AsyncRunner(Protocol[_R_co]):
         """Stop the execution."""
         ...
 
+    async def pause(self, reason: str | None = ...) -> DurableTestResult[_R_co]:
+        """Pause the execution."""
+        ...
+
+    async def resume(self, reason: str | None = ...) -> DurableTestResult[_R_co]:
+        """End the pause of the execution."""
+        ...
+
     async def result(self) -> DurableTestResult[_R_co]:
         """Return the current state of the execution."""
         ...
@@ -102,6 +110,14 @@ class SyncCloudTestRunner(Generic[_R_co]):
     def stop(self, error: Failure = None) -> DurableTestResult[_R_co]:
         """Stop the execution; its status becomes STOPPED."""
         return _run(lambda: self._runner.stop(error))
+
+    def pause(self, reason: str | None = None) -> DurableTestResult[_R_co]:
+        """Pause the execution: it is invoked no more until ``resume``, while its waits and callbacks go on."""
+        return _run(lambda: self._runner.pause(reason))
+
+    def resume(self, reason: str | None = None) -> DurableTestResult[_R_co]:
+        """End the pause of the execution."""
+        return _run(lambda: self._runner.resume(reason))
 
     def result(self) -> DurableTestResult[_R_co]:
         """Return the current state of the execution."""

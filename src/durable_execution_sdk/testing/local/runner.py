@@ -250,6 +250,17 @@ class LocalDurableTestRunner(Generic[_R_co]):
         """Stop the execution; its status becomes STOPPED."""
         return self._service.stop(error)
 
+    async def pause(self, reason: str | None = None) -> DurableTestResult[_R_co]:
+        """Pause the execution: it is invoked no more until ``resume``, while its waits and callbacks go on.
+
+        It is ``PAUSING`` until the next checkpoint of an invocation that runs, then ``PAUSED``.
+        """
+        return self.sync.pause(reason)
+
+    async def resume(self, reason: str | None = None) -> DurableTestResult[_R_co]:
+        """End the pause of the execution; ``complete`` and the other calls then run it again."""
+        return self.sync.resume(reason)
+
     def client(self) -> DurableClient:
         """Return a client of this runner's engine, for code that is given one: ``handle.result()`` runs the execution.
 

@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from durable_execution_sdk.client import SyncDurableClient
 from durable_execution_sdk.client.callbacks import Failure, SyncPendingCallback
 from durable_execution_sdk.emulator.durations import lapse
+from durable_execution_sdk.protocol.control_plane import PauseRequest, ResumeRequest
 from durable_execution_sdk.testing.errors import is_told
 from durable_execution_sdk.testing.local.client import client_options
 from durable_execution_sdk.testing.local.service import NO_EVENT, LocalService, invocation_type
@@ -90,6 +91,16 @@ class SyncTestRunner(Generic[_R_co]):
     def stop(self, error: Failure = None) -> DurableTestResult[_R_co]:
         """Stop the execution; its status becomes STOPPED."""
         return self._service.stop(error)
+
+    def pause(self, reason: str | None = None) -> DurableTestResult[_R_co]:
+        """Pause the execution: it is invoked no more until ``resume``, while its waits and callbacks go on."""
+        self._service.emulator.pause(self.result().arn, PauseRequest(reason=reason))
+        return self.result()
+
+    def resume(self, reason: str | None = None) -> DurableTestResult[_R_co]:
+        """End the pause of the execution; ``complete`` and the other calls then run it again."""
+        self._service.emulator.resume(self.result().arn, ResumeRequest(reason=reason))
+        return self.result()
 
     def client(self) -> SyncDurableClient:
         """Return a client of this runner's engine, without ``await``; close it at the end."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 
@@ -15,6 +15,7 @@ from durable_execution_sdk.errors import (
     CallbackExternalError,
     CallbackTimeoutError,
     ChildContextError,
+    ConfigError,
     InvokeError,
     OperationError,
     StepError,
@@ -25,16 +26,20 @@ from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationStatus,
+    OperationStatusName,
     OperationSubType,
     OperationType,
 )
+from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.rendering.payloads import json_or_text
 from durable_execution_sdk.runtime.error_objects import rebuild
 from durable_execution_sdk.serdes import SerDesContext, serdes_for_type
 
-__all__ = ["RecordedOperation", "at", "at_if_any"]
+__all__ = ["RecordedOperation", "at", "at_if_any", "check_statuses", "recorded_operations"]
 
 _T = TypeVar("_T")
+
+_STATUSES: tuple[str, ...] = get_args(OperationStatusName)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -214,3 +219,25 @@ def at(milliseconds: float) -> datetime:
 def at_if_any(milliseconds: float | None) -> datetime | None:
     """Convert a time of the log, or ``None``."""
     return None if milliseconds is None else at(milliseconds)
+
+
+def recorded_operations(family: Family, history: Sequence[HistoryEvent]) -> list[RecordedOperation]:
+    """Return the operations of an execution in the order in which they started, each with its events."""
+    events: dict[object, list[HistoryEvent]] = {}
+    for event in history:
+        events.setdefault(event.id, []).append(event)
+    return [
+        RecordedOperation(
+            index, progress, events.get(progress.operation.id, ()), family.execution.arn
+        )
+        for index, progress in enumerate(family.execution.operations)
+    ]
+
+
+def check_statuses(statuses: Iterable[str]) -> None:
+    """Raise ``ConfigError`` for a status that no operation can have."""
+    for status in statuses:
+        if status not in _STATUSES:
+            raise ConfigError(
+                f"an operation has no status {status!r}; it may be {', '.join(_STATUSES)}"
+            )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from durable_execution_sdk.engine.views.progress import Awaited
+from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import Family, title
@@ -14,6 +15,7 @@ from durable_execution_sdk.rendering.times import span
 from durable_execution_sdk.rendering.wording import brief, waits
 from durable_execution_sdk.testing.results.invocations import RecordedInvocation
 from durable_execution_sdk.testing.results.operations import RecordedOperation
+from durable_execution_sdk.testing.results.table import aligned
 
 __all__ = ["invocation_table", "operation_tree", "what_it_waits_for"]
 
@@ -23,10 +25,15 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 def operation_tree(
-    executions: Family, now: int, error: ErrorObject | None, *, plain: bool = False
+    executions: Family,
+    now: int,
+    error: ErrorObject | None,
+    *,
+    plain: bool = False,
+    payloads: bool = False,
 ) -> str:
     """Write the operations as a tree by contexts, and the execution's error below."""
-    outline = Drawing(now=now, timed=True, plain=plain).outline(executions)
+    outline = Drawing(now=now, timed=True, plain=plain, payloads=payloads).outline(executions)
     lines = [text_of(outline, plain=plain)]
     if error is not None:
         parts = (error.error_type, error.error_message)
@@ -38,6 +45,8 @@ def operation_tree(
 def what_it_waits_for(executions: Family, now: int) -> str:
     """List everything that an execution waits for, and the calls with which a test can answer."""
     lines = waits(executions, now)
+    if executions.execution.status == ExecutionStatus.PAUSED:
+        lines.append("let it go on: resume()")
     if any(waiter.waiting.awaited is Awaited.ANSWER for waiter in executions.waiters()):
         lines.append("answer it: wait_for_callback(name), then succeed(...) or fail(...)")
     return "\n".join(f"  {line}" for line in lines)
@@ -56,18 +65,10 @@ def invocation_table(invocations: Sequence[RecordedInvocation], started_at: date
         )
         for number, invocation in enumerate(invocations, 1)
     ]
-    return "\n".join(_aligned([_HEADINGS, *rows]))
+    return aligned([_HEADINGS, *rows])
 
 
 def _named(operations: Sequence[RecordedOperation]) -> str:
     names = [title(operation.progress.operation) for operation in operations[:_MOST_NAMED]]
     more = len(operations) - len(names)
     return ", ".join([*names, *([f"{more} more"] if more else [])]) or "-"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(
-            f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)
-        ).rstrip()

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Generic, Self, TextIO, TypeVar, cast
+from typing import Generic, Literal, Self, TextIO, TypeVar, cast
 
-from durable_execution_sdk.errors import OperationError
+from durable_execution_sdk.errors import ConfigError, OperationError
 from durable_execution_sdk.protocol.control_plane import (
     CLOSED_STATUSES,
     ExecutionDescription,
@@ -18,6 +18,7 @@ from durable_execution_sdk.protocol.control_plane import (
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.protocol.ids import execution_operation_id
+from durable_execution_sdk.protocol.operations import OperationStatusName
 from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.runtime.error_objects import rebuild
 from durable_execution_sdk.serdes import SerDes, ValueContext
@@ -27,8 +28,15 @@ from durable_execution_sdk.testing.errors import (
     is_told,
 )
 from durable_execution_sdk.testing.results.invocations import RecordedInvocation, invocations_of
-from durable_execution_sdk.testing.results.operations import RecordedOperation, at, at_if_any
+from durable_execution_sdk.testing.results.operations import (
+    RecordedOperation,
+    at,
+    at_if_any,
+    check_statuses,
+    recorded_operations,
+)
 from durable_execution_sdk.testing.results.printing import invocation_table, operation_tree
+from durable_execution_sdk.testing.results.table import Column, operation_table
 
 __all__ = ["DurableTestResult"]
 
@@ -71,12 +79,39 @@ class DurableTestResult(Generic[_R_co]):
         """Write the operations as a tree with their states, and the error if there is one."""
         return operation_tree(self.family, self.now, self.error_object)
 
-    def print(self, file: TextIO | None = None) -> None:
-        """Print the operations as a tree, and the invocations as a table."""
+    def print(
+        self,
+        file: TextIO | None = None,
+        *,
+        columns: Sequence[Column] | Literal["all"] | None = None,
+        payloads: bool = False,
+        invocations: bool = True,
+    ) -> None:
+        """Print the operations as a tree, and the invocations as a table.
+
+        Args:
+            file: the file to write to; the standard output by default.
+            columns: print the operations as a table with these columns instead, in the order of their start:
+                ``id``, ``parent_id``, ``name``, ``type``, ``status``, ``attempt``, ``started``, ``ended``,
+                ``duration`` and ``result`` (that, or the error), or ``"all"``.
+            payloads: show results in the tree too, each cut to a line.
+            invocations: ``False`` leaves out the invocations.
+
+        Raises:
+            ConfigError: there is no such column, or ``payloads`` are wanted in a table.
+        """
         encoding = getattr(file or sys.stdout, "encoding", None) or "utf-8"
         plain = not encoding.lower().startswith("utf")
-        print(operation_tree(self.family, self.now, self.error_object, plain=plain), file=file)
-        if self.invocations:
+        if columns is None:
+            operations = operation_tree(
+                self.family, self.now, self.error_object, plain=plain, payloads=payloads
+            )
+        elif payloads:
+            raise ConfigError("payloads=True is for the tree: in a table name the column 'result'")
+        else:
+            operations = operation_table(self.operations, columns)
+        print(operations, file=file)
+        if invocations and self.invocations:
             print(file=file)
             print(invocation_table(self.invocations, self.started_at), file=file)
 
@@ -93,7 +128,7 @@ class DurableTestResult(Generic[_R_co]):
     @cached_property
     def operations(self) -> list[RecordedOperation]:
         """The operations in the order in which they started."""
-        return _operations(self.family, self.history)
+        return recorded_operations(self.family, self.history)
 
     @cached_property
     def invocations(self) -> list[RecordedInvocation]:
@@ -230,6 +265,15 @@ class DurableTestResult(Generic[_R_co]):
         except IndexError:
             raise NoSuchOperationError(f"no operation has {criteria}:\n{self}") from None
 
+    def operations_by_status(self, *statuses: OperationStatusName) -> list[RecordedOperation]:
+        """Return the operations with one of these statuses, in the order in which they started.
+
+        Raises:
+            ConfigError: no operation can have such a status.
+        """
+        check_statuses(statuses)
+        return [operation for operation in self.operations if operation.status in statuses]
+
     def children(self, parent: RecordedOperation | str | None = None) -> list[RecordedOperation]:
         """Return the operations directly in a context, or in the workflow itself without ``parent``."""
         if isinstance(parent, str):
@@ -251,15 +295,3 @@ class DurableTestResult(Generic[_R_co]):
             subject="the result of the execution",
         )
         return self._serdes.deserialize(payload, context)
-
-
-def _operations(family: Family, history: Sequence[HistoryEvent]) -> list[RecordedOperation]:
-    events: dict[object, list[HistoryEvent]] = {}
-    for event in history:
-        events.setdefault(event.id, []).append(event)
-    return [
-        RecordedOperation(
-            index, progress, events.get(progress.operation.id, ()), family.execution.arn
-        )
-        for index, progress in enumerate(family.execution.operations)
-    ]
