@@ -7,8 +7,9 @@ import sys
 from collections.abc import Iterator
 
 from durable_execution_sdk.doctor.application import Application
+from durable_execution_sdk.doctor.durations import seconds
 from durable_execution_sdk.doctor.findings import Fault, Finding, Level, Place, check
-from durable_execution_sdk.doctor.source import Module, calls, seconds
+from durable_execution_sdk.doctor.source import Module, calls
 from durable_execution_sdk.doctor.template import LambdaFunction
 from durable_execution_sdk.lint import check_source
 from durable_execution_sdk.lint.names import dotted, qualified
