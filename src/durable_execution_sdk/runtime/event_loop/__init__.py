@@ -22,10 +22,18 @@ from durable_execution_sdk.runtime.event_loop.observer import (
 )
 from durable_execution_sdk.runtime.event_loop.threads import InvocationThreads
 
-__all__ = ["WorkflowLoop"]
+__all__ = ["KeptResources", "WorkflowLoop"]
 
 _T = TypeVar("_T")
 _Ts = TypeVarTuple("_Ts")
+
+
+class KeptResources:
+    """The resources of steps that are kept on a loop."""
+
+    def close(self) -> None:
+        """Clean up, before the loop is closed."""
+        raise NotImplementedError
 
 
 def _log_unless_raised(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -45,6 +53,8 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         self.idle_selector = IdleSelector()
         self.max_threads = 1  # each invocation says how many
         self.threads: InvocationThreads | None = None
+        # What steps keep on the loop over invocations: see ``operations.resources``.
+        self.resources: KeptResources | None = None
         self._signals: set[int] = set()
         super().__init__(self.idle_selector)
         self._has_debug = self.get_debug()
@@ -130,6 +140,12 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
             )
         super().add_signal_handler(sig, callback, *args)
         self._signals.add(sig)
+
+    def close(self) -> None:
+        """Clean up what steps have kept on the loop, and close it."""
+        if self.resources is not None and not self.is_closed():
+            self.resources.close()
+        super().close()
 
     def leave_settings(self) -> None:
         """Undo what steps have set on the loop, so that it does not act on the steps of later invocations.

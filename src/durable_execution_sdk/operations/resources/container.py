@@ -1,0 +1,124 @@
+"""Resources that are kept: made once in a container, used by all invocations, cleaned up when the container ends.
+
+A container is an event loop, which belongs to a thread of the process. Lambda runs one, so there a resource is made
+once for the life of the execution environment. Tests run executions in threads of their own, so there each has its
+own resources, and an asynchronous client is never used on another loop than that on which it was made.
+
+What is kept is only made and looked up on the loop, so no two threads make it. Two tasks that need it at a time wait
+for a lock. Locks last for an invocation, since a task that was abandoned never releases its lock.
+
+The clean-up runs when the thread of the loop ends, or when the process ends by itself. A process that is killed, as
+Lambda kills an idle execution environment, cleans up nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+from weakref import WeakSet
+
+from durable_execution_sdk.operations.resources.generators import AsyncScope, raised_by, unwatched
+from durable_execution_sdk.operations.resources.plan import Resource
+from durable_execution_sdk.runtime.current import sdk_context
+from durable_execution_sdk.runtime.event_loop import KeptResources, WorkflowLoop
+
+__all__ = ["Container", "container_of", "made"]
+
+# Seconds that the clean-up of a container may take.
+_CLEAN_UP_SECONDS = 5.0
+
+_logger = logging.getLogger("durable_execution")
+
+
+class Container(KeptResources):
+    """The resources that are kept on a loop."""
+
+    def __init__(self, loop: WorkflowLoop) -> None:
+        self._loop = loop
+        self._values: dict[tuple[object, ...], object] = {}
+        self._invocation: object = None
+        self._locks: defaultdict[tuple[object, ...], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._clean_up = AsyncExitStack()
+
+    async def get(self, resource: Resource, user: str) -> object:
+        """Return a resource; make it, and what it needs, if this is its first use."""
+        values, key = self._values, resource.key
+        if key not in values:
+            invocation = self._loop.idle_selector.observer
+            if invocation is not self._invocation:
+                self._invocation = invocation
+                self._locks.clear()
+            async with self._locks[key]:
+                if key not in values:
+                    needs = {
+                        name: await self.get(each, resource.name)
+                        for name, each in resource.needs.items()
+                    }
+                    values[key] = await unwatched(self._make(resource, needs, user))
+        return values[key]
+
+    async def _make(self, resource: Resource, needs: dict[str, object], user: str) -> object:
+        if not resource.is_generator:
+            return await made(resource, needs, user)
+        scope = AsyncScope(resource, needs, user)
+        value: object = await scope.__aenter__()
+        scope.in_place = True  # no thread can start as the process ends
+        self._clean_up.push_async_exit(scope)
+        _containers.add(self)
+        return value
+
+    def close(self) -> None:
+        """Clean up, in the reverse order. Errors are logged: no caller is left that could handle them."""
+        self._values.clear()
+        clean_up, self._clean_up = self._clean_up, AsyncExitStack()
+        if self in _containers:
+            _containers.discard(self)
+            sdk_context().run(self._run, clean_up)
+
+    def _run(self, clean_up: AsyncExitStack) -> None:
+        try:
+            self._loop.run_until_complete(asyncio.wait_for(clean_up.aclose(), _CLEAN_UP_SECONDS))
+        except Exception:
+            _logger.exception("the clean-up of resources failed as their container ended")
+
+    def close_at_exit(self) -> None:
+        """Clean up as the process ends, unless another thread still runs the loop."""
+        if not (self._loop.is_running() or self._loop.is_closed()):
+            self.close()
+
+
+# Those that have something to clean up.
+_containers: WeakSet[Container] = WeakSet()
+
+
+def _close_all() -> None:
+    for each in list(_containers):
+        each.close_at_exit()
+
+
+atexit.register(_close_all)
+
+
+def container_of(loop: WorkflowLoop) -> Container:
+    """Return the container of a loop."""
+    kept = loop.resources
+    if not isinstance(kept, Container):
+        kept = loop.resources = Container(loop)
+    return kept
+
+
+async def made(resource: Resource, needs: dict[str, Any], user: str) -> object:
+    """Make a resource by a function that returns it: on the loop, or in a worker thread if it is a plain one."""
+    make: Callable[..., Any] = resource.make
+    try:
+        if resource.is_async:
+            return await make(**needs)
+        return await asyncio.to_thread(make, **needs)
+    except Exception as error:
+        error.add_note(raised_by(resource.name, user))
+        raise
