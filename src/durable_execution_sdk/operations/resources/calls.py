@@ -15,7 +15,12 @@ from weakref import WeakKeyDictionary
 
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError
 from durable_execution_sdk.operations.resources.container import container_of, made
-from durable_execution_sdk.operations.resources.generators import AsyncScope, PlainScope, raised_by
+from durable_execution_sdk.operations.resources.generators import (
+    AsyncScope,
+    PlainScope,
+    noted,
+    raised_by,
+)
 from durable_execution_sdk.operations.resources.markers import name_of
 from durable_execution_sdk.operations.resources.parameters import dependencies_of
 from durable_execution_sdk.operations.resources.plan import (
@@ -31,8 +36,6 @@ from durable_execution_sdk.runtime.event_loop.threads import call, is_coroutine_
 __all__ = ["FunctionWithResources", "overridden", "with_resources"]
 
 _Values = dict[tuple[object, ...], Any]
-
-_MISSING: object = object()
 
 # The overrides of the thread in which a handler runs.
 _active = threading.local()
@@ -84,22 +87,13 @@ class FunctionWithResources:
         if overrides := _overrides():
             plan = plan_of(self.function, dependencies_of(self.function), overrides)
         values: _Values = {}
-        result, failure = _MISSING, None
         async with AsyncExitStack() as stack:
-            try:
-                for resource in plan.order:
-                    if self._is_before_body or resource.is_before_body:
-                        await self._make(resource, values, stack)
-                result = await self._call(plan, values, args)
-            except BaseException as error:
-                failure = error
-                raise
-        return _unless_failed(result, failure)
-
-    async def _call(self, plan: Plan, values: _Values, args: tuple[Any, ...]) -> Any:
-        if self._is_coroutine:
-            return await self.function(*args, **_given(plan.given, values))
-        return await call(self._call_in_thread, (plan, values, args))
+            for resource in plan.order:
+                if self._is_before_body or resource.is_before_body:
+                    await self._make(resource, values, stack)
+            if self._is_coroutine:
+                return await self.function(*args, **_given(plan.given, values))
+            return await call(self._call_in_thread, (plan, values, args))
 
     async def _make(self, resource: Resource, values: _Values, stack: AsyncExitStack) -> None:
         if resource.key in values:
@@ -121,44 +115,23 @@ class FunctionWithResources:
 
     def _call_in_thread(self, plan: Plan, values: _Values, args: tuple[Any, ...]) -> Any:
         """Make the resources that are left, call the function, and clean up, all in this thread."""
-        result, failure = _MISSING, None
         with ExitStack() as stack:
-            try:
-                for resource in plan.order:
-                    if resource.key not in values:
-                        self._make_in_thread(resource, values, stack)
-                result = self.function(*args, **_given(plan.given, values))
-            except BaseException as error:
-                failure = error
-                raise
-        return _unless_failed(result, failure)
+            for resource in plan.order:
+                if resource.key not in values:
+                    self._make_in_thread(resource, values, stack)
+            return self.function(*args, **_given(plan.given, values))
 
     def _make_in_thread(self, resource: Resource, values: _Values, stack: ExitStack) -> None:
         needs = _given(resource.needs, values)
         if resource.is_generator:
             values[resource.key] = stack.enter_context(PlainScope(resource, needs, self._name))
             return
-        try:
+        with noted(raised_by(resource.name, self._name)):
             values[resource.key] = resource.make(**needs)
-        except Exception as error:
-            error.add_note(raised_by(resource.name, self._name))
-            raise
 
 
 def _given(resources: dict[str, Resource], values: _Values) -> dict[str, Any]:
     return {name: values[resource.key] for name, resource in resources.items()}
-
-
-def _unless_failed(result: Any, failure: BaseException | None) -> Any:
-    """Return the result; raise the failure that a clean-up has swallowed, since there is no result."""
-    if result is not _MISSING:
-        return result
-    assert failure is not None
-    if isinstance(failure, Exception):
-        failure.add_note(
-            "the clean-up of a resource did not raise this again; the attempt failed all the same"
-        )
-    raise failure
 
 
 _plans: WeakKeyDictionary[Callable[..., Any], Plan | None] = WeakKeyDictionary()

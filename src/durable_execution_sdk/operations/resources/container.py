@@ -18,11 +18,15 @@ import atexit
 import logging
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from typing import Any
 from weakref import WeakSet
 
-from durable_execution_sdk.operations.resources.generators import AsyncScope, raised_by, unwatched
+from durable_execution_sdk.operations.resources.generators import (
+    AsyncScope,
+    noted,
+    raised_by,
+    unwatched,
+)
 from durable_execution_sdk.operations.resources.plan import Resource
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop import KeptResources, WorkflowLoop
@@ -43,7 +47,7 @@ class Container(KeptResources):
         self._values: dict[tuple[object, ...], object] = {}
         self._invocation: object = None
         self._locks: defaultdict[tuple[object, ...], asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._clean_up = AsyncExitStack()
+        self._scopes: list[AsyncScope] = []
 
     async def get(self, resource: Resource, user: str) -> object:
         """Return a resource; make it, and what it needs, if this is its first use."""
@@ -67,29 +71,40 @@ class Container(KeptResources):
             return await made(resource, needs, user)
         scope = AsyncScope(resource, needs, user)
         value: object = await scope.__aenter__()
-        scope.in_place = True  # no thread can start as the process ends
-        self._clean_up.push_async_exit(scope)
+        self._scopes.append(scope)
         _containers.add(self)
         return value
 
     def close(self) -> None:
         """Clean up, in the reverse order. Errors are logged: no caller is left that could handle them."""
         self._values.clear()
-        clean_up, self._clean_up = self._clean_up, AsyncExitStack()
-        if self in _containers:
-            _containers.discard(self)
-            sdk_context().run(self._run, clean_up)
+        scopes, self._scopes = self._scopes, []
+        if scopes:
+            sdk_context().run(self._run, scopes)
 
-    def _run(self, clean_up: AsyncExitStack) -> None:
+    def _run(self, scopes: list[AsyncScope]) -> None:
+        clean_up = asyncio.wait_for(_clean_up(scopes), _CLEAN_UP_SECONDS)
         try:
-            self._loop.run_until_complete(asyncio.wait_for(clean_up.aclose(), _CLEAN_UP_SECONDS))
+            self._loop.run_until_complete(clean_up)
         except Exception:
-            _logger.exception("the clean-up of resources failed as their container ended")
+            _logger.exception(
+                "the clean-up of resources took longer than %g s as their container ended, and was given up",
+                _CLEAN_UP_SECONDS,
+            )
 
     def close_at_exit(self) -> None:
         """Clean up as the process ends, unless another thread still runs the loop."""
         if not (self._loop.is_running() or self._loop.is_closed()):
             self.close()
+
+
+async def _clean_up(scopes: list[AsyncScope]) -> None:
+    """Clean up what was made last first; one that fails keeps no other from it."""
+    for scope in reversed(scopes):
+        try:
+            await scope.__aexit__(None, None, None)
+        except Exception:
+            _logger.exception("the clean-up of a resource failed as its container ended")
 
 
 # Those that have something to clean up.
@@ -115,10 +130,7 @@ def container_of(loop: WorkflowLoop) -> Container:
 async def made(resource: Resource, needs: dict[str, Any], user: str) -> object:
     """Make a resource by a function that returns it: on the loop, or in a worker thread if it is a plain one."""
     make: Callable[..., Any] = resource.make
-    try:
+    with noted(raised_by(resource.name, user)):
         if resource.is_async:
             return await make(**needs)
         return await asyncio.to_thread(make, **needs)
-    except Exception as error:
-        error.add_note(raised_by(resource.name, user))
-        raise

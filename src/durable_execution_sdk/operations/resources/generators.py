@@ -11,15 +11,25 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
-from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
 from durable_execution_sdk.operations.resources.plan import Resource
 
-__all__ = ["AsyncScope", "PlainScope", "raised_by", "unwatched"]
+__all__ = ["AsyncScope", "PlainScope", "noted", "raised_by", "unwatched"]
 
 _T = TypeVar("_T")
+
+
+@contextmanager
+def noted(text: str, passed_on: BaseException | None = None) -> Generator[None]:
+    """Add a note to an error that is raised within, and that was not raised before."""
+    try:
+        yield
+    except Exception as error:
+        if error is not passed_on:
+            error.add_note(text)
+        raise
 
 
 def raised_by(name: str, user: str) -> str:
@@ -33,16 +43,12 @@ class PlainScope:
     def __init__(self, resource: Resource, arguments: dict[str, Any], user: str) -> None:
         make: Callable[..., AbstractContextManager[Any]] = contextmanager(resource.make)
         self._manager = make(**arguments)
-        self._name = resource.name
-        self._user = user
+        self._notes = _Notes(resource, user)
 
     def __enter__(self) -> Any:
         """Set up, and return the resource."""
-        try:
+        with self._notes.of_set_up():
             return self._manager.__enter__()
-        except Exception as error:
-            error.add_note(raised_by(self._name, self._user))
-            raise
 
     def __exit__(
         self,
@@ -51,38 +57,34 @@ class PlainScope:
         trace: TracebackType | None,
     ) -> None:
         """Clean up, with the exception of the attempt."""
-        try:
-            self._manager.__exit__(kind, error, trace)
-        except BaseException as failure:
-            _tell(failure, error, self._name, self._user)
-            raise
+        with self._notes.of_clean_up(error):
+            if self._manager.__exit__(kind, error, trace):
+                _note_swallowed(error)
 
 
 class AsyncScope:
     """A generator between its ``yield`` and its end, for an ``async with`` statement.
 
-    A plain generator runs in a worker thread, or, ``in_place``, in the thread of the loop.
+    A plain generator runs in a worker thread. One that is kept cleans up in the thread of the loop, since no thread
+    can start as the process ends.
     """
 
     def __init__(self, resource: Resource, arguments: dict[str, Any], user: str) -> None:
-        self._plain: PlainScope | None = None
+        self._plain: AbstractContextManager[Any] | None = None
         if resource.is_async:
             self._manager = asynccontextmanager(resource.make)(**arguments)
         else:
-            self._plain = PlainScope(resource, arguments, user)
-        self._name = resource.name
-        self._user = user
-        self.in_place = False
+            make: Callable[..., AbstractContextManager[Any]] = contextmanager(resource.make)
+            self._plain = make(**arguments)
+        self._is_kept = resource.is_kept
+        self._notes = _Notes(resource, user)
 
     async def __aenter__(self) -> Any:
         """Set up, and return the resource."""
-        if self._plain is not None:
-            return await asyncio.to_thread(self._plain.__enter__)
-        try:
+        with self._notes.of_set_up():
+            if self._plain is not None:
+                return await asyncio.to_thread(self._plain.__enter__)
             return await self._manager.__aenter__()
-        except Exception as error:
-            error.add_note(raised_by(self._name, self._user))
-            raise
 
     async def __aexit__(
         self,
@@ -91,25 +93,46 @@ class AsyncScope:
         trace: TracebackType | None,
     ) -> None:
         """Clean up, with the exception of the attempt."""
-        if self._plain is not None:
-            leave = partial(self._plain.__exit__, kind, error, trace)
-            await (_at_once(leave) if self.in_place else asyncio.to_thread(leave))
-            return
-        try:
-            await self._manager.__aexit__(kind, error, trace)
-        except BaseException as failure:
-            _tell(failure, error, self._name, self._user)
-            raise
+        with self._notes.of_clean_up(error):
+            if self._plain is None:
+                is_swallowed = await self._manager.__aexit__(kind, error, trace)
+            elif self._is_kept:
+                is_swallowed = self._plain.__exit__(kind, error, trace)
+            else:
+                is_swallowed = await asyncio.to_thread(self._plain.__exit__, kind, error, trace)
+            if is_swallowed:
+                _note_swallowed(error)
 
 
-async def _at_once(call: Callable[[], None]) -> None:
-    call()
+def _note_swallowed(error: BaseException | None) -> None:
+    """Note on the error of an attempt that the clean-up did not raise it again."""
+    if isinstance(error, Exception):
+        error.add_note(
+            "the clean-up of a resource did not raise this again; the attempt failed all the same"
+        )
 
 
-def _tell(failure: BaseException, error: BaseException | None, name: str, user: str) -> None:
-    if failure is not error and isinstance(failure, Exception):
-        ending = "had returned" if error is None else "had failed"
-        failure.add_note(f"raised by the clean-up of {name}, after {user} {ending}")
+class _Notes:
+    """Adds to errors of a generator the step that it was for."""
+
+    def __init__(self, resource: Resource, user: str) -> None:
+        self._resource = resource
+        self._user = user
+
+    @contextmanager
+    def of_set_up(self) -> Generator[None]:
+        """Note that an error is one of the set-up."""
+        with noted(raised_by(self._resource.name, self._user)):
+            yield
+
+    @contextmanager
+    def of_clean_up(self, error: BaseException | None) -> Generator[None]:
+        """Note that an error is one of the clean-up, unless it is that of the attempt."""
+        ending = f"after {self._user} {'had returned' if error is None else 'had failed'}"
+        if self._resource.is_kept:
+            ending = "as its container ended"
+        with noted(f"raised by the clean-up of {self._resource.name}, {ending}", error):
+            yield
 
 
 class unwatched(Awaitable[_T]):  # noqa: N801 - it is called like a function
