@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.operations.resources import Depends
+from durable_execution_sdk.operations.resources.markers import checked_maker, name_of
 
 __all__ = ["NOTHING", "ResourceOverride"]
 
@@ -41,13 +41,13 @@ class ResourceOverride:
                 " override(get_client, FakeClient()), or a function that makes it,"
                 " override(get_client, by=get_fake)"
             )
-        self._make: Callable[..., object] = Depends(make).make
+        self._make = checked_maker(make)
         self._overrides = overrides
         self._before = overrides.get(make)
         if by is None:
-            overrides[make] = _Constant(resource, getattr(make, "__qualname__", repr(make)))
+            overrides[make] = _Constant(resource, name_of(make))
         else:
-            overrides[make] = Depends(by).make
+            overrides[make] = checked_maker(by)
 
     def __enter__(self) -> None:
         """Keep the replacement while the block runs."""

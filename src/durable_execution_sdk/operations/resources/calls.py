@@ -104,7 +104,9 @@ class FunctionWithResources:
                 raise ContextMisuseError(
                     f"{self._name} gets its resources only on the loop of a handler"
                 )
-            values[resource.key] = await container_of(loop).get(resource, self._name)
+            invocation = loop.idle_selector.observer
+            kept = container_of(loop)
+            values[resource.key] = await kept.get(resource, self._name, invocation)
             return
         needs = _given(resource.needs, values)
         if resource.is_generator:

