@@ -170,10 +170,15 @@ async def handler(event: Order, ctx: DurableContext) -> str:
     assert_type(await ctx.step(charge_by, event), int)
     assert_type(await ctx.step(validate_by, event), bool)
     await ctx.wait_for_callback(submit_by, event)
-    polled = WaitForConditionConfig(
-        initial_state=0, wait_strategy=poll_until(lambda state: state > 3)
+    assert_type(
+        await ctx.wait_for_condition(
+            check_by,
+            config=WaitForConditionConfig(
+                initial_state=0, wait_strategy=poll_until(lambda state: state > 3)
+            ),
+        ),
+        int,
     )
-    assert_type(await ctx.wait_for_condition(check_by, polled), int)
     await ctx.wait(Duration.from_seconds(5))
     assert_type(ctx.patched("fraud"), bool)
     assert_type(ctx.patched("fraud", each_time=True), bool)

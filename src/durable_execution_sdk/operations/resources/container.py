@@ -115,7 +115,8 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _close_all() -> None:
-    """Clean up as the process ends, but for loops that other threads still run."""
+    """Clean up as the process ends, but for loops that other threads still run; what comes later finds no module."""
+    BEFORE_CLOSE.remove(_close)
     for loop in list(_containers):
         if not (loop.is_running() or loop.is_closed()):
             _close(loop)

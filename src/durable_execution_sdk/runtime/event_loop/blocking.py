@@ -35,7 +35,7 @@ __all__ = ["LOOKS", "Sampler"]
 # then run for a second at least.
 LOOKS = 4
 # Upper bound of the places that were told.
-_MOST_PLACES = 1000
+_MOST_PLACES = 200
 
 _IDLE: tuple[CodeType, ...] = (
     IdleSelector.select.__code__,
