@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import pytest
 from tests.memory_service import MemoryService
 from tests.rig import Ran, run_workflow
+from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import (
     INJECTED,
@@ -918,6 +919,79 @@ def test_a_crash_anywhere_does_no_harm_and_leaves_no_attempt_without_its_clean_u
 def test_a_wrong_replacement_is_refused(wrong: Callable[..., Any]) -> None:
     with pytest.raises(ConfigError, match="Depends"):
         wrong(LocalDurableTestRunner(shop))
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the type statement is new in 3.12")
+def test_a_name_of_a_type_statement_may_be_the_annotation() -> None:
+    names: dict[str, Any] = {"Annotated": Annotated, "Client": Client, "Depends": Depends}
+    names |= {"get_client": get_client, "INJECTED": INJECTED}
+    exec(
+        textwrap.dedent(
+            """
+            type Given = Annotated[Client, Depends(get_client)]
+            async def use(n: int, *, client: Given = INJECTED) -> str:
+                return await client.charge(n)
+            """
+        ),
+        names,
+    )
+    assert run((names["use"], 1)).result == ["real 1"]
+
+
+def test_names_of_annotations_that_are_not_there_matter_only_for_resources() -> None:
+    names: dict[str, Any] = {"__name__": "shop"}
+    exec(
+        textwrap.dedent(
+            """
+            from __future__ import annotations
+            from typing import TYPE_CHECKING, Annotated
+            from durable_execution_sdk import INJECTED, Depends
+            if TYPE_CHECKING:
+                from elsewhere import Order, Given
+
+            def get_client() -> str:
+                return "client"
+
+            async def use(n: Order, *, client: Annotated[str, Depends(get_client)] = INJECTED):
+                return client
+
+            async def not_there(n: int, *, client: Given = INJECTED): ...
+            """
+        ),
+        names,
+    )
+    assert run((names["use"], 1)).result == ["client"]
+    assert "import what it names outside of TYPE_CHECKING" in refusal_of(names["not_there"], 1)
+
+
+def test_a_step_that_was_abandoned_while_it_made_a_resource_blocks_no_later_invocation() -> None:
+    async def make() -> str:
+        notes.append("make")
+        while len(notes) == 1:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                continue  # it ignores its cancellation for good
+        return "made"
+
+    async def use(n: int, value: Annotated[str, Depends(make)] = INJECTED) -> str:
+        return value
+
+    async def fails(event: Any, ctx: DurableContext) -> None:
+        ctx.step(use, 1)
+        await ctx.step(asyncio.sleep, 0, name="turn")
+        raise ValueError("the invocation ends")
+
+    async def later(event: Any, ctx: DurableContext) -> str:
+        return await ctx.step(use, 2)
+
+    with virtual_time():
+        service = MemoryService()
+        outcome = durable_execution(fails).bind(service)(service.event("1"), None)
+        assert outcome["Status"] == "FAILED"
+        service = MemoryService()
+        outcome = durable_execution(later).bind(service)(service.event("1"), None)
+        assert outcome["Result"] == '"made"'
 
 
 # Refused, when the step is called.
