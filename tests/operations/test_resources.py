@@ -614,7 +614,7 @@ async def pool():
     try:
         yield "pool"
     finally:
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
         print("close")
 
 def plain():
