@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from durable_execution_sdk.operations.invoke import InvokeConfig
     from durable_execution_sdk.operations.map import MapConfig
     from durable_execution_sdk.operations.parallel import ParallelConfig
+    from durable_execution_sdk.operations.resources import INJECTED, Depends
     from durable_execution_sdk.operations.saga import Saga
     from durable_execution_sdk.operations.wait_for_callback import WaitForCallbackConfig
     from durable_execution_sdk.operations.wait_for_condition import WaitForConditionConfig
@@ -122,6 +123,8 @@ else:
             "CompletionStatus": "batch_completion",
             "complete_batch": "batch_completion",
             "continue_batch": "batch_completion",
+            "Depends": "operations.resources",
+            "INJECTED": "operations.resources",
             "InvokeConfig": "operations.invoke",
             "ItemBatcher": "operations.fan_out.grouping",
             "MapConfig": "operations.map",
@@ -154,6 +157,7 @@ else:
     )
 
 __all__ = [
+    "INJECTED",
     "AllFailedError",
     "BatchItem",
     "BatchItemStatus",
@@ -178,6 +182,7 @@ __all__ = [
     "ContextMisuseError",
     "CustomSerDes",
     "DeadlockError",
+    "Depends",
     "DeterminismError",
     "DurableContext",
     "DurableError",

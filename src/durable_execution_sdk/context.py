@@ -88,8 +88,8 @@ class DurableContext(Combinators):
     ) -> Handle[Any]:
         """Run a function and record its result; replay returns the recorded result without running it.
 
-        ``func`` is ``async def``, or plain ``def``, which runs in a worker thread. It runs at least once per
-        attempt, or at most once (``StepConfig.semantics``). A failed attempt is retried by the strategy (6
+        ``func`` is ``async def``, or plain ``def``, which runs in a worker thread. Its parameters that are marked with
+        ``Depends`` are given to it (docs/resources.md); ``args`` are the others. It runs at least once per attempt, or at most once (``StepConfig.semantics``). A failed attempt is retried by the strategy (6
         attempts in all by default); nothing runs and is billed until a retry is due, unless other code runs.
         The result is written as JSON of at most 1 MiB and read back, so the first run sees the same value as
         replay. ``name`` is the function's name by default. A step costs one operation.

@@ -259,6 +259,7 @@ def durable_execution(
     deadline_margin: float | None = None,
     foreign_wait: float = 30.0,
     max_threads: int = DEFAULT_MAX_THREADS,
+    warn_of_blocking: bool = True,
     plugins: Sequence[Plugin] = (),
     middleware: Sequence[Interceptor] = (),
 ) -> Callable[[WorkflowFunction[_E, _R]], DurableHandler[_E, _R]]: ...
@@ -278,6 +279,7 @@ def durable_execution(
     deadline_margin: float | None = None,
     foreign_wait: float = 30.0,
     max_threads: int = DEFAULT_MAX_THREADS,
+    warn_of_blocking: bool = True,
     plugins: Sequence[Plugin] = (),
     middleware: Sequence[Interceptor] = (),
 ) -> Any:
@@ -304,6 +306,8 @@ def durable_execution(
             before that is a deadlock or the invocation suspends; 30 by default.
         max_threads: the most plain functions that run at once, each in a thread; 128 by default. All
             invocations of the process share the threads, which are made when they are needed.
+        warn_of_blocking: log a warning, once for each place, that names the line of a step's async body, or of
+            workflow code, that has kept the event loop busy for more than a second; on by default.
         plugins: observers of the execution, called in this order; see ``plugins.DurablePlugin``.
         middleware: interceptors, the first outermost; see ``middleware.Middleware``.
 
@@ -319,6 +323,7 @@ def durable_execution(
         "deadline_margin": deadline_margin,
         "foreign_wait": foreign_wait,
         "max_threads": max_threads,
+        "warn_of_blocking": warn_of_blocking,
     }
     if logger is not None:
         options["logger"] = logger

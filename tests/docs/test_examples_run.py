@@ -20,6 +20,7 @@ DOCS = Path(__file__).parents[2] / "docs"
         "errors.md",
         "middleware.md",
         "observability.md",
+        "resources.md",
         "steps.md",
     ],
 )

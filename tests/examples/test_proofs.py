@@ -52,6 +52,7 @@ PROVED = {
         "fan_out", "publish_album", {"album": "summer", "pages": 1}, ((None, "Grace"),)
     ),
     "race-with-timeout": Example("race_with_timeout", "book_parcel", {"parcel": "p-1"}),
+    "resources": Example("resources", "bill", {"order": "o-1", "amount": 30}),
     "saga-booked": Example("saga", "book_trip", {"traveller": "Ada", "budget": 1100}),
     "saga-over-budget": Example("saga", "book_trip", {"traveller": "Ada", "budget": 900}),
     "approval-while-polling": Example(

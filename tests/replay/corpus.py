@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from durable_execution_sdk import (
     ChildConfig,
     ChildContextError,
     CompletionConfig,
+    Depends,
     DurableContext,
     DurableHandler,
     Duration,
@@ -1057,3 +1058,58 @@ def patches_in_contexts_and_tasks(probe: Probe) -> Workflow:
         return probe.see("found", [items, found[1:], ctx.patched("part")])
 
     return workflow
+
+
+def given_to_steps(probe: Probe) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return an async and a plain step with resources: one that is kept, and one for each attempt."""
+
+    async def make(name: str = "client") -> str:
+        await probe.pause()
+        return name
+
+    async def session(client: str = Depends(make)) -> AsyncIterator[str]:
+        await probe.pause()
+        yield f"session of {client}"
+
+    def transaction() -> Iterator[str]:
+        yield "transaction"
+
+    async def use(name: str, until: int, *, session: str = Depends(session)) -> str:
+        return f"{await probe.fails(name, until)} in {session}"
+
+    def use_plain(
+        name: str, client: str = Depends(make), *, transaction: str = Depends(transaction)
+    ) -> str:
+        return f"{probe.plain(name)} by {client} in {transaction}"
+
+    return use, use_plain
+
+
+@shape(strict=True)
+def resources(probe: Probe) -> Workflow:
+    use, use_plain = given_to_steps(probe)
+    retried = StepConfig(retry_strategy=RETRY)
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        probe.see("first", await ctx.step(use, "a", 2, config=retried))
+        probe.see("plain", await ctx.step(use_plain, "b"))
+        await ctx.wait(seconds(1))
+        return probe.see("again", await ctx.step(use, "c", 1))
+
+    return run
+
+
+@shape()
+def resources_of_steps_at_once(probe: Probe) -> Workflow:
+    use, _ = given_to_steps(probe)
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def item(inner: DurableContext, n: int, index: int) -> str:
+            return await inner.step(use, f"item {n}", 1)
+
+        found = await asyncio.gather(
+            ctx.map(range(3), item), *(ctx.step(use, f"step {n}", 1) for n in range(3))
+        )
+        return probe.see("found", [found[0].results(), found[1:]])
+
+    return run

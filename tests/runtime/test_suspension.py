@@ -480,6 +480,7 @@ def test_the_progress_of_one_workflow_does_not_count_for_the_next() -> None:
 
         progress = 5
         rests = 0
+        warns_of_blocking = False
 
         def on_idle(self, *, at_rest: bool) -> bool:
             self.rests += not at_rest

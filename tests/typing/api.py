@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, assert_type
+from typing import Annotated, Any, assert_type
 
 from durable_execution_sdk import (
+    INJECTED,
     BatchResult,
     Callback,
     CallbackConfig,
+    Depends,
     DurableContext,
     DurableHandler,
     Duration,
@@ -89,6 +91,56 @@ async def check(state: int) -> int:
     return state + 1
 
 
+class Gateway:
+    """A resource of steps."""
+
+
+def get_gateway() -> Gateway:
+    return Gateway()
+
+
+async def connect() -> Gateway:
+    return Gateway()
+
+
+async def in_session(
+    gateway: Annotated[Gateway, Depends(connect)],
+) -> AsyncGenerator[Gateway, None]:
+    yield gateway
+
+
+def in_transaction() -> Generator[Gateway, None, None]:
+    yield Gateway()
+
+
+GivenGateway = Annotated[Gateway, Depends(in_session, keep=True)]
+
+
+async def charge_by(order: Order, *, gateway: GivenGateway = INJECTED) -> int:
+    assert_type(gateway, Gateway)
+    return 1
+
+
+def validate_by(order: Order, gateway: Gateway = Depends(get_gateway)) -> bool:
+    return True
+
+
+async def submit_by(
+    callback_id: str, order: Order, *, gateway: GivenGateway = INJECTED
+) -> None: ...
+
+
+def check_by(state: int, *, gateway: Gateway = Depends(in_transaction)) -> int:
+    return state
+
+
+assert_type(Depends(get_gateway), Gateway)
+assert_type(Depends(connect, keep=False), Gateway)
+assert_type(Depends(in_session), Gateway)
+assert_type(Depends(in_transaction), Gateway)
+assert_type(Depends(Gateway), Gateway)
+
+
 async def child(ctx: DurableContext, order: Order) -> list[str]:
     return [order.id]
 
@@ -115,6 +167,18 @@ async def handler(event: Order, ctx: DurableContext) -> str:
     assert_type(await ctx.step(validate, event), bool)
     assert_type(await ctx.step(bound, event), str)
     await ctx.step(nothing)
+    assert_type(await ctx.step(charge_by, event), int)
+    assert_type(await ctx.step(validate_by, event), bool)
+    await ctx.wait_for_callback(submit_by, event)
+    assert_type(
+        await ctx.wait_for_condition(
+            check_by,
+            config=WaitForConditionConfig(
+                initial_state=0, wait_strategy=poll_until(lambda state: state > 3)
+            ),
+        ),
+        int,
+    )
     await ctx.wait(Duration.from_seconds(5))
     assert_type(ctx.patched("fraud"), bool)
     assert_type(ctx.patched("fraud", each_time=True), bool)

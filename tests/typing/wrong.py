@@ -1,6 +1,10 @@
 """Code that the type checkers must refuse: each marked line is an error, and no other line is."""
 
+from typing import Annotated
+
 from durable_execution_sdk import (
+    INJECTED,
+    Depends,
     DurableContext,
     MapConfig,
     StepConfig,
@@ -28,6 +32,20 @@ async def item(ctx: DurableContext, item: str, index: int) -> str:
     return f"{index}: {item}"
 
 
+class Client: ...
+
+
+def get_client() -> Client:
+    return Client()
+
+
+async def pay(order: str, *, client: Annotated[Client, Depends(get_client)] = INJECTED) -> None: ...
+async def pay_at_once(order: str, client: Annotated[Client, Depends(get_client)]) -> None: ...
+
+
+async def pay_text(order: str, client: str = Depends(get_client)) -> None: ...  # error: a Client
+
+
 @durable_execution
 async def handler(event: dict[str, str], ctx: DurableContext) -> None:
     await ctx.step(charge, "a")  # error: an argument is missing
@@ -36,6 +54,9 @@ async def handler(event: dict[str, str], ctx: DurableContext) -> None:
     await ctx.step(charge, "a", 1, amount=2)  # error: keyword arguments go through partial
     wrong: str = await ctx.step(charge, "a", 1)  # error: the result is a bool
     await ctx.step(charge, "a", 1, config="at most once")  # error: no config
+    await ctx.step(pay, 5)  # error: the order is a str
+    await ctx.step(pay, "a", Client())  # error: the SDK gives the client
+    await ctx.step(pay_at_once, "a")  # error: a resource needs a default, for type checkers
     await ctx.wait("5 seconds")  # error: no duration
     await ctx.wait(seconds=3)  # error: no such option
     await ctx.step(charge, "a", 1, retry_strategy=None)  # error: an option of the config

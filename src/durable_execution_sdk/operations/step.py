@@ -31,6 +31,7 @@ from durable_execution_sdk.operations.lifecycle.argument_checks import (
 from durable_execution_sdk.operations.lifecycle.attempts import AttemptOperation, retry_or_fail
 from durable_execution_sdk.protocol.operations import Operation, OperationSubType
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.runtime.bodies import with_resources
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import CURRENT
@@ -140,8 +141,9 @@ def bound_config(function: Callable[..., Any]) -> StepConfig | None:
 
 
 class _Defaults(Struct, frozen=True):
-    """The defaults that a function gives to its steps: name, configuration, serdes, arity."""
+    """The defaults that a function gives to its steps: the callable with its resources, name, serdes, arity ..."""
 
+    function: Callable[..., Any]
     name: str | None
     config: StepConfig
     # That of the configuration, if it has one; then the return annotation is not looked at.
@@ -156,10 +158,9 @@ def _defaults_of(function: Callable[..., Any], run: InvocationRun) -> _Defaults:
     """Compute a function's defaults, and cache them for the invocation if it is a plain function."""
     config = bound_config(function) or _DEFAULT
     serdes = config.serdes or run.settings.serdes_for(function)
-    arity = arity_of(function)
-    defaults = _Defaults(
-        named_after(function), config, serdes, is_coroutine_function(function), *arity
-    )
+    called = with_resources(function) or function
+    is_coroutine, arity = is_coroutine_function(called), arity_of(function)
+    defaults = _Defaults(called, named_after(function), config, serdes, is_coroutine, *arity)
     if type(function) is FunctionType:
         cache: dict[Any, _Defaults] = run.said_by_functions
         if len(cache) >= MOST_CACHED_FUNCTIONS:
@@ -201,8 +202,8 @@ class Step(AttemptOperation[_T]):
 
     @property
     def given(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """The function of the step, and its arguments."""
-        return self._function, self._args
+        """The function of the step, and its arguments without resources."""
+        return getattr(self._function, "needs_resources", self._function), self._args
 
     async def attempt(self) -> None:
         """Run the function once and record its result or its error."""
@@ -280,9 +281,10 @@ def step(
         check_config("a step", config, StepConfig)
         if config.serdes is not None:
             check_arguments("ctx.step", function, len(args), counted(args))
-            is_coroutine = is_coroutine_function(function)
+            called = with_resources(function) or function
+            is_coroutine = is_coroutine_function(called)
             named = name or named_after(function)
-            _init(made, scope, function, args, named, config, config.serdes, is_coroutine)
+            _init(made, scope, called, args, named, config, config.serdes, is_coroutine)
             return made.handle
     if defaults is None:
         defaults = _defaults_of(function, run)
@@ -291,10 +293,8 @@ def step(
     serdes = defaults.serdes
     if config is None:
         config = defaults.config
-    elif (
-        defaults.config.serdes is not None
-    ):  # the call has a configuration in place of the function's
+    elif defaults.config.serdes is not None:  # that of the call replaces it
         serdes = run.settings.serdes_for(function)
     named = name or defaults.name
-    _init(made, scope, function, args, named, config, serdes, defaults.is_coroutine)
+    _init(made, scope, defaults.function, args, named, config, serdes, defaults.is_coroutine)
     return made.handle

@@ -16,6 +16,7 @@ from durable_execution_sdk.operations.lifecycle.strategy_calls import decide
 from durable_execution_sdk.protocol.operations import Operation, OperationSubType
 from durable_execution_sdk.protocol.updates import OperationAction
 from durable_execution_sdk.retry import WaitDecision, WaitOutcome, WaitStrategy
+from durable_execution_sdk.runtime.bodies import with_resources
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import set_retry_payload
@@ -153,4 +154,4 @@ def wait_for_condition(
     """Start a poll: check a state until the strategy stops."""
     # An annotation that can't be read is refused before the operation has its id.
     serdes = config.serdes or scope.context_state.run.settings.serdes_for(check)
-    return WaitForCondition(scope, check, name, config, serdes).handle
+    return WaitForCondition(scope, with_resources(check) or check, name, config, serdes).handle

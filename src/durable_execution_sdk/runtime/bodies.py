@@ -7,9 +7,10 @@ invocation open. The watcher reports each run of a user's function to plugins.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.operations import (
     OperationSubTypeName,
 )
@@ -18,7 +19,7 @@ from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.log.gate import Gate
 from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
 
-__all__ = ["Attempting", "Bodies", "BodyWatcher"]
+__all__ = ["FINDERS", "Attempting", "Bodies", "BodyWatcher", "with_resources"]
 
 _T = TypeVar("_T")
 
@@ -99,7 +100,34 @@ def _is_under_way(body: asyncio.Task[None] | None) -> bool:
     return body is not None and not body.done()
 
 
+# ``operations.resources`` puts its function here when it is loaded, without which no function has resources.
+FINDERS: list[Callable[[Callable[..., Any]], WithResources | None]] = []
+
+
+def with_resources(function: Callable[..., Any]) -> WithResources | None:
+    """Return a function as it is called with the resources that it needs; ``None`` if it needs none."""
+    return FINDERS[0](function) if FINDERS else None
+
+
 if TYPE_CHECKING:
+
+    class WithResources(Protocol):
+        """A function as it is called with its resources: see ``operations.resources``."""
+
+        function: Callable[..., Any]
+
+        @property
+        def names(self) -> Iterable[str]:
+            """The parameters that are resources."""
+            ...
+
+        def refusal(self, operation: str) -> ConfigError:
+            """Return the error for an operation whose functions get no resources."""
+            ...
+
+        def __call__(self, *args: Any) -> Awaitable[Any]:
+            """Call the function with its other arguments."""
+            ...
 
     class Observable(Protocol):
         """An operation that runs a function of the user's."""

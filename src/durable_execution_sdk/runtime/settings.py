@@ -98,6 +98,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     deadline_margin: float | None = None
     foreign_wait: float = 30.0
     max_threads: int = DEFAULT_MAX_THREADS
+    warn_of_blocking: bool = True
     observers: Observers | None = None
     middleware: Chain | None = None
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("durable_execution"))
@@ -132,6 +133,7 @@ def check_settings(settings: Settings) -> None:
         "deadline_margin": margin is None or (isinstance(margin, (int, float)) and margin >= 0),
         "foreign_wait": isinstance(wait, (int, float)) and wait >= 0,
         "max_threads": type(settings.max_threads) is int and settings.max_threads > 0,
+        "warn_of_blocking": isinstance(settings.warn_of_blocking, bool),
         "logger": _is_logger(settings.logger),
     }
     wanted = {
@@ -141,6 +143,7 @@ def check_settings(settings: Settings) -> None:
         "deadline_margin": "a number of seconds, 0 or more",
         "foreign_wait": "a number of seconds, 0 or more",
         "max_threads": "a number of threads, 1 or more",
+        "warn_of_blocking": "True or False",
         "logger": "a logger with the methods of logging.Logger (log, isEnabledFor, info ...)",
     }
     for option, is_fit in fits.items():

@@ -19,7 +19,14 @@ from durable_execution_sdk.serdes.foreign import class_of, name_of
 from durable_execution_sdk.serdes.protocol import SerDes
 from durable_execution_sdk.serdes.values import JsonSerDes
 
-__all__ = ["parameter_text", "serdes_for_parameter", "serdes_for_return", "serdes_for_type"]
+__all__ = [
+    "annotations_of",
+    "parameter_text",
+    "resolved",
+    "serdes_for_parameter",
+    "serdes_for_return",
+    "serdes_for_type",
+]
 
 _RETURN = -1
 _IS_COROUTINE_FUNCTION = 0x80
@@ -57,9 +64,9 @@ def parameter_text(func: Callable[..., object], index: int) -> str:
     """Write the parameter that gets the positional argument ``index``, as in ``event: Order``."""
     function, skipped, _ = _function_of(func)
     name = "" if function is None else _parameter(function.__code__, index + skipped)
-    if function is None or name not in _annotations(function):
+    if function is None or name not in annotations_of(function):
         return name
-    annotation = _annotations(function)[name]
+    annotation = annotations_of(function)[name]
     return f"{name}: {annotation if isinstance(annotation, str) else name_of(annotation)}"
 
 
@@ -84,7 +91,7 @@ def _serdes_for(func: object, place: int) -> SerDes[object]:
     if isinstance(func, type):
         return serdes_for_type(func) if place == _RETURN else _UNTYPED
     function, skipped, owner = _function_of(func)
-    if function is None or not _annotations(function):
+    if function is None or not annotations_of(function):
         return _UNTYPED
     own_place = place if place == _RETURN else place + skipped
     cache = _cache.setdefault(function, {})
@@ -148,7 +155,7 @@ def _function_of(func: Any) -> tuple[FunctionType | None, int, object]:
 
 def _hint(function: FunctionType, place: int) -> object:
     name = "return" if place == _RETURN else _parameter(function.__code__, place)
-    hint = _resolved(function, _annotations(function).get(name, Any))
+    hint = resolved(function, annotations_of(function).get(name, Any))
     if place == _RETURN and not function.__code__.co_flags & _IS_COROUTINE_FUNCTION:
         return _awaited(hint)
     return hint
@@ -162,7 +169,8 @@ def _parameter(code: CodeType, place: int) -> str:
     return ""
 
 
-def _annotations(function: FunctionType) -> dict[str, object]:
+def annotations_of(function: FunctionType) -> dict[str, object]:
+    """Return the annotations of a function, texts as they are written."""
     if sys.version_info >= (3, 14):
         from annotationlib import Format, get_annotations  # noqa: PLC0415 - 3.14 and later only
 
@@ -170,7 +178,8 @@ def _annotations(function: FunctionType) -> dict[str, object]:
     return function.__annotations__
 
 
-def _resolved(function: FunctionType, annotation: object) -> object:
+def resolved(function: FunctionType, annotation: object) -> object:
+    """Evaluate an annotation of a function. Raises ``ConfigError`` if it names what is not there."""
     if annotation is Any or type(annotation) is type:
         return annotation
     carrier = FunctionType(_CODE, function.__globals__)

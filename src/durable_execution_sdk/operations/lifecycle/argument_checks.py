@@ -20,6 +20,7 @@ from durable_execution_sdk.protocol.limits import (
     LONGEST_CALLBACK_TIMEOUT_SECONDS,
     MAX_NAME_CHARACTERS,
 )
+from durable_execution_sdk.runtime.bodies import with_resources
 
 __all__ = [
     "arity_of",
@@ -38,6 +39,7 @@ __all__ = [
     "misfit",
     "named_after",
     "timeout_seconds",
+    "unwrapped",
 ]
 
 # Characters of a name that a message shows.
@@ -175,7 +177,9 @@ _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 def arity_of(function: Callable[..., object]) -> tuple[int, int]:
     """Return the fewest and the most positional arguments that the function accepts."""
-    inner, bound, keywords = _unwrapped(function)
+    inner, bound, keywords = unwrapped(function)
+    if (given := with_resources(function)) is not None:
+        keywords.update(given.names)
     if type(inner) is not FunctionType:
         return _ANY
     code, defaults = inner.__code__, inner.__kwdefaults__ or {}
@@ -236,8 +240,10 @@ def check_context_function(
             and not code.co_kwonlyargcount
         ):
             return  # as nearly all are
+    if (given := with_resources(function)) is not None:
+        raise given.refusal(operation)
     check_arguments(operation, function, count, followed_by(arguments, args))
-    inner, _, _ = _unwrapped(function)
+    inner, _, _ = unwrapped(function)
     if type(inner) is not FunctionType:
         return
     flags = inner.__code__.co_flags
@@ -270,7 +276,7 @@ def followed_by(arguments: str, args: tuple[object, ...]) -> str:
     return f"{arguments} and {counted(args)}" if args else arguments
 
 
-def _unwrapped(function: Callable[..., object]) -> tuple[object, int, set[str]]:
+def unwrapped(function: Callable[..., object]) -> tuple[object, int, set[str]]:
     """Return the function inside of partials, the number of its bound positions, and its bound keywords."""
     inner: Any = function
     bound, keywords = 0, set[str]()

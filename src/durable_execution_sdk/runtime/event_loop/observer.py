@@ -25,6 +25,9 @@ from durable_execution_sdk.runtime.tasks.identity import calling_row, futures_wi
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
+    from durable_execution_sdk.runtime.log import Journal
+    from durable_execution_sdk.runtime.settings import Invoked, Settings
+
 __all__ = [
     "LoopObserver",
     "NumberedFuture",
@@ -194,7 +197,12 @@ class ObservedRun:
     """The part of an invocation's state that the observer reads."""
 
     loop: asyncio.AbstractEventLoop
+    # The thread that runs the loop.
+    thread: int
     tasks: WorkflowTasks
+    journal: Journal
+    invoked: Invoked
+    settings: Settings
     # The log's time in milliseconds at which the execution started.
     began_at: float
     is_ending: bool
@@ -208,7 +216,8 @@ class LoopObserver:
     outside: Wakers
 
     def __init__(self, run: ObservedRun, start_timer: StartTimer) -> None:
-        self._observed = run
+        self.observed = run
+        self.warns_of_blocking = run.settings.warn_of_blocking
         self._start_timer = start_timer
         # Makes a numbered task if workflow code asks; returns ``None`` for other code.
         self.new_task: MakeTask = run.tasks.make
@@ -236,7 +245,7 @@ class LoopObserver:
     @property
     def progress(self) -> int:
         """The number of moves of workflow tasks so far; a move is a run to the next await that blocks."""
-        return self._observed.tasks.progress
+        return self.observed.tasks.progress
 
     def new_future(self) -> asyncio.Future[object] | None:
         """Make a numbered future if workflow code asks; return ``None`` for other code."""
@@ -244,7 +253,7 @@ class LoopObserver:
         if place is None:
             return None
         origin = thread_origin(3)
-        observed = self._observed
+        observed = self.observed
         future: NumberedFuture[object] = NumberedFuture(
             place, observed.loop, observed.tasks, origin
         )
@@ -266,8 +275,8 @@ class LoopObserver:
 
         Returns ``None`` for other code and during clean-up, which have the process's clock.
         """
-        if isinstance(runner, WorkflowTask) and not self._observed.is_ending:
-            return (runner.scope.now - self._observed.began_at) / 1000
+        if isinstance(runner, WorkflowTask) and not self.observed.is_ending:
+            return (runner.scope.now - self.observed.began_at) / 1000
         return None
 
     def set_timer(
@@ -280,6 +289,6 @@ class LoopObserver:
         context: Context | None,
     ) -> asyncio.TimerHandle | None:
         """Set a durable timer if workflow code asks; return ``None`` for other code and during clean-up."""
-        if isinstance(runner, WorkflowTask) and not self._observed.is_ending:
+        if isinstance(runner, WorkflowTask) and not self.observed.is_ending:
             return self._start_timer(runner.scope, when, delay, callback, args, context)
         return None

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import msgspec
 
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Handler, Invoker
+from durable_execution_sdk.operations.resources import Overrides, overridden
 from durable_execution_sdk.testing.local.jitter import seeded_jitter
 from durable_execution_sdk.testing.worker import Watch
 
@@ -25,16 +26,25 @@ class Calls:
     the test when a step raises it: a workflow must not retry ``pytest.fail`` and the like.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        overrides: Overrides,
+    ) -> None:
         self.watch: Watch | None = None
         self.verdict: BaseException | None = None
         self._environment = environment
+        self._overrides = overrides
 
     def bounded(self, invoker: Invoker) -> Invoker:
-        """Wrap invocations with the time limit, the environment and repeatable retry delays."""
+        """Wrap invocations with the time limit, the environment, its resources and repeatable retry delays."""
 
         def call(call: Call) -> Answer:
-            with _environment_set(self._environment), seeded_jitter():
+            with (
+                _environment_set(self._environment),
+                seeded_jitter(),
+                overridden(self._overrides),
+            ):
                 return invoker(call if self.watch is None else _with_deadline(call, self.watch))
 
         return call

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -48,6 +48,8 @@ class RunnerOptions(msgspec.Struct, frozen=True, kw_only=True):
     log_level: int
     timeout: float
     wrappers: Wrappers
+    # By the function that makes a resource, the one that makes it in this test; shared by fresh runners.
+    overrides: dict[Callable[..., object], Callable[..., Any]]
 
     @property
     def started_at(self) -> int:
@@ -107,6 +109,7 @@ def checked_options(
         log_level=log_level,
         timeout=seconds_allowed(timeout),
         wrappers=wrappers,
+        overrides={},
     )
 
 

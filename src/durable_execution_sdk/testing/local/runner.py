@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -30,6 +30,7 @@ from durable_execution_sdk.testing.local.options import (
 )
 from durable_execution_sdk.testing.local.service import NO_EVENT, LocalService, invocation_type
 from durable_execution_sdk.testing.local.sync_runner import SyncTestRunner
+from durable_execution_sdk.testing.resource_overrides import NOTHING, ResourceOverride
 from durable_execution_sdk.testing.results.result import DurableTestResult
 from durable_execution_sdk.testing.worker import in_thread_async
 
@@ -131,6 +132,20 @@ class LocalDurableTestRunner(Generic[_R_co]):
             options = msgspec.structs.replace(options, page_size=page_size, limits=limits)
         runner._take(options)
         return runner
+
+    def override(
+        self,
+        make: Callable[..., object],
+        resource: object = NOTHING,
+        *,
+        by: Callable[..., object] | None = None,
+    ) -> ResourceOverride:
+        """Replace a resource of steps (``Depends(make)``): by ``resource`` itself, or by what ``by()`` makes.
+
+        It is in force from now on, or in a block: ``with runner.override(get_client, FakeClient()):``. Handlers that
+        the workflow invokes and the runs of ``check_crash_safety(runner)`` get the replacement too.
+        """
+        return ResourceOverride(self.options.overrides, make, resource, by)
 
     async def run(
         self,

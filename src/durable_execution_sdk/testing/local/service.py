@@ -70,7 +70,7 @@ class LocalService(Generic[_R_co]):
         self.clock = VirtualClock(options.started_at) if options.skip_time else RealClock()
         self.faults = Faults()
         make = partial(FaultyRun, self.faults, self.clock, self._is_current)
-        self._calls = Calls(options.environment)
+        self._calls = Calls(options.environment, options.overrides)
         functions = functions_of(options, options.handler.made_by(make), self._calls, self.clock)
         store, limits, ids = MemoryStore(), options.limits, _CountedIds()
         self.emulator = Emulator(store, self.clock, functions, limits=limits, ids=ids, secret="")
