@@ -25,6 +25,8 @@ LONG_MODULES: dict[str, str] = {
 }
 LARGE_PACKAGES: dict[str, str] = {
     "cli/commands": "one module for each command, or for those that are alike",
+    "operations": "one module for each operation, loaded on its first use",
+    "protocol": "the contract, a module for each part of it: handlers load a few",
     "server": "one module for each part of the API over HTTP; dev takes some of them over",
 }
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Generic, Literal, Self, TextIO, TypeVar, cast
 
 from durable_execution_sdk.errors import ConfigError, OperationError
+from durable_execution_sdk.protocol.continuation import Continuation, continuation_of
 from durable_execution_sdk.protocol.control_plane import (
     CLOSED_STATUSES,
     ExecutionDescription,
@@ -167,8 +168,13 @@ class DurableTestResult(Generic[_R_co]):
         Raises:
             OperationError: the execution failed, timed out or was stopped. The error is also an
                 instance of the original exception's class, and its notes show the operations.
-            UnexpectedStatusError: the execution has not ended.
+            UnexpectedStatusError: the execution has not ended, or went on as a new one.
         """
+        if self.continued_as is not None:
+            raise UnexpectedStatusError(
+                f"the execution has no result: it went on as {self.continued_as.name}, which has it; run(follow=True),"
+                f" the default, runs that too:\n{self}"
+            )
         if self.succeeded:
             return self._decoded(self.described.result)
         error = self.error
@@ -176,6 +182,11 @@ class DurableTestResult(Generic[_R_co]):
             raise UnexpectedStatusError(f"the execution has no result yet:\n{self}")
         error.add_note(str(self))
         raise error
+
+    @property
+    def continued_as(self) -> Continuation | None:
+        """The execution as which this one went on (``ctx.continue_as_new``): its name and its ARN."""
+        return continuation_of(self.arn, self.described.result)
 
     @property
     def error_object(self) -> ErrorObject | None:
