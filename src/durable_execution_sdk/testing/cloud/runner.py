@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, overload
 
 from durable_execution_sdk.client.callbacks import Failure, PendingCallback, as_error_object
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.durations import seconds_allowed
-from durable_execution_sdk.emulator.functions.registry import Functions
-from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.ports.follower import Follower
 from durable_execution_sdk.protocol.control_plane import (
@@ -22,7 +20,7 @@ from durable_execution_sdk.protocol.control_plane import (
 )
 from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, ValueContext
-from durable_execution_sdk.testing.cloud.connection import Connection
+from durable_execution_sdk.testing.cloud.connection import Connection, qualified
 from durable_execution_sdk.testing.cloud.pace import Pace, retry_transient
 from durable_execution_sdk.testing.cloud.progress import progress_of
 from durable_execution_sdk.testing.cloud.sync_runner import SyncCloudTestRunner
@@ -112,7 +110,7 @@ class CloudDurableTestRunner(Generic[_R]):
         environ: Mapping[str, str] | None = None,
         control_plane: ControlPlane | None = None,
     ) -> None:
-        self.function_name = _qualified(function_name)
+        self.function_name = qualified(function_name)
         self.timeout = seconds_allowed(timeout)
         self._longest_pause = seconds_allowed(longest_pause, "longest_pause")
         self._on_progress = on_progress
@@ -299,19 +297,3 @@ class CloudDurableTestRunner(Generic[_R]):
         if self._arn is None:
             raise DurableTestError("nothing was started: call start(event) or run(event) first")
         return self._arn
-
-
-def _qualified(function_name: str) -> str:
-    if not isinstance(cast("object", function_name), str):
-        raise ConfigError(
-            "CloudDurableTestRunner takes the name or ARN of a function that is deployed, not"
-            f" {function_name!r}; LocalDurableTestRunner runs a handler here"
-        )
-    name, version = Functions().parse(function_name)
-    if version is None:
-        raise ConfigError(
-            f"{function_name!r} names no version or alias, and the service starts durable executions of"
-            f" these only: an execution keeps to one version of its code. Write '{name}:$LATEST',"
-            f" '{name}:7' or '{name}:live'"
-        )
-    return function_name

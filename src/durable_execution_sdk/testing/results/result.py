@@ -170,16 +170,13 @@ class DurableTestResult(Generic[_R_co]):
                 instance of the original exception's class, and its notes show the operations.
             UnexpectedStatusError: the execution has not ended, or went on as a new one.
         """
-        if self.continued_as is not None:
-            raise UnexpectedStatusError(
-                f"the execution has no result: it went on as {self.continued_as.name}, which has it; run(follow=True),"
-                f" the default, runs that too:\n{self}"
-            )
-        if self.succeeded:
+        following = self.continued_as
+        if self.succeeded and following is None:
             return self._decoded(self.described.result)
         error = self.error
         if error is None:
-            raise UnexpectedStatusError(f"the execution has no result yet:\n{self}")
+            why = " yet" if following is None else f": it went on as {following.name}, which has it"
+            raise UnexpectedStatusError(f"the execution has no result{why}:\n{self}")
         error.add_note(str(self))
         raise error
 
@@ -257,14 +254,9 @@ class DurableTestResult(Generic[_R_co]):
             if (name is None or operation.name == name)
             and (operation_id is None or operation.id == operation_id)
         ]
+        given = {"name": name, "operation_id": operation_id, "index": index}
         criteria = ", ".join(
-            f"{criterion}={value!r}"
-            for criterion, value in (
-                ("name", name),
-                ("operation_id", operation_id),
-                ("index", index),
-            )
-            if value is not None
+            f"{criterion}={value!r}" for criterion, value in given.items() if value is not None
         )
         if index is None and len(matches) > 1:
             raise NoSuchOperationError(
