@@ -212,6 +212,15 @@ def test_a_name_that_is_taken_counts_as_started() -> None:
     assert len(requests) == 1
 
 
+def test_the_engine_says_that_a_name_is_taken() -> None:
+    rig = rig_of(counts)
+    arn = rig.start(2, "count")
+    taken = rig.start("something else", next_name(arn))
+    assert rig.drive(arn).result == {"goes on as": next_name(arn)}
+    assert list(executions(rig)) == ["count", next_name(arn)]
+    assert rig.emulator.describe(taken).input_payload == '"something else"'
+
+
 # Failures.
 
 DENIED = ServiceError("not authorized", code="AccessDeniedException", status=403)
