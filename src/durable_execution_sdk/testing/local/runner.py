@@ -1,4 +1,7 @@
-"""The test runner that runs a workflow on the embedded engine, in milliseconds."""
+"""The test runner that runs a workflow on the embedded engine, in milliseconds.
+
+The module is long because each thing that a test does has one documented method here; most of it is docstrings.
+"""
 
 from __future__ import annotations
 
