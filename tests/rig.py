@@ -14,6 +14,7 @@ from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
+from durable_execution_sdk.protocol.continuation import continuation_of, next_name
 from durable_execution_sdk.protocol.control_plane import (
     ExecutionDescription,
     HistoryRequest,
@@ -90,11 +91,23 @@ class Rig:
         return Ran(
             arn=arn,
             status=described.status,
-            result=None if not result else json.loads(result),
+            result=self._next_one(arn, result) or (None if not result else json.loads(result)),
             error=described.error,
             events=self.events(arn),
             ending=ending,
         )
+
+    def _next_one(self, arn: str, result: str | None) -> Any:
+        """Return the input of the execution as which this one went on, which has random parts in its ARN."""
+        continuation = continuation_of(arn, result)
+        if continuation is None:
+            return None
+        assert continuation.name == next_name(arn)
+        if continuation.arn is None:
+            return {"goes on as": continuation.name}
+        following = self.emulator.describe(continuation.arn)
+        assert following.durable_execution_name == continuation.name
+        return {"goes on with": json.loads(following.input_payload or "")}
 
     def events(self, arn: str) -> list[HistoryEvent]:
         events: list[HistoryEvent] = []

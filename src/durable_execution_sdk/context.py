@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import random
     import uuid
 
+    from durable_execution_sdk.retry import RetryStrategy
+
 __all__ = ["DurableContext"]
 
 _T = TypeVar("_T")
@@ -475,6 +477,35 @@ class DurableContext(Combinators):
         """The start of the execution, in milliseconds since the epoch."""
         execution = self._context_state.run.journal.execution
         return int((execution and execution.start_timestamp) or 0)
+
+    async def continue_as_new(
+        self,
+        event: object,
+        *,
+        qualifier: str | None = None,
+        retry_strategy: RetryStrategy | None = None,
+    ) -> NoReturn:
+        """End the execution, and go on as a new one of this function, with this event and an empty log.
+
+        The event is recorded, the next execution is started once, however often the process dies, and this one ends
+        with a pointer to it as its result, which clients follow. No code after it runs, and other operations are left
+        as at the handler's return. It is for the handler's own context. It costs two operations, and
+        one call of ``Invoke``, for which the function's role needs ``lambda:InvokeFunction``.
+
+        Args:
+            event: the input of the next execution, as the handler takes it; at most 1 MiB of JSON.
+            qualifier: the version or alias that runs the next execution; by default the version of this one. An
+                alias, as in ``qualifier="live"``, moves the next execution to new code.
+            retry_strategy: the retries of the start; the handler's default by default.
+
+        Raises:
+            ContinueAsNewError: the next execution could not be started, and the strategy allows no more attempts.
+            ContextMisuseError: it was called in a child context.
+            SerDesError, PayloadSizeError: the event does not fit the handler, or is too large; nothing was recorded.
+        """
+        await operations.continue_as_new.continue_as_new(
+            current_scope(self._context_state), event, qualifier, retry_strategy
+        )
 
     def complete_execution_success(self, result: object = None) -> Awaitable[NoReturn]:
         """End the execution now, as SUCCEEDED with this result (JSON of at most 6 MiB).

@@ -5,7 +5,8 @@
     DurableError
     ├── OperationError            yours: a durable operation failed; catch it where you await
     │   ├── StepError
-    │   │   └── StepInterruptedError      an at-most-once body was cut off and may not run again
+    │   │   ├── StepInterruptedError      an at-most-once body was cut off and may not run again
+    │   │   └── ContinueAsNewError        the next execution could not be started
     │   ├── CallbackError
     │   │   ├── CallbackTimeoutError      no result and no heartbeat came in time
     │   │   ├── CallbackExternalError     the external system sent an error
@@ -54,6 +55,7 @@ __all__ = [
     "CompensationError",
     "ConfigError",
     "ContextMisuseError",
+    "ContinueAsNewError",
     "DeadlockError",
     "DeterminismError",
     "DurableError",
@@ -155,6 +157,15 @@ class StepInterruptedError(StepError):
     """An at-most-once step was interrupted while its body ran; its effect may have happened.
 
     The retry strategy decides about another attempt, as for any failure.
+    """
+
+    __slots__ = _NO_SLOTS
+
+
+class ContinueAsNewError(StepError):
+    """``ctx.continue_as_new`` could not start the next execution, and its retry strategy gave up; this one goes on.
+
+    The message names the function and the execution, and the permission that is missing if that is the reason.
     """
 
     __slots__ = _NO_SLOTS

@@ -145,7 +145,8 @@ class DurableHandler(Generic[_E, _R]):
         return client
 
     async def _main(self, context_state: ContextState, payload: str | None) -> str | None:
-        arn = context_state.run.invoked.arn
+        run = context_state.run
+        arn, run.event_serdes = run.invoked.arn, self.event_serdes
         context = _InputContext(
             operation_id=execution_operation_id(arn),
             durable_execution_arn=arn,
@@ -156,7 +157,6 @@ class DurableHandler(Generic[_E, _R]):
             event: Any = None if payload is None else self._read_event(payload, context)
         except Exception as error:
             unreadable = _unreadable(error, context)
-            run = context_state.run
             # An input that the first invocation cannot read fitted no code.
             is_retried = self.settings.on_divergence is OnDivergence.RETRY
             if is_retried and not run.journal.has_new_input:

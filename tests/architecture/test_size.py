@@ -22,9 +22,12 @@ LONG_MODULES: dict[str, str] = {
     "runtime/log/checkpointer.py": "the essay on group commit, and the one writer, which is a single class",
     "runtime/tasks/__init__.py": "the task that drives a coroutine and the set of all tasks, which call one another in each move",
     "serdes/types/shapes.py": "one builder method for each kind of type: a table that is read whole",
+    "testing/local/runner.py": "one documented method for each thing that a test does: most of it is docstrings",
 }
 LARGE_PACKAGES: dict[str, str] = {
     "cli/commands": "one module for each command, or for those that are alike",
+    "operations": "one module for each operation, loaded on its first use",
+    "protocol": "the contract, a module for each part of it: handlers load a few",
     "server": "one module for each part of the API over HTTP; dev takes some of them over",
 }
 

@@ -145,6 +145,29 @@ def test_the_members_of_an_invoke_travel_as_status_headers_and_body(
     )
 
 
+def test_a_handler_starts_the_next_execution_with_one_asynchronous_invoke(
+    server: Loopback, client: LambdaClient
+) -> None:
+    server.usual = Answer.http(202, b"", X_Amz_Durable_Execution_Arn=ARN)
+    request = control_plane.InvokeRequest(
+        function_name="f:7",
+        payload=b'{"month":2}',
+        invocation_type=control_plane.InvocationType.EVENT,
+        durable_execution_name="monthly-run2-5f0c9a1b7e3d",
+    )
+    response = asyncio.run(LambdaDataPlane(client).start_execution(request))
+    assert response.durable_execution_arn == ARN
+    [received] = server.requests
+    assert (received.method, received.target.partition("?")[0], received.body) == (
+        "POST",
+        "/2015-03-31/functions/f%3A7/invocations",
+        b'{"month":2}',
+    )
+    assert received.headers["x-amz-invocation-type"] == "Event"
+    assert received.headers["x-amz-durable-execution-name"] == "monthly-run2-5f0c9a1b7e3d"
+    assert "Credential=" in received.headers["authorization"]
+
+
 def test_timestamps_of_stop_and_delete_are_milliseconds(
     server: Loopback, client: LambdaClient
 ) -> None:

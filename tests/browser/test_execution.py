@@ -12,6 +12,8 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser.page_rig import Complaints, address
 from tests.dev.dev_server_rig import Client, execution
 
+from durable_execution_sdk import DurableContext, durable_execution
+
 
 @pytest.fixture
 def arn(client: Client) -> str:
@@ -140,6 +142,26 @@ def test_fork_with_another_input_and_another_result(page: Page, arn: str, client
     expect(page.get_by_role("heading", name="second")).to_be_visible()
     expect(page.get_by_role("link", name="Fork of")).to_be_visible()
     assert client.get(execution("second", "/payload"), kind="input") == {"payload": '{"n": 2}'}
+
+
+@durable_execution
+async def counts(event: int, ctx: DurableContext) -> int:
+    if event < 3:
+        await ctx.continue_as_new(event + 1)
+    return event
+
+
+def test_a_chain_has_links_to_the_executions_before_and_after(page: Page, client: Client) -> None:
+    client.server.functions.add_durable("counts", counts.bind)
+    first = client.start("counts", "n", 1)
+    client.until_ended("n")
+    page.goto(address(first))
+    page.get_by_role("link", name="Went on as n-run2-").click()
+    expect(page.get_by_role("heading", name="n-run2-")).to_be_visible()
+    expect(page.get_by_role("link", name="Went on as n-run3-")).to_be_visible()
+    page.get_by_role("link", name="Continues n").click()
+    expect(page.get_by_role("heading", name="n", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Continues")).to_have_count(0)
 
 
 def test_a_refusal_is_shown_where_it_was_asked_for(

@@ -412,7 +412,8 @@ def documented(part: str) -> list[str]:
 
 def test_the_page_lists_the_members_of_each_document(durable: Durable, flow: str) -> None:
     shown = durable("show", flow, "--json").document
-    parts = ["input_payload", "processes", "held", "time", "forked_from", "operations"]
+    parts = ["input_payload", "processes", "held", "time", "forked_from"]
+    parts += ["continues", "continued_as", "operations"]
     assert list(shown) == [*documented("outcome"), *parts]
     assert list(shown["time"]) == documented("time")
     assert list(shown["counts"]) == documented("counts")

@@ -28,6 +28,7 @@ from durable_execution_sdk.server.http_server import serve
 R = TypeVar("R")
 
 ORDERS = FunctionRef("order:$LATEST", input=shop.Order, output=shop.Receipt)
+COUNTS = FunctionRef("counts:$LATEST", handler=shop.counts)
 ASKS = FunctionRef("asks:$LATEST", handler=shop.asks)
 
 LACKS: dict[str, dict[str, str]] = {
@@ -94,6 +95,7 @@ def engine(folder: Path) -> Iterator[Place]:
     functions = Functions()
     functions.add_durable("order", shop.order.bind)
     functions.add_durable("asks", shop.asks.bind)
+    functions.add_durable("counts", shop.counts.bind)
     functions.add_plain("plain", lambda event, context: event)
     driver = Driver(Emulator(MemoryStore(), RealClock(), functions))
     with serve(driver) as server:

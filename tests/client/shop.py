@@ -63,3 +63,13 @@ async def asks(event: Any, ctx: DurableContext) -> Any:
     first = await ctx.create_callback("first", config=CallbackConfig(result_type=int))
     second = await ctx.create_callback("second")
     return [await first, await second]
+
+
+@durable_execution
+async def counts(event: Order, ctx: DurableContext) -> Receipt:
+    """Go on as new until the amount is 0; the receipt has the sum."""
+    number, _, paid = event.id.partition(" ")
+    total = await ctx.step(lambda: int(paid or 0) + event.amount, name="add")
+    if event.amount:
+        await ctx.continue_as_new(Order(f"{number} {total}", event.amount - 1))
+    return Receipt(number, total)

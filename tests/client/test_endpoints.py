@@ -11,14 +11,16 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from tests.aws_emulator.local_runner import VARIABLE
-from tests.client.endpoints import ASKS, LACKS, MAKERS, ORDERS, Place
+from tests.client.endpoints import ASKS, COUNTS, LACKS, MAKERS, ORDERS, Place
 from tests.client.shop import Order, Receipt, order
 
 from durable_execution_sdk import ConfigError, InvokeError, SerDesError, ServiceError
 from durable_execution_sdk.client import (
     AlreadyStartedError,
+    ContinuedAsNewError,
     DurableClient,
     ExecutionHandle,
     FunctionRef,
@@ -26,6 +28,14 @@ from durable_execution_sdk.client import (
     ResultTimeoutError,
     SyncDurableClient,
 )
+from durable_execution_sdk.client.paced_reading import PacedReading
+from durable_execution_sdk.client.service import last_of, next_of
+from durable_execution_sdk.protocol.continuation import (
+    Continuation,
+    continuation_of,
+    pointer_text,
+)
+from durable_execution_sdk.protocol.control_plane import ExecutionDescription
 from durable_execution_sdk.protocol.error_object import ErrorObject
 
 
@@ -347,3 +357,84 @@ async def test_a_name_needs_a_function(place: Place) -> None:
             ConfigError, match="finds 'x' by name among the executions of a function"
         ):
             await client.execution("x")
+
+
+# Chains: executions that go on as new ones.
+
+
+@on_a_loop
+async def test_a_handle_follows_the_chain(place: Place, name: str) -> None:
+    needs(place, "start")
+    async with client_of(place) as client:
+        handle = await client.start(COUNTS, Order("A-1", 3), name=name)
+        assert await handle.result(timeout=60) == Receipt("A-1", 6)
+        assert await handle.status() == "SUCCEEDED"
+        last = await handle.latest()
+        assert last.name.startswith(f"{name}-run4-")
+        assert await last.result() == Receipt("A-1", 6)
+        assert await last.latest() is last
+        with pytest.raises(ContinuedAsNewError, match=f"{name}-run2-") as raised:
+            await handle.result(follow=False)
+        following = raised.value.continuation.arn
+        assert following is not None
+        # Each has its own history.
+        assert len(await handle.operations()) == 3
+        assert len(await last.operations()) == 1
+        second = await client.execution(following, COUNTS)
+        assert await second.result() == Receipt("A-1", 6)
+
+
+@on_a_loop
+async def test_a_pointer_without_an_arn_is_followed_by_its_name(place: Place, name: str) -> None:
+    needs(place, "start")
+    async with client_of(place) as client:
+        handle = await client.start(COUNTS, Order("A-1", 1), name=name)
+        assert await handle.result(timeout=60) == Receipt("A-1", 1)
+        [pointer] = [
+            found
+            for found in [continuation_of(handle.arn, (await handle.describe()).result)]
+            if found is not None
+        ]
+        reading = PacedReading(handle.control)
+        described = await handle.describe()
+        nameless = msgspec.structs.replace(pointer, arn=None)
+        described = msgspec.structs.replace(described, result=pointer_text(nameless))
+        assert await next_of(reading, described) == pointer.arn
+        gone = msgspec.structs.replace(nameless, name=f"{name}-run2-000000000000")
+        described = msgspec.structs.replace(described, result=pointer_text(gone))
+        with pytest.raises(ServiceError, match="there is no execution of this name"):
+            await next_of(reading, described)
+
+
+def test_a_synchronous_handle_follows_the_chain(place: Place, name: str) -> None:
+    needs(place, "start")
+    if place.kind != "engine":
+        pytest.skip("its client is made by for_dev_server; test_dev_server has that")
+    with SyncDurableClient(place.url) as client:
+        handle = client.start(COUNTS, Order("A-1", 2), name=name)
+        assert handle.result(timeout=60) == Receipt("A-1", 3)
+        assert (handle.status(), handle.status(follow=False)) == ("SUCCEEDED", "SUCCEEDED")
+        assert handle.latest().name.startswith(f"{name}-run3-")
+        with pytest.raises(ContinuedAsNewError):
+            handle.result(follow=False)
+
+
+@on_a_loop
+async def test_pointers_in_a_circle_are_refused() -> None:
+    def described(arn: str, following: str) -> ExecutionDescription:
+        pointer = pointer_text(Continuation(of=arn, name="n", function="f:1", arn=following))
+        return ExecutionDescription(
+            durable_execution_arn=arn,
+            durable_execution_name="n",
+            function_arn="f",
+            status="SUCCEEDED",
+            start_timestamp=0,
+            result=pointer,
+        )
+
+    async def describe(arn: str) -> ExecutionDescription:
+        return described(arn, "a" if arn == "b" else "b")
+
+    reading: Any = None  # pointers with an ARN ask for nothing
+    with pytest.raises(ServiceError, match="leads back to an earlier execution"):
+        await last_of(reading, described("a", "b"), describe)

@@ -242,6 +242,14 @@ IN_SAM = {
         "Action: lambda:GetFunction",
         "ProcessOrder:",
     ),
+    "role without the right to go on as new": Mistake(
+        "DOC306",
+        CODE,
+        '    return await ctx.step(lambda: "shipped", name="ship")',
+        "    await ctx.continue_as_new(order)",
+        "ShipOrder:",
+        where=TEMPLATE,
+    ),
     "invoke of the unqualified ARN": Mistake(
         "DOC303",
         TEMPLATE,

@@ -35,6 +35,8 @@ class Example:
     answers: tuple[tuple[str | None, Any], ...] = ()
     functions: tuple[str, ...] = ()
     varies: dict[str, str] | None = None
+    # False for the first execution alone of those that go on as new ones.
+    follow: bool = True
 
     def runner(self, app: Any) -> Runner:
         functions = {name: getattr(app, name) for name in self.functions}
@@ -44,7 +46,7 @@ class Example:
         runner.sync.start(self.event)
         for name, answer in self.answers:
             runner.sync.wait_for_callback(name).succeed(answer)
-        return runner.sync.complete()
+        return runner.sync.complete(follow=self.follow)
 
 
 PROVED = {
@@ -55,6 +57,10 @@ PROVED = {
     "resources": Example("resources", "bill", {"order": "o-1", "amount": 30}),
     "saga-booked": Example("saga", "book_trip", {"traveller": "Ada", "budget": 1100}),
     "saga-over-budget": Example("saga", "book_trip", {"traveller": "Ada", "budget": 900}),
+    "subscription": Example("subscription", "bill_subscription", {"customer": "Ada", "months": 3}),
+    "subscription-first": Example(
+        "subscription", "bill_subscription", {"customer": "Ada", "months": 3}, follow=False
+    ),
     "approval-while-polling": Example(
         "approval_while_polling", "release", {"version": "1.4"}, (("approval", "Ada"),)
     ),

@@ -70,6 +70,7 @@ def in_workflow(line: str) -> list[str]:
         ("ctx.step(print)", "DUR007"),
         ("ctx.complete_execution_failure('no')", "DUR007"),
         ("ctx.complete_execution_success()", "DUR007"),
+        ("ctx.continue_as_new(event)", "DUR007"),
         ("global total", "DUR009"),
         *(
             (line, "DUR004")
@@ -141,6 +142,7 @@ def test_what_replay_cannot_repeat_is_found(line: str, code: str) -> None:
         "now = time.time()  # durable: ignore",
         "now = event.time()",
         "await ctx.complete_execution_failure('no')",
+        "await ctx.continue_as_new(event)",
         "files = await ctx.step(os.listdir, '.')",
         "files = await ctx.step(lambda: sorted(Path('.').iterdir()))",
         "path = os.path.join('a', 'b')",

@@ -463,6 +463,33 @@ def fails_itself(probe: Probe) -> Workflow:
 
 
 @shape(strict=True)
+def goes_on_as_new(probe: Probe) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        probe.see("a", await ctx.step(probe.body, "a"))
+        await ctx.wait(seconds(5))
+        await ctx.continue_as_new({"after": event})
+        await ctx.step(probe.body, "never")
+
+    return run
+
+
+@shape()
+def goes_on_as_new_beside_others(probe: Probe) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def side() -> None:
+            probe.see("side", await ctx.step(probe.body, "side"))
+            await ctx.wait(seconds(3600), name="never over")
+
+        task = asyncio.create_task(side())
+        probe.see("a", await ctx.step(probe.body, "a"))
+        await ctx.wait(seconds(5))
+        await ctx.continue_as_new({"after": event})
+        await task
+
+    return run
+
+
+@shape(strict=True)
 def stubborn(probe: Probe) -> Workflow:
     async def run(event: Any, ctx: DurableContext) -> Any:
         for _ in range(3):

@@ -16,9 +16,14 @@ from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.engine.views.handler_view import invocation_event
-from durable_execution_sdk.ports import DataPlane, read_history
+from durable_execution_sdk.ports import DataPlane, read_history, start_execution
 from durable_execution_sdk.protocol import codec
-from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
+from durable_execution_sdk.protocol.control_plane import (
+    HistoryPage,
+    HistoryRequest,
+    InvokeRequest,
+    InvokeResponse,
+)
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -60,6 +65,9 @@ class Watched:
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
         return await read_history(self.plane, request)
+
+    async def start_execution(self, request: InvokeRequest) -> InvokeResponse:
+        return await start_execution(self.plane, request)
 
     def now(self) -> int:
         return self.plane.now()
@@ -183,6 +191,9 @@ class Unwilling:
 
     async def get_state(self, request: StateRequest) -> StatePage:
         raise AssertionError("the state is complete")
+
+    async def start_execution(self, request: InvokeRequest) -> InvokeResponse:
+        return InvokeResponse(status_code=202)
 
     def now(self) -> int:
         return VirtualClock().now()

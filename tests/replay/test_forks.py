@@ -93,6 +93,7 @@ def check(shape: Shape, limits: Limits, mode: CheckpointingMode) -> None:
         assert forked.bodies <= forked.started_bodies + len(forked.interrupted), label
         if shape.strict:
             assert observations(play) == observed, label
+        if shape.strict and shape.name != "goes_on_as_new":  # a fork starts a next one of its own
             assert Counter(signature(forked.ran.events)) == Counter(signature(original.events))
     assert play.rig.emulator.describe(play.arn).status == original.status
 

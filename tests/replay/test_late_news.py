@@ -38,7 +38,7 @@ from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.faults.injection import FaultyPlane
 from durable_execution_sdk.emulator.faults.plan import When
 from durable_execution_sdk.engine.limits import Limits
-from durable_execution_sdk.ports import DataPlane
+from durable_execution_sdk.ports import DataPlane, ForwardingDataPlane
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -78,7 +78,7 @@ class Disorder:
         def wrap(plane: DataPlane, play: Play) -> DataPlane:
             faulty = FaultyPlane(plane, self.faults, VirtualClock(), lambda arn: arn == play.arn)
 
-            class Taking:
+            class Taking(ForwardingDataPlane):
                 """A data plane whose calls take time, in which waits end."""
 
                 async def checkpoint(self, request: CheckpointRequest) -> CheckpointResponse:
@@ -96,7 +96,7 @@ class Disorder:
                 def now(self) -> int:
                     return plane.now()
 
-            return Taking()
+            return Taking(faulty)
 
         pages = self.pages
         limits = Limits(late_news=self.seed, first_page_items=1 if pages else 1_000)

@@ -333,6 +333,7 @@ async def client(callback_id: str) -> None:
         async for each in made.list(orders, statuses=["RUNNING"], started_after=datetime.now()):
             assert_type(await each.result(), str)
             await each.stop(ValueError("late"))
+        assert_type(await (await handle.latest()).result(follow=False), list[bool])
         assert_type(await handle.callbacks("approval"), list[PendingCallback])
         await made.callback(callback_id).succeed(Order("1", 2.0))
         assert_type(await handle.status(), str)
@@ -352,8 +353,17 @@ def sync_client(callback_id: str, durable_runner: RunnerFactory) -> None:
         assert_type(made.execution("a", ships).result(), list[bool])
         assert_type([each.result() for each in made.list(orders)], list[str])
         assert_type(made.list("orders"), Iterator[SyncExecutionHandle[Any]])
+        assert_type(handle.latest().result(follow=False), list[bool])
         assert_type(handle.callbacks(), list[SyncPendingCallback])
         made.callback(callback_id).fail(ValueError("no"))
     assert_type(LocalDurableTestRunner(ships), LocalDurableTestRunner[list[bool]])
     assert_type(durable_runner(handler).client(), DurableClient)
     assert_type(durable_runner(handler).sync.client(), SyncDurableClient)
+
+
+@durable_execution
+async def goes_on(event: Order, ctx: DurableContext) -> int:
+    """Return on one way only: the other one does not."""
+    if event.id == "last":
+        return 1
+    await ctx.continue_as_new(event, qualifier="live")

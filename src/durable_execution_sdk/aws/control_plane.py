@@ -11,15 +11,13 @@ from msgspec.structs import replace
 from durable_execution_sdk.aws import Call, LambdaClient
 from durable_execution_sdk.aws.data_plane import JSON, client_token, execution_path
 from durable_execution_sdk.aws.error_mapping import read_answer
-from durable_execution_sdk.aws.history import history_page
+from durable_execution_sdk.aws.shared_calls import BYTES, history_page, invoke, query
 from durable_execution_sdk.aws.signer import segment
-from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol import control_plane_codec
 from durable_execution_sdk.protocol.control_plane import (
     ExecutionDescription,
     HistoryPage,
     HistoryRequest,
-    InvocationType,
     InvokeRequest,
     InvokeResponse,
     ListPage,
@@ -28,13 +26,8 @@ from durable_execution_sdk.protocol.control_plane import (
     ResumeRequest,
 )
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.protocol.limits import LONGEST_INVOCATION_SECONDS
 
 __all__ = ["LambdaControlPlane", "default_control_plane"]
-
-# A synchronous invoke responds when the whole execution is over, or when the service waits no longer.
-_LONGEST_EXECUTION = LONGEST_INVOCATION_SECONDS + 30.0
-_BYTES = {"content-type": "application/octet-stream"}
 
 
 class LambdaControlPlane:
@@ -48,37 +41,7 @@ class LambdaControlPlane:
 
         Without a response, only an invoke with an execution name is retried: that cannot start two.
         """
-        headers = {
-            **_BYTES,
-            "x-amz-invocation-type": str(request.invocation_type),
-        }
-        if request.durable_execution_name is not None:
-            headers["x-amz-durable-execution-name"] = _header(
-                "durable_execution_name", request.durable_execution_name
-            )
-        if request.tenant_id is not None:
-            headers["x-amz-tenant-id"] = _header("tenant_id", request.tenant_id)
-        waits = request.invocation_type == InvocationType.REQUEST_RESPONSE
-        response = await self._client.call(
-            Call(
-                operation="Invoke",
-                method="POST",
-                path=f"/2015-03-31/functions/{segment(request.function_name)}/invocations",
-                query=_query(Qualifier=request.qualifier),
-                headers=headers,
-                body=request.payload,
-                repeatable=request.durable_execution_name is not None
-                or request.invocation_type == InvocationType.DRY_RUN,
-                answer_within=_LONGEST_EXECUTION if waits else None,
-            )
-        )
-        return InvokeResponse(
-            status_code=response.status,
-            payload=response.body,
-            function_error=response.headers.get("x-amz-function-error"),
-            executed_version=response.headers.get("x-amz-executed-version"),
-            durable_execution_arn=response.headers.get("x-amz-durable-execution-arn"),
-        )
+        return await invoke(self._client, request)
 
     async def describe(
         self, arn: str, *, include_execution_data: bool = True
@@ -88,7 +51,7 @@ class LambdaControlPlane:
             operation="GetDurableExecution",
             method="GET",
             path=execution_path(arn),
-            query=_query(IncludeExecutionData=None if include_execution_data else "false"),
+            query=query(IncludeExecutionData=None if include_execution_data else "false"),
         )
         return read_answer(
             call.operation, control_plane_codec.decode_description, await self._client.call(call)
@@ -106,7 +69,7 @@ class LambdaControlPlane:
             method="GET",
             path=f"/2025-12-01/functions/{segment(request.function_name)}/durable-executions",
             query=(
-                *_query(
+                *query(
                     Qualifier=request.qualifier,
                     DurableExecutionName=request.durable_execution_name,
                     StartedAfter=_iso_8601(request.started_after),
@@ -170,7 +133,7 @@ class LambdaControlPlane:
             "SendDurableExecutionCallbackSuccess",
             f"{_callback_path(callback_id)}/succeed",
             result or b"",
-            headers=_BYTES,
+            headers=BYTES,
         )
 
     async def callback_failure(self, callback_id: str, error: ErrorObject | None = None) -> None:
@@ -209,18 +172,8 @@ def _callback_path(callback_id: str) -> str:
     return f"/2025-12-01/durable-execution-callbacks/{segment(callback_id)}"
 
 
-def _query(**parameters: str | None) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for name, value in parameters.items() if value is not None)
-
-
 def _iso_8601(milliseconds: int | None) -> str | None:
     if milliseconds is None:
         return None
     seconds, fraction = divmod(milliseconds, 1000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{fraction:03d}Z"
-
-
-def _header(argument: str, value: str) -> str:
-    if not (value.isascii() and value.isprintable()):
-        raise ConfigError(f"{argument}: {value!r} cannot be sent; use printable ASCII characters")
-    return value

@@ -27,7 +27,12 @@ from durable_execution_sdk.protocol.data_plane import (
 )
 
 if TYPE_CHECKING:
-    from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
+    from durable_execution_sdk.protocol.control_plane import (
+        HistoryPage,
+        HistoryRequest,
+        InvokeRequest,
+        InvokeResponse,
+    )
 
 __all__ = ["LambdaDataPlane", "client_token", "default_data_plane", "execution_path"]
 
@@ -121,10 +126,16 @@ class LambdaDataPlane:
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
         """Read a page of another execution's history, which a fork begins with."""
-        from durable_execution_sdk.aws.history import history_page  # noqa: PLC0415 - for forks only
+        from durable_execution_sdk.aws.shared_calls import history_page  # noqa: PLC0415 - for forks only
 
         path = execution_path(request.durable_execution_arn)
         return await history_page(self._client, path, request)
+
+    async def start_execution(self, request: InvokeRequest) -> InvokeResponse:
+        """Start another execution, as which this one goes on."""
+        from durable_execution_sdk.aws.shared_calls import invoke  # noqa: PLC0415 - for few executions
+
+        return await invoke(self._client, request)
 
     def now(self) -> int:
         """Return this computer's time, in milliseconds since the epoch; the service's differs little."""

@@ -2,7 +2,11 @@
 
 from durable_execution_sdk.client.callbacks import PendingCallback, SyncPendingCallback
 from durable_execution_sdk.client.durable_client import DurableClient
-from durable_execution_sdk.client.errors import AlreadyStartedError, ResultTimeoutError
+from durable_execution_sdk.client.errors import (
+    AlreadyStartedError,
+    ContinuedAsNewError,
+    ResultTimeoutError,
+)
 from durable_execution_sdk.client.execution_handle import ExecutionHandle
 from durable_execution_sdk.client.function_ref import FunctionRef
 from durable_execution_sdk.client.synchronous.client import SyncDurableClient
@@ -10,6 +14,7 @@ from durable_execution_sdk.client.synchronous.handle import SyncExecutionHandle
 
 __all__ = [
     "AlreadyStartedError",
+    "ContinuedAsNewError",
     "DurableClient",
     "ExecutionHandle",
     "FunctionRef",

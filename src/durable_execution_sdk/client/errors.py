@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from durable_execution_sdk.errors import DurableError, ServiceError
+from durable_execution_sdk.protocol.continuation import Continuation
 
-__all__ = ["AlreadyStartedError", "ResultTimeoutError"]
+__all__ = ["AlreadyStartedError", "ContinuedAsNewError", "ResultTimeoutError"]
 
 
 class AlreadyStartedError(ServiceError):
     """An execution of this name exists already, and was started with another input."""
+
+
+class ContinuedAsNewError(DurableError):
+    """The execution has no result, because it went on as another one; ``continuation`` names that."""
+
+    def __init__(self, continuation: Continuation) -> None:
+        super().__init__(
+            f"{continuation.of} has no result: it went on as {continuation.name}, which has it. result() without"
+            " follow=False waits for that one"
+        )
+        self.continuation = continuation
 
 
 class ResultTimeoutError(DurableError, TimeoutError):

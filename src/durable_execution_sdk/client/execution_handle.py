@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from typing import Generic, TypeVar, cast
 
 from durable_execution_sdk.client.awaited_callbacks import Awaiting, awaited_callback
 from durable_execution_sdk.client.callbacks import Failure, PendingCallback, as_error_object
+from durable_execution_sdk.client.errors import ContinuedAsNewError
 from durable_execution_sdk.client.fork import history_of
-from durable_execution_sdk.client.service import Service
+from durable_execution_sdk.client.service import Service, last_of
 from durable_execution_sdk.emulator.durations import seconds_allowed
 from durable_execution_sdk.engine.from_history import HistoryLog
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, progress
 from durable_execution_sdk.errors import InvokeError, SerDesError
 from durable_execution_sdk.ports.control_plane import ControlPlane
+from durable_execution_sdk.protocol.continuation import continuation_of
 from durable_execution_sdk.protocol.control_plane import (
     ExecutionDescription,
     ExecutionStatus,
@@ -60,14 +63,16 @@ class ExecutionHandle(Generic[_R_co]):
         """Show the ARN."""
         return f"<{type(self).__name__} {self.arn}>"
 
-    async def result(self, *, timeout: float | None = None) -> _R_co:
-        """Wait until the execution has ended, and return its result.
+    async def result(self, *, timeout: float | None = None, follow: bool = True) -> _R_co:
+        """Wait until the execution has ended, and return its result; that of the last one if it goes on as others.
 
         It asks for the status at distances of 0.1 s, growing to ``longest_pause`` of the client, and once for the
         result. It waits for paused executions too.
 
         Args:
             timeout: the longest time to wait, in seconds; without one it waits as long as the execution runs.
+            follow: ``False`` waits for this execution only, and raises ``ContinuedAsNewError`` if it went on as
+                another one (``ctx.continue_as_new``).
 
         Raises:
             InvokeError: the execution failed, timed out or was stopped, with ``error_type``, ``error_message``,
@@ -76,12 +81,37 @@ class ExecutionHandle(Generic[_R_co]):
             SerDesError: the result does not fit the type of the handler or of the ``FunctionRef``.
         """
         limit = None if timeout is None else seconds_allowed(timeout)
-        return self._outcome(await self._service.wait_for_end(self.arn, limit))
+        ends_at = None if limit is None else time.monotonic() + limit
 
-    async def status(self) -> str:
-        """Return ``RUNNING``, ``PAUSED``, ``SUCCEEDED``, ``FAILED`` ...: a value of ``ExecutionStatus``, or a newer one."""
-        described = await self._service.reading.describe(self.arn, include_execution_data=False)
+        async def ended(arn: str) -> ExecutionDescription:
+            left = None if ends_at is None else max(0.0, ends_at - time.monotonic())
+            return await self._service.wait_for_end(arn, left)
+
+        described = await self._service.wait_for_end(self.arn, limit)
+        if follow:
+            described = await last_of(self._service.reading, described, ended)
+        return self._outcome(described)
+
+    async def status(self, *, follow: bool = True) -> str:
+        """Return ``RUNNING``, ``PAUSED``, ``SUCCEEDED``, ``FAILED`` ...: a value of ``ExecutionStatus``, or a newer one.
+
+        It is that of the last execution if this one went on as others, unless ``follow`` is ``False``.
+        """
+        reading = self._service.reading
+        described = await reading.describe(self.arn, include_execution_data=False)
+        if follow and described.status == ExecutionStatus.SUCCEEDED:
+            described = await last_of(reading, await self.describe(), reading.describe)
         return described.status
+
+    async def latest(self) -> ExecutionHandle[_R_co]:
+        """Return the handle of the last execution as which this one went on; this handle if it did not.
+
+        The other methods, such as ``stop``, ``pause`` and ``history``, are about the execution of their handle.
+        """
+        reading = self._service.reading
+        described = await last_of(reading, await self.describe(), reading.describe)
+        arn = described.durable_execution_arn
+        return self if arn == self.arn else ExecutionHandle(self._service, arn, self._serdes)
 
     async def describe(self) -> ExecutionDescription:
         """Return status, times, input, result and error, as ``GetDurableExecution`` does; times in milliseconds."""
@@ -149,6 +179,9 @@ class ExecutionHandle(Generic[_R_co]):
 
     def _outcome(self, described: ExecutionDescription) -> _R_co:
         if described.status == ExecutionStatus.SUCCEEDED:
+            continuation = continuation_of(described.durable_execution_arn, described.result)
+            if continuation is not None:
+                raise ContinuedAsNewError(continuation)
             return self._read(described)
         error = described.error or ErrorObject(
             error_type=described.status,
@@ -158,18 +191,18 @@ class ExecutionHandle(Generic[_R_co]):
             InvokeError,
             error,
             foreign=True,
-            operation_id=execution_operation_id(self.arn),
-            operation_name=self.name,
+            operation_id=execution_operation_id(described.durable_execution_arn),
+            operation_name=described.durable_execution_name or self.name,
         )
-        failure.add_note(f"the execution {self.arn} is {described.status}")
+        failure.add_note(f"the execution {described.durable_execution_arn} is {described.status}")
         raise failure
 
     def _read(self, described: ExecutionDescription) -> _R_co:
         context = ValueContext(
-            operation_id=execution_operation_id(self.arn),
-            operation_name=self.name,
-            durable_execution_arn=self.arn,
-            subject=f"the result of the execution {self.name}",
+            operation_id=execution_operation_id(described.durable_execution_arn),
+            operation_name=described.durable_execution_name or self.name,
+            durable_execution_arn=described.durable_execution_arn,
+            subject=f"the result of the execution {described.durable_execution_name or self.name}",
             remedy="or name the type that its function returns: FunctionRef(NAME, output=...)",
         )
         if described.result is None:

@@ -1,4 +1,4 @@
-"""The service behind a client: how it is asked, and how the end of an execution is waited for."""
+"""The service behind a client: how it is asked, how the end of an execution is waited for, and the next one found."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from typing import Protocol
 import msgspec
 
 from durable_execution_sdk.client.errors import ResultTimeoutError
+from durable_execution_sdk.client.function_ref import split_name
 from durable_execution_sdk.client.paced_reading import PacedReading
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports.backoff import Timing
 from durable_execution_sdk.ports.control_plane import ControlPlane
-from durable_execution_sdk.protocol.control_plane import CLOSED_STATUSES, ExecutionDescription
+from durable_execution_sdk.protocol.continuation import Continuation, continuation_of
+from durable_execution_sdk.protocol.control_plane import (
+    CLOSED_STATUSES,
+    ExecutionDescription,
+    ListRequest,
+)
+from durable_execution_sdk.protocol.error_codes import NOT_FOUND, STATUS
 
-__all__ = ["Polling", "Service", "WaitForEnd"]
+__all__ = ["Polling", "Service", "WaitForEnd", "last_of", "next_of"]
+
+Describe = Callable[[str], Awaitable[ExecutionDescription]]
 
 _FIRST_PAUSE = 0.1
 _GROWTH = 1.5
@@ -123,3 +132,49 @@ class _Wait:
         return ResultTimeoutError(
             f"{self.arn} was to end within {self.timeout:g} s, and {seen}: result() waits again, stop() ends it"
         )
+
+
+async def last_of(
+    reading: PacedReading, first: ExecutionDescription, describe: Describe
+) -> ExecutionDescription:
+    """Follow the pointers from an execution, and return the first description that has none.
+
+    ``describe`` reads an execution by its ARN; it may wait for its end. Raises ``ServiceError`` for pointers in a circle.
+    """
+    described, seen = first, {first.durable_execution_arn}
+    while (arn := await next_of(reading, described)) is not None:
+        if arn in seen:
+            raise ServiceError(
+                f"{first.durable_execution_arn} goes on as {arn}, which leads back to an earlier execution: a result"
+                " was forged, since no execution goes on as one that was there before"
+            )
+        seen.add(arn)
+        described = await describe(arn)
+    return described
+
+
+async def next_of(reading: PacedReading, described: ExecutionDescription) -> str | None:
+    """Return the ARN of the execution as which one went on; ``None`` if it did not."""
+    continuation = continuation_of(described.durable_execution_arn, described.result)
+    return None if continuation is None else await _next_started(reading, continuation)
+
+
+async def _next_started(reading: PacedReading, continuation: Continuation) -> str:
+    """Return the ARN of the next execution, which is looked for by its name if the pointer does not have it.
+
+    Raises ``ServiceError`` if there is none of this name.
+    """
+    if continuation.arn is not None:
+        return continuation.arn
+    function, name = split_name(continuation.function)[0], continuation.name
+    request = ListRequest(function_name=function, durable_execution_name=name)
+    async for found in reading.executions(
+        request, 1, wanted=lambda each: each.durable_execution_name == name
+    ):
+        return found.durable_execution_arn
+    raise ServiceError(
+        f"{continuation.of} goes on as {name} of {function}, and there is no execution of this name: its data may have"
+        " been deleted",
+        code=NOT_FOUND,
+        status=STATUS[NOT_FOUND],
+    )

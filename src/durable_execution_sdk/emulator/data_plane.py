@@ -12,13 +12,19 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.rejections import invalid
 from durable_execution_sdk.ports import DataPlane, ForwardingDataPlane
 from durable_execution_sdk.protocol import codec, control_plane_codec
-from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
+from durable_execution_sdk.protocol.control_plane import (
+    HistoryPage,
+    HistoryRequest,
+    InvokeRequest,
+    InvokeResponse,
+)
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
     StatePage,
     StateRequest,
 )
+from durable_execution_sdk.protocol.ids import ExecutionArn
 
 DataPlaneWrapper = Callable[[DataPlane], DataPlane]
 """Wraps a data plane, to add latency, lost responses or crashes."""
@@ -51,6 +57,13 @@ class EmulatorDataPlane:
         await _yield_to_loop()
         page = control_plane_codec.encode_history_page(self._emulator.history(request))
         return control_plane_codec.decode_history_page(page)
+
+    async def start_execution(self, request: InvokeRequest) -> InvokeResponse:
+        """Start an execution; a driver of the emulator runs it."""
+        await _yield_to_loop()
+        arn = self._emulator.start(request)
+        version = ExecutionArn.parse(arn).version
+        return InvokeResponse(status_code=202, executed_version=version, durable_execution_arn=arn)
 
     def now(self) -> int:
         """Return the emulator's time, which may be virtual."""

@@ -23,6 +23,7 @@ from durable_execution_sdk.emulator.functions.registry import Functions, unquali
 from durable_execution_sdk.emulator.ids import Ids, unique_id
 from durable_execution_sdk.emulator.json_input import json_text
 from durable_execution_sdk.emulator.reading import ReadingCoordinator
+from durable_execution_sdk.emulator.steering.chains import time_of_chain
 from durable_execution_sdk.emulator.steering.deletion import delete_older
 from durable_execution_sdk.emulator.steering.execution_times import (
     TimeReading,
@@ -190,7 +191,8 @@ class Emulator:
                 function_arn=resolved.arn,
                 synchronous=request.invocation_type is InvocationType.REQUEST_RESPONSE,
                 tenant_id=request.tenant_id,
-                time=self._starting_time(),
+                time=time_of_chain(self.coordinator, resolved.function.name, name)
+                or self._starting_time(),
             )
         )
         return state.arn

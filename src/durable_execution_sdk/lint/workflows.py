@@ -13,7 +13,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 # Methods whose first argument is a workflow function, and methods whose first argument is a step's body.
 _TAKES_WORKFLOW = frozenset({"run_in_child_context", "with_retry"})
 _TAKES_BODY = frozenset({"step", "wait_for_condition", "wait_for_callback", "add_compensation"})
-ENDINGS = frozenset({"complete_execution_success", "complete_execution_failure"})
+ENDINGS = frozenset({"complete_execution_success", "complete_execution_failure", "continue_as_new"})
 OPERATIONS = frozenset(
     {"step", "wait", "wait_until", "wait_for_condition", "create_callback", "wait_for_callback"}
     | {"invoke", "run_in_child_context", "map", "parallel", "with_retry", "all", "any", "race"}

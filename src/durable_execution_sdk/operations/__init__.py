@@ -15,6 +15,7 @@ __all__ = [
     "child",
     "complete_execution",
     "context_functions",
+    "continue_as_new",
     "invoke",
     "map",
     "parallel",
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         callback,
         child,
         complete_execution,
+        continue_as_new,
         invoke,
         map,  # noqa: A004 - it is called what the operation is called
         parallel,

@@ -11,10 +11,11 @@ from durable_execution_sdk.protocol.operations import OperationType
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.error_objects import capture
+from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.verdicts import Complete, InvocationEnded
 from durable_execution_sdk.serdes import SerDes, ValueContext, checked_text, serdes_for_type
 
-__all__ = ["complete_execution"]
+__all__ = ["complete_execution", "ended"]
 
 
 def complete_execution(
@@ -58,6 +59,13 @@ def complete_execution(
             action=OperationAction.SUCCEED,
             payload=payload,
         )
+    return ended(run, update, error)
+
+
+def ended(
+    run: InvocationRun, update: OperationUpdate, error: BaseException | None = None
+) -> Awaitable[NoReturn]:
+    """Record this update of the EXECUTION as its end; awaiting what is returned unwinds the task."""
     if run.returned_too_early(None):
         raise InvocationEnded
     run.submit(update)

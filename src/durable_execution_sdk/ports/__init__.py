@@ -20,6 +20,7 @@ __all__ = [
     "ExpectedAnswers",
     "ForwardingDataPlane",
     "read_history",
+    "start_execution",
 ]
 
 
@@ -43,7 +44,12 @@ class DataPlane(Protocol):
 
 
 if TYPE_CHECKING:
-    from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
+    from durable_execution_sdk.protocol.control_plane import (
+        HistoryPage,
+        HistoryRequest,
+        InvokeRequest,
+        InvokeResponse,
+    )
 
     class SentCheckpoint(Protocol):
         """A checkpoint that was sent, and has to be finished or closed."""
@@ -89,6 +95,10 @@ class ForwardingDataPlane:
         """Read a page of another execution's history."""
         return await read_history(self._plane, request)
 
+    async def start_execution(self, request: InvokeRequest) -> InvokeResponse:
+        """Start an execution."""
+        return await start_execution(self._plane, request)
+
     def now(self) -> int:
         """Tell the service's time."""
         return self._plane.now()
@@ -107,6 +117,21 @@ async def read_history(plane: DataPlane, request: HistoryRequest) -> HistoryPage
         )
     page: HistoryPage = await read(request)
     return page
+
+
+async def start_execution(plane: DataPlane, request: InvokeRequest) -> InvokeResponse:
+    """Start another execution, as which one goes on; raise ``ConfigError`` if the plane cannot.
+
+    Data planes need not offer ``start_execution``: only ``ctx.continue_as_new`` asks for it.
+    """
+    start = getattr(plane, "start_execution", None)
+    if start is None:
+        raise ConfigError(
+            f"ctx.continue_as_new starts an execution, and {type(plane).__name__} has no method"
+            " start_execution(InvokeRequest) -> InvokeResponse"
+        )
+    response: InvokeResponse = await start(request)
+    return response
 
 
 class ExpectedAnswers:

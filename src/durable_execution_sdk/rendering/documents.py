@@ -21,7 +21,7 @@ from durable_execution_sdk.rendering.batch_progress import (
     no_totals,
 )
 from durable_execution_sdk.rendering.family import Family, Waiter, family, kind
-from durable_execution_sdk.rendering.origins import origin_of
+from durable_execution_sdk.rendering.origins import continued_as, continues, name_in, origin_of
 from durable_execution_sdk.rendering.payloads import json_or_text, result_of
 from durable_execution_sdk.rendering.times import iso
 from durable_execution_sdk.rendering.wording import callback_id_of, error_of
@@ -62,11 +62,13 @@ def execution_document(
     held: Mapping[str, Mapping[str, object]] | None = None,
     totals: Totals = no_totals,
     *,
+    before: str | None = None,
     has_log: bool = True,
 ) -> dict[str, object]:
     """Build the document of ``durable show``: the outcome, input, processes and all operations.
 
-    ``held`` has the reasons for which a server holds executions, by ARN; ``has_log`` as for the outcome.
+    ``held`` has the reasons for which a server holds executions, by ARN; ``has_log`` as for the outcome. ``before`` is
+    the ARN of the execution that this one continues, if it is not in the store.
     """
     held = held or {}
     operations = emulator.progress(arn).operations
@@ -79,6 +81,7 @@ def execution_document(
         "held": held.get(arn),
         "time": time_document(emulator.time(arn), emulator.progress(arn)),
         "forked_from": origin_document(emulator.progress(arn), payload),
+        **chain_documents(emulator, arn, before or continues(emulator, arn)),
         "operations": [
             {
                 **operation_document(progress),
@@ -123,6 +126,23 @@ def origin_document(progress: ExecutionProgress, payload: str | None) -> dict[st
     return {"durable_execution_arn": origin.arn, "before": origin.before}
 
 
+def chain_documents(emulator: Emulator, arn: str, before: str | None) -> dict[str, object]:
+    """Build the documents of the executions before and after one; each is ``None`` if there is none."""
+    continuation = continued_as(emulator, arn)
+    following = None
+    if continuation is not None:
+        following = {
+            "durable_execution_name": continuation.name,
+            "durable_execution_arn": continuation.arn,
+        }
+    return {
+        "continues": None
+        if before is None
+        else {"durable_execution_name": name_in(before), "durable_execution_arn": before},
+        "continued_as": following,
+    }
+
+
 def record_document(
     record: ExecutionRecord,
     counts: Counts | None,
@@ -131,11 +151,12 @@ def record_document(
     held: Mapping[str, object] | None = None,
     *,
     is_run: bool | None = None,
+    continued_as: str | None = None,
 ) -> dict[str, object]:
     """Build one entry of ``durable list``; ``processes`` are the ids of those that run it.
 
     ``executions`` is the progress of one that is open, ``held`` the reason for which it is held. ``is_run``
-    tells that it is run where processes are not known.
+    tells that it is run where processes are not known. ``continued_as`` is the name under which it went on.
     """
     activity, waiting = Activity.ENDED, []
     if executions is not None:
@@ -155,6 +176,7 @@ def record_document(
         "waiting": waiting,
         "processes": list(processes),
         "held": held,
+        "continued_as": continued_as,
     }
 
 

@@ -1,14 +1,14 @@
-"""Describe the time of an execution and, for a fork, the execution that it was made of."""
+"""Describe the time of an execution, the one that it was forked from, and those before and after it in a chain."""
 
 from __future__ import annotations
 
+from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.steering.execution_times import TimeReading
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.views.progress import ExecutionProgress
-from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import title
-from durable_execution_sdk.rendering.origins import origin_of
+from durable_execution_sdk.rendering.origins import continued_as, name_in, origin_of
 from durable_execution_sdk.rendering.times import at, span
 
 _SHORT_ID = 12
@@ -35,8 +35,7 @@ def lineage(progress: ExecutionProgress, payload: str | None) -> str | None:
     origin = origin_of(progress.arn, progress.forked_from, payload)
     if origin is None:
         return None
-    parts = ExecutionArn.read(origin.arn)
-    name = origin.arn if parts is None else parts.execution_name
+    name = name_in(origin.arn)
     if origin.before is None:
         return visible(f"forked from {name}")
     if origin.before_name is not None:
@@ -45,3 +44,14 @@ def lineage(progress: ExecutionProgress, payload: str | None) -> str | None:
     cut = next((each for each in progress.operations if each.operation.id == origin.before), None)
     operation = origin.before[:_SHORT_ID] if cut is None else title(cut.operation)
     return visible(f"forked from {name} before {operation}")
+
+
+def chain_lines(emulator: Emulator, arn: str, before: str | None) -> list[str]:
+    """Describe the executions before and after one; ``before`` is the ARN of the former, if there is one."""
+    lines: list[str] = []
+    if before is not None:
+        lines.append(visible(f"continues {name_in(before)}"))
+    continuation = continued_as(emulator, arn)
+    if continuation is not None:
+        lines.append(visible(f"goes on as {continuation.name}"))
+    return lines

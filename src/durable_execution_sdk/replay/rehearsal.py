@@ -133,12 +133,15 @@ class Rehearsal(InvocationRun):
     def built_again(self, record: Operation, payload: str, read: Reader) -> str:
         """Return the recorded result of a context, after comparing it with that of its function.
 
-        A result that was too large to record is the function's.
+        A result that was too large to record is the function's. The record may also be that of the input with which an
+        execution goes on as a new one, which is a STEP.
         """
-        recorded = record.context_details.result if record.context_details else None
-        if recorded is None or text_bytes(payload) > MAX_STORED_RESULT_BYTES:
+        details = record.context_details or record.step_details
+        recorded = None if details is None else details.result
+        is_step = record.context_details is None
+        if recorded is None or (not is_step and text_bytes(payload) > MAX_STORED_RESULT_BYTES):
             return payload
-        if record.sub_type in FUNCTIONS:
+        if is_step or record.sub_type in FUNCTIONS:
             is_same = is_same_payload(recorded, payload, read)
             self._rehearsal_log.take_result(Result(record, recorded, payload, is_same))
         return recorded

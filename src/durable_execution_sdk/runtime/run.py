@@ -141,12 +141,12 @@ class InvocationRun(Seam, ObservedRun):
         # The defaults that functions give to their steps and to their contexts; valid for one invocation.
         self.said_by_functions: dict[Any, Any] = {}
         self.said_by_contexts: dict[Any, Any] = {}
+        self.event_serdes: Any = None  # that of the handler, for ``operations.continue_as_new``
         self.patches: Any = None  # ``operations.patched.Patches``, once code has asked for one
         self.verdict: Verdict | None = None
         self.refusal: Abort | None = None
         self.is_ending = False
-        # True while callbacks keep the loop busy that move no workflow task.
-        self.is_restless = False
+        self.is_restless = False  # callbacks keep the loop busy that move no workflow task
         self.ended: asyncio.Future[None] = self.loop.create_future()
         self.on_stop: Callable[[], None] | None = None
         self.began_at = self.completions.now

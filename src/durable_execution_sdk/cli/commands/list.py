@@ -27,6 +27,7 @@ from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.activity import activity_of, summary
 from durable_execution_sdk.rendering.documents import record_document
 from durable_execution_sdk.rendering.family import Family, family
+from durable_execution_sdk.rendering.origins import went_on_as
 from durable_execution_sdk.rendering.times import at as at_time
 from durable_execution_sdk.rendering.times import span
 
@@ -94,7 +95,8 @@ def list_(
     At an endpoint TEXT is a function, FUNCTION[:QUALIFIER], or with --function a part of the names; without
     both, the executions of all durable functions are listed. The histories of those that are open are read too.
 
-    The column "now" says what an open execution does. It is running; killed, if its process ended in the
+    The column "now" says under which name an execution went on as a new one (ctx.continue_as_new), if it is listed
+    or in the store, and what an open execution does. That is running; killed, if its process ended in the
     middle of the work; due, if it can go on and no process does; asking, if it waits for an answer to a
     callback; suspended, if it waits for time, a retry or a function; held, if edited code does not fit it; or
     paused.
@@ -132,12 +134,19 @@ def list_(
         rows = [_row(emulator, record, place, held) for record in records]
         # Each execution has a time of its own.
         nows = [emulator.now(record.arn) if record.is_open else now for record in records]
+        chain = {each.arn: went_on_as(emulator, each.arn, each.status) for each, *_ in rows}
     titles: list[str] = []
     if as_json:
-        documents = [record_document(*row, _reason(held, row[0])) for row in rows]
+        documents = [
+            record_document(*row, _reason(held, row[0]), continued_as=chain[row[0].arn])
+            for row in rows
+        ]
         say(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
-        cells = [_cells(*row, now=now) for row, now in zip(rows, nows, strict=True)]
+        cells = [
+            _cells(*row, now=now, following=chain[row[0].arn])
+            for row, now in zip(rows, nows, strict=True)
+        ]
         titles = print_table(_COLUMNS, cells, full=full)
     if function is not None and not rows:
         say(f"the store has no such executions of {function}", err=True)
@@ -190,13 +199,21 @@ def _list_remote(
     now = _now()
     if as_json:
         documents = [
-            record_document(each.record, each.counts, each.executions, (), is_run=True)
+            record_document(
+                each.record,
+                each.counts,
+                each.executions,
+                (),
+                is_run=True,
+                continued_as=each.continued_as,
+            )
             for each in listing.found
         ]
         say(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
         cells = [
-            _remote_cells(each.record, each.counts, each.executions, now) for each in listing.found
+            _remote_cells(each.record, each.counts, each.executions, now, each.continued_as)
+            for each in listing.found
         ]
         print_table(_REMOTE_COLUMNS, cells, full=full)
     for note in listing.notes:
@@ -205,11 +222,19 @@ def _list_remote(
         say(f"there are more than these {limit}; --limit shows them", err=True)
 
 
+def _went_on(following: str | None) -> str:
+    return "" if following is None else f"went on as {following}"
+
+
 def _remote_cells(
-    record: ExecutionRecord, counts: Counts | None, executions: Family | None, now: int
+    record: ExecutionRecord,
+    counts: Counts | None,
+    executions: Family | None,
+    now: int,
+    following: str | None,
 ) -> tuple[str, ...]:
     took = "" if record.ended_at is None else span(record.ended_at - record.started_at)
-    activity = ""
+    activity = _went_on(following)
     if executions is not None:
         activity = summary(executions, activity_of(executions, has_process=True), now)
     return (
@@ -254,9 +279,10 @@ def _cells(
     processes: list[int],
     *,
     now: int,
+    following: str | None,
 ) -> tuple[str, ...]:
     took = "" if record.ended_at is None else span(record.ended_at - record.started_at)
-    activity = ""
+    activity = _went_on(following)
     if executions is not None:
         kind = activity_of(executions, has_process=bool(processes))
         activity = summary(executions, kind, now)

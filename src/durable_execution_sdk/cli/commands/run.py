@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 from typing import NamedTuple, TypeGuard
 
 import click
@@ -36,9 +37,12 @@ from durable_execution_sdk.cli.user_code import (
 )
 from durable_execution_sdk.dev.reload.edited_code import EditedCode, code_of
 from durable_execution_sdk.dev.reload.findings import Finding
+from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
+from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.family import family
+from durable_execution_sdk.rendering.origins import name_in, next_in_store
 from durable_execution_sdk.rendering.time_and_origin import is_special, time_text
 
 _LEVELS = ("debug", "info", "warning", "error")
@@ -97,6 +101,8 @@ def run(
     ended; with that of one that has ended, it shows the result. A different input for a name that is
     in use is refused, and so is a name without --input that is nearly that of another execution.
 
+    An execution that goes on as a new one (ctx.continue_as_new) is followed to the last, also by the name of the first.
+
     --skip-time skips waits and retry delays, except while a callback waits for its answer. A later
     run without it starts at the time that was reached.
 
@@ -132,25 +138,18 @@ def run(
     words = ["run", target, "--name", order.name, *(f"--function={each}" for each in others)]
     resume = place.command(*words, *(["--skip-time"] if skip_time else []))
     interrupts = Interrupts()
-    findings: dict[str, Finding] = {}
     with place.opened(loaded.functions) as emulator:
         arn = begin(emulator, order, place)
-        if not emulator.is_closed(arn):
-            streams.say(f"{chosen}  {order.name}  {place.path}")
-            if is_special(time := emulator.time(arn)):
-                streams.say(time_text(time))
-            listening = interrupts.listening(aloud=not streams.is_live)
-            with place.runs.entered(arn) as processes, listening, streams.for_user_code():
-                if processes:
-                    streams.say(shared_with(processes, waits=not no_wait))
-                watch = streams.watch(interrupts.footnote, loaded.totals)
-                running = Run(emulator, arn, place, waits=not no_wait, skips=skip_time)
-                edited = EditedCode(emulator, loaded.places)
-                findings = running.drive(watch, interrupts, edited, anyway=anyway)
-                for reason in dict.fromkeys(edited.unrehearsed.values()):
-                    say(f"the edited code was not rehearsed: {reason}", err=True)
-            if emulator.store.find(arn) is None:
-                raise Refusal(f"{order.name} was deleted by another process while this one ran it")
+        drive = partial(_drive, emulator, place, loaded, streams, interrupts)
+        while True:
+            findings = drive(arn, waits=not no_wait, skips=skip_time, anyway=anyway)
+            following = None if interrupts.asked.is_set() else next_in_store(emulator, arn)
+            if following is None:
+                break
+            if streams.is_live:
+                streams.draw(family(emulator, arn), emulator.now(arn), loaded.totals)
+            streams.say(f"{name_in(arn)} goes on as {name_in(following)}")
+            arn = following
         if as_json:
             tell_document(emulator, arn, held=held_documents(findings))
         elif findings:
@@ -164,6 +163,40 @@ def run(
         code = exit_code(emulator, arn)
     interrupts.leave(code)
     return code
+
+
+def _drive(
+    emulator: Emulator,
+    place: Place,
+    loaded: _Loaded,
+    streams: Streams,
+    interrupts: Interrupts,
+    arn: str,
+    *,
+    waits: bool,
+    skips: bool,
+    anyway: bool,
+) -> dict[str, Finding]:
+    """Run an execution that has not ended; return the findings for which it cannot go on."""
+    if emulator.is_closed(arn):
+        return {}
+    name = name_in(arn)
+    streams.say(f"{ExecutionArn.parse(arn).function_name}  {name}  {place.path}")
+    if is_special(time := emulator.time(arn)):
+        streams.say(time_text(time))
+    listening = interrupts.listening(aloud=not streams.is_live)
+    with place.runs.entered(arn) as processes, listening, streams.for_user_code():
+        if processes:
+            streams.say(shared_with(processes, waits=waits))
+        watch = streams.watch(interrupts.footnote, loaded.totals)
+        running = Run(emulator, arn, place, waits=waits, skips=skips)
+        edited = EditedCode(emulator, loaded.places)
+        findings = running.drive(watch, interrupts, edited, anyway=anyway)
+        for reason in dict.fromkeys(edited.unrehearsed.values()):
+            say(f"the edited code was not rehearsed: {reason}", err=True)
+    if emulator.store.find(arn) is None:
+        raise Refusal(f"{name} was deleted by another process while this one ran it")
+    return findings
 
 
 def _is_open(place: Place, name: str) -> bool:

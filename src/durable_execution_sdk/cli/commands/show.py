@@ -42,6 +42,7 @@ from durable_execution_sdk.rendering.batch_progress import (
 from durable_execution_sdk.rendering.documents import execution_document
 from durable_execution_sdk.rendering.failures import failed_operations
 from durable_execution_sdk.rendering.family import Family, family
+from durable_execution_sdk.rendering.origins import name_in, next_in_store
 from durable_execution_sdk.rendering.payloads import payload_line, payload_lines, result_of
 
 
@@ -97,7 +98,7 @@ def _shown(
         arn = place.arn(emulator, name)
         code = ExitCode.SUCCEEDED
         if follow:
-            code = _follow(emulator, arn, place, totals, as_json=as_json)
+            arn, code = _follow(emulator, arn, place, totals, as_json=as_json)
         held_now = place.held
         finding = held_now[arn].finding if arn in held_now else None
         if as_json:
@@ -127,7 +128,7 @@ def _shown(
 @endpoint_options
 @json_option
 def watch(name: str, store: str | None, as_json: bool, at: Endpoint) -> int:
-    """Watch an execution until it has ended or is held, as `durable show --follow`.
+    """Watch an execution until it has ended or is held, as `durable show --follow`; those as which it goes on too.
 
     NAME is the execution's name, its ARN, the beginning of its id, or @last. At an endpoint it is
     FUNCTION/NAME, FUNCTION/@last or an ARN, and the execution is read every second to every 15
@@ -143,17 +144,21 @@ def _show_remote(
         EndpointView,
     )
 
-    view = EndpointView(name, at)
-    emulator, arn, code = view.emulator, view.arn, ExitCode.SUCCEEDED
+    view, code = EndpointView(name, at), ExitCode.SUCCEEDED
     if follow:
         with interruptible():
             code = view.follow(as_json=as_json)
+            while (following := view.next_arn()) is not None:
+                Streams(as_json=as_json).say(f"{name_in(view.arn)} goes on as {name_in(following)}")
+                view = EndpointView(following, at)
+                code = view.follow(as_json=as_json)
+    emulator, arn = view.emulator, view.arn
     if as_json:
         say(view.document())
         return code
     _tell_operations(emulator, arn, no_totals, full=full, failed=failed)
     tell_standing(emulator, arn, has_log=False)
-    tell_time_and_origin(emulator, arn)
+    tell_time_and_origin(emulator, arn, view.before())
     tell_waits(emulator, arn, view.place)
     tell_recovery(emulator, arn, view.place)
     return code
@@ -174,9 +179,24 @@ def _tell_operations(
 
 def _follow(
     emulator: Emulator, arn: str, place: Place, totals: Totals, *, as_json: bool
-) -> ExitCode:
-    """Show progress until the execution has ended or is held; return the exit code."""
+) -> tuple[str, ExitCode]:
+    """Show progress until the execution, and those as which it goes on, have ended or are held.
+
+    Returns the ARN of the last one, and the exit code.
+    """
     streams = Streams(as_json=as_json)
+    while True:
+        code = _follow_one(emulator, arn, place, totals, streams)
+        following = next_in_store(emulator, arn)
+        if following is None:
+            return arn, code
+        streams.say(f"{name_in(arn)} goes on as {name_in(following)}")
+        arn = following
+
+
+def _follow_one(
+    emulator: Emulator, arn: str, place: Place, totals: Totals, streams: Streams
+) -> ExitCode:
     follower = Follower(emulator, arn, place, aloud=not streams.is_live)
     with interruptible(), streams.watch(lambda: follower.note, totals)(emulator, arn, place):
         follower.wait_for_end()

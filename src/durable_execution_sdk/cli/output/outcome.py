@@ -13,12 +13,19 @@ from durable_execution_sdk.cli.store_file import ExecutionPlace
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.errors import StepInterruptedError
+from durable_execution_sdk.protocol.continuation import continuation_of
 from durable_execution_sdk.protocol.control_plane import ExecutionDescription, ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import OperationType
 from durable_execution_sdk.rendering.documents import outcome_document
 from durable_execution_sdk.rendering.family import family
-from durable_execution_sdk.rendering.time_and_origin import is_special, lineage, time_text
+from durable_execution_sdk.rendering.origins import continues
+from durable_execution_sdk.rendering.time_and_origin import (
+    chain_lines,
+    is_special,
+    lineage,
+    time_text,
+)
 from durable_execution_sdk.rendering.times import span
 from durable_execution_sdk.rendering.wording import error_of, waits
 
@@ -68,12 +75,17 @@ def tell_standing(emulator: Emulator, arn: str, *, has_log: bool = True) -> None
         _print_end(described)
 
 
-def tell_time_and_origin(emulator: Emulator, arn: str) -> None:
-    """Print the execution that a fork was made of, and a time that is not the clock's."""
+def tell_time_and_origin(emulator: Emulator, arn: str, before: str | None = None) -> None:
+    """Print the executions that one was forked from and continues, the next one, and a time that is not the clock's.
+
+    ``before`` is the ARN of the execution that it continues, if that is not in the store.
+    """
     progress, time = emulator.progress(arn), emulator.time(arn)
     origin = lineage(progress, emulator.describe(arn).input_payload)
     if origin is not None:
         say(origin)
+    for line in chain_lines(emulator, arn, before or continues(emulator, arn)):
+        say(line)
     if progress.ended_at is None and is_special(time):
         say(time_text(time, progress.time.advances_to))
 
@@ -147,7 +159,8 @@ def _unknown_functions(emulator: Emulator, arn: str) -> list[str]:
 
 def _print_end(described: ExecutionDescription) -> None:
     if described.status == ExecutionStatus.SUCCEEDED:
-        say(described.result or "null")
+        if continuation_of(described.durable_execution_arn, described.result) is None:
+            say(described.result or "null")
         return
     error = described.error or ErrorObject()
     line = ": ".join(part for part in (error.error_type, error.error_message) if part)

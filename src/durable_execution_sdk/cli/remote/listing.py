@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from itertools import chain
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from durable_execution_sdk.dev.viewer.history_logs import HistoryLogs
 from durable_execution_sdk.emulator.stores.store import Counts, ExecutionRecord
 from durable_execution_sdk.engine.from_history import HistoryLog
 from durable_execution_sdk.errors import ConfigError, ServiceError
+from durable_execution_sdk.protocol.continuation import next_name
 from durable_execution_sdk.protocol.control_plane import (
     CLOSED_STATUSES,
     ExecutionStatus,
@@ -49,9 +50,13 @@ class ListSearch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution of a list, and the progress of one that is open and could be read."""
+    """An execution of a list, and the progress of one that is open and could be read.
+
+    ``continued_as`` is the name under which it went on as a new one, if that was found too.
+    """
 
     record: ExecutionRecord
+    continued_as: str | None = None
     counts: Counts | None = None
     executions: Family | None = None
 
@@ -98,9 +103,18 @@ async def _listing(
     notes: list[str] = []
     shown = newest[: search.limit]
     found = await _together([_with_progress(reading, each, notes) for each in shown])
+    names = {each.durable_execution_name for each in newest}
+    found = [_with_next(each, names) for each in found]
     return Listing(
         found=found, has_more=len(newest) > search.limit, notes=list(dict.fromkeys(notes))
     )
+
+
+def _with_next(listed: Listed, names: Collection[str]) -> Listed:
+    """Add the name under which an execution went on, if it is one of these names."""
+    name = next_name(listed.record.arn)
+    went_on = listed.record.status == ExecutionStatus.SUCCEEDED and name in names
+    return replace(listed, continued_as=name) if went_on else listed
 
 
 async def _together(calls: Sequence[Coroutine[None, None, _Answer]]) -> list[_Answer]:

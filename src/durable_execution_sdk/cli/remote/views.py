@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -13,15 +14,25 @@ from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import exit_code
 from durable_execution_sdk.cli.output.streams import Streams
 from durable_execution_sdk.cli.refusals import ExitCode, Refusal
-from durable_execution_sdk.cli.remote.executions import EndpointPlace, ExecutionReference
+from durable_execution_sdk.cli.remote.executions import (
+    EndpointPlace,
+    ExecutionReference,
+    reached,
+)
+from durable_execution_sdk.client.endpoint_connection import EndpointConnection
+from durable_execution_sdk.client.paced_reading import PacedReading
 from durable_execution_sdk.dev.feed.changes import Changes
 from durable_execution_sdk.dev.viewer.endpoint import EndpointExecution, Pace
 from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.emulator.steering.chains import one_before
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.protocol import control_plane_codec
-from durable_execution_sdk.protocol.control_plane import HistoryPage
+from durable_execution_sdk.protocol.continuation import base_name, continuation_of
+from durable_execution_sdk.protocol.control_plane import HistoryPage, ListRequest
 from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
 from durable_execution_sdk.rendering.batch_progress import no_totals
 from durable_execution_sdk.rendering.documents import execution_document
 from durable_execution_sdk.rendering.origins import origin_of
@@ -115,9 +126,43 @@ class EndpointView:
             shown += len(events)
             yield from events
 
+    def next_arn(self) -> str | None:
+        """Return the ARN of the execution as which this one went on, if the endpoint told it."""
+        if not self.emulator.is_closed(self.arn):
+            return None
+        continuation = continuation_of(self.asked_arn, self.emulator.describe(self.arn).result)
+        return None if continuation is None else continuation.arn
+
+    def before(self) -> str | None:
+        """Return the ARN of the execution that this one continues, if it is among the 1,000 that started before.
+
+        The executions of the function are only listed for a name that one can have that continues another.
+        """
+        parts = ExecutionArn.read(self.arn)
+        if parts is None or base_name(parts.execution_name) is None:
+            return None
+        started = self.emulator.describe(self.arn).start_timestamp
+        reference = ExecutionReference(f"{parts.function_name}/{parts.execution_name}")
+        request = ListRequest(
+            function_name=reference.function.name, started_before=round(started) + 1
+        )
+
+        async def ask(connection: EndpointConnection) -> list[str]:
+            reading = PacedReading(connection.control, is_limited=not connection.is_local)
+            found = reading.executions(request, MAX_PAGE_ITEMS)
+            return [each.durable_execution_arn async for each in found]
+
+        try:
+            arns = asyncio.run(reached(self.place.options, reference, ask))
+        except Refusal:
+            return None  # to show an execution takes no permission to list others
+        return one_before(parts.execution_name, arns)
+
     def document(self) -> str:
         """Write the document of ``durable show``."""
-        document = execution_document(self.emulator, self.arn, [], has_log=False)
+        document = execution_document(
+            self.emulator, self.arn, [], before=self.before(), has_log=False
+        )
         document["durable_execution_arn"] = self.asked_arn
         return json.dumps(document, indent=2, ensure_ascii=False)
 

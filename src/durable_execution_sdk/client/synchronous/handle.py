@@ -44,13 +44,17 @@ class SyncExecutionHandle(Generic[_R_co]):
         """The state in the list that ``client.list`` read it from, else ``None``."""
         return self._handle.listed
 
-    def result(self, *, timeout: float | None = None) -> _R_co:
+    def result(self, *, timeout: float | None = None, follow: bool = True) -> _R_co:
         """Wait until the execution has ended, and return its result; see ``ExecutionHandle.result``."""
-        return self._thread.run(self._handle.result(timeout=timeout))
+        return self._thread.run(self._handle.result(timeout=timeout, follow=follow))
 
-    def status(self) -> str:
-        """Return the status of the execution."""
-        return self._thread.run(self._handle.status())
+    def status(self, *, follow: bool = True) -> str:
+        """Return the status of the execution, or of the last one as which it went on."""
+        return self._thread.run(self._handle.status(follow=follow))
+
+    def latest(self) -> SyncExecutionHandle[_R_co]:
+        """Return the handle of the last execution as which this one went on; see ``ExecutionHandle.latest``."""
+        return SyncExecutionHandle(self._thread.run(self._handle.latest()), self._thread)
 
     def describe(self) -> ExecutionDescription:
         """Return status, times, input, result and error; times in milliseconds since the epoch."""

@@ -10,6 +10,7 @@ from durable_execution_sdk.doctor.checks.targets import invokes
 from durable_execution_sdk.doctor.findings import Fault, Level, check
 from durable_execution_sdk.doctor.references import Target
 from durable_execution_sdk.doctor.roles import CHECKPOINTS, DURABLE_POLICY, Statement
+from durable_execution_sdk.doctor.source import calls
 from durable_execution_sdk.doctor.template import (
     LambdaFunction,
     Resource,
@@ -17,6 +18,7 @@ from durable_execution_sdk.doctor.template import (
     items,
     may_be_absent,
 )
+from durable_execution_sdk.lint.names import dotted
 
 _INVOKE = "lambda:InvokeFunction"
 _KMS = ("kms:Decrypt", "kms:GenerateDataKey")
@@ -66,6 +68,34 @@ def invoke_function(app: Application) -> Iterator[Fault]:
                     f" {_INVOKE}"
                 ),
             )
+
+
+@check(
+    "DOC306",
+    Level.ERROR,
+    reason="the next execution is started with the role of the function that runs this one",
+    fix=f"allow {_INVOKE} on the ARN of the function itself followed by :*, written with its name",
+)
+def continue_as_new(app: Application) -> Iterator[Fault]:
+    """Find functions whose code goes on as a new execution, and whose role does not allow to start one."""
+    for function in app.durable:
+        place = _goes_on(app, function) if app.roles.of(function).lacks(_INVOKE) else None
+        if place is not None:
+            yield (
+                function.head,
+                f"{function.logical_id} goes on as a new execution ({place}), but its role does not allow {_INVOKE}",
+            )
+
+
+def _goes_on(app: Application, function: LambdaFunction) -> object | None:
+    """Return the place of the first call of ``ctx.continue_as_new`` in a function's code."""
+    for module, node in app.reached(function):
+        contexts = set(module.contexts.values())
+        for call in calls(node):
+            owner, _, method = (dotted(call.func) or "").rpartition(".")
+            if method == "continue_as_new" and owner in contexts:
+                return module.place(call)
+    return None
 
 
 @check(
@@ -178,4 +208,11 @@ def _key_allows(app: Application, function: LambdaFunction, action: str) -> bool
     return False
 
 
-CHECKS = (checkpoints, invoke_function, invoke_resources, execution_resources, key)
+CHECKS = (
+    checkpoints,
+    invoke_function,
+    invoke_resources,
+    execution_resources,
+    key,
+    continue_as_new,
+)

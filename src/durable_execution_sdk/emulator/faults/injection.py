@@ -14,6 +14,7 @@ from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Invo
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports import DataPlane, ForwardingDataPlane
 from durable_execution_sdk.ports.backoff import Backoff
+from durable_execution_sdk.protocol.control_plane import InvokeRequest, InvokeResponse
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -105,6 +106,12 @@ class FaultyPlane(ForwardingDataPlane):
             self._faults.check_alive()
             await delay_at_random(self._faults, self._clock)
         return await self._plane.get_state(request)
+
+    async def start_execution(self, request: InvokeRequest) -> InvokeResponse:
+        """Start an execution, unless the process has died."""
+        self._faults.check_alive()
+        await delay_at_random(self._faults, self._clock)
+        return await super().start_execution(request)
 
     async def _answer(self, number: int, request: CheckpointRequest) -> CheckpointResponse:
         response = await self._plane.checkpoint(request)

@@ -39,6 +39,7 @@ CALLS: dict[str, str] = {
     "patched": "patch_id, each_time=False",
     "saga": "",
     "add_compensation": "function, *arguments, name=None, config=StepConfig(...)",
+    "continue_as_new": "event, qualifier=None, retry_strategy=None",
     "complete_execution_success": "result=None",
     "complete_execution_failure": "error",
 }

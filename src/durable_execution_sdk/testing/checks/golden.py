@@ -14,6 +14,7 @@ from typing import cast
 import msgspec
 
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.protocol.continuation import comparable
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import OperationSubType, OperationType, label_of
 from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
@@ -115,7 +116,7 @@ def history_text(
 ) -> str:
     """Write the text of an execution's golden history."""
     error = result.error_object
-    outcome = _error(error) if error else _payload(result.described.result)
+    outcome = _error(error) if error else _payload(comparable(result.arn, result.described.result))
     lines = [
         _line("execution", result.status, outcome),
         _line("  input", _payload(result.described.input_payload)),
@@ -171,7 +172,7 @@ def _outcome(operation: RecordedOperation, result: DurableTestResult[object]) ->
     elif (summary := _batch(operation, result)) is not None:
         yield summary
     elif operation.payload is not None:
-        yield _payload(operation.payload)
+        yield _payload(comparable(result.arn, operation.payload))
 
 
 class _Batch(msgspec.Struct, rename="camel"):

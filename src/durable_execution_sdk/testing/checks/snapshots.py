@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.protocol.continuation import comparable
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import label_of
 from durable_execution_sdk.replay.arguments import Arguments, ChangedArguments
@@ -63,7 +64,8 @@ def snapshot_of(
             label=label_of(operation.type, operation.sub_type, operation.name),
             parent_id=operation.parent_id,
             status=operation.status,
-            outcome=operation.payload or _error_text(operation.error_object),
+            outcome=comparable(result.arn, operation.payload)
+            or _error_text(operation.error_object),
         )
         for operation in result.operations
         # Timing decides if timers of asyncio, and the SDK's own records, are in the log.
@@ -74,7 +76,9 @@ def snapshot_of(
     error = result.error_object
     return Snapshot(
         status=result.status,
-        outcome=_error_text(error) if error else result.described.result or "nothing",
+        outcome=_error_text(error)
+        if error
+        else comparable(result.arn, result.described.result) or "nothing",
         entries=entries,
         ended=ended,
         observed=None if observe is None else _copy_of(observe()),

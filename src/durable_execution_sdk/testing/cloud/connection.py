@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import cast
 
 from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
+from durable_execution_sdk.emulator.functions.registry import Functions
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.error_object import ErrorObject
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "qualified"]
 
 
 class Connection:
@@ -45,3 +48,20 @@ class Connection:
         """Restart a callback's heartbeat timeout."""
         async with self.open() as control:
             await control.callback_heartbeat(callback_id)
+
+
+def qualified(function_name: str) -> str:
+    """Return the name of a function if it has a version or an alias; raise ``ConfigError`` if not."""
+    if not isinstance(cast("object", function_name), str):
+        raise ConfigError(
+            "CloudDurableTestRunner takes the name or ARN of a function that is deployed, not"
+            f" {function_name!r}; LocalDurableTestRunner runs a handler here"
+        )
+    name, version = Functions().parse(function_name)
+    if version is None:
+        raise ConfigError(
+            f"{function_name!r} names no version or alias, and the service starts durable executions of"
+            f" these only: an execution keeps to one version of its code. Write '{name}:$LATEST',"
+            f" '{name}:7' or '{name}:live'"
+        )
+    return function_name

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, Generic, TypeVar, overload
 
 from durable_execution_sdk.client.callbacks import Failure, PendingCallback, as_error_object
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.durations import seconds_allowed
-from durable_execution_sdk.emulator.functions.registry import Functions
-from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.ports.follower import Follower
 from durable_execution_sdk.protocol.control_plane import (
@@ -22,7 +20,7 @@ from durable_execution_sdk.protocol.control_plane import (
 )
 from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, ValueContext
-from durable_execution_sdk.testing.cloud.connection import Connection
+from durable_execution_sdk.testing.cloud.connection import Connection, qualified
 from durable_execution_sdk.testing.cloud.pace import Pace, retry_transient
 from durable_execution_sdk.testing.cloud.progress import progress_of
 from durable_execution_sdk.testing.cloud.sync_runner import SyncCloudTestRunner
@@ -112,7 +110,7 @@ class CloudDurableTestRunner(Generic[_R]):
         environ: Mapping[str, str] | None = None,
         control_plane: ControlPlane | None = None,
     ) -> None:
-        self.function_name = _qualified(function_name)
+        self.function_name = qualified(function_name)
         self.timeout = seconds_allowed(timeout)
         self._longest_pause = seconds_allowed(longest_pause, "longest_pause")
         self._on_progress = on_progress
@@ -123,7 +121,12 @@ class CloudDurableTestRunner(Generic[_R]):
         self._arn: str | None = None
 
     async def run(
-        self, event: object = NO_EVENT, *, name: str | None = None, timeout: float | None = None
+        self,
+        event: object = NO_EVENT,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        follow: bool = True,
     ) -> DurableTestResult[_R]:
         """Run the workflow until it has ended, successfully or not.
 
@@ -132,19 +135,26 @@ class CloudDurableTestRunner(Generic[_R]):
             name: the execution's name, by default a new one. The same name and event find the same
                 execution again.
             timeout: time limit in seconds, in place of the runner's.
+            follow: ``False`` waits for one execution only, also if it goes on as a new one
+                (``ctx.continue_as_new``).
 
         Raises:
             RunTimeoutError: the execution has not ended in time. It goes on; ``stop()`` ends it.
             ServiceError: the service refused a call.
         """
         await self.start(event, name=name)
-        return await self.complete(timeout=timeout)
+        return await self.complete(timeout=timeout, follow=follow)
 
     def run_sync(
-        self, event: object = NO_EVENT, *, name: str | None = None, timeout: float | None = None
+        self,
+        event: object = NO_EVENT,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        follow: bool = True,
     ) -> DurableTestResult[_R]:
         """Do what ``run`` does, without ``await``."""
-        return self.sync.run(event, name=name, timeout=timeout)
+        return self.sync.run(event, name=name, timeout=timeout, follow=follow)
 
     async def start(self, event: object = NO_EVENT, *, name: str | None = None) -> str:
         """Start an execution, or find the one with this name; return its ARN.
@@ -170,9 +180,17 @@ class CloudDurableTestRunner(Generic[_R]):
         self._arn = answer.durable_execution_arn
         return self._arn
 
-    async def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R]:
-        """Wait until the execution has ended, successfully or not."""
-        return await self._poll(lambda result: result if result.is_done else None, timeout)
+    async def complete(
+        self, *, timeout: float | None = None, follow: bool = True
+    ) -> DurableTestResult[_R]:
+        """Wait until the execution has ended, successfully or not; ``follow`` is that of ``run``."""
+        watch = Watch(self.timeout if timeout is None else timeout)
+        while True:
+            result = await self._poll(lambda result: result if result.is_done else None, watch)
+            next_one = result.continued_as
+            if not follow or next_one is None or next_one.arn is None:
+                return result
+            self._arn = next_one.arn
 
     async def wait_for_callback(
         self, name: str | None = None, *, timeout: float | None = None
@@ -239,11 +257,12 @@ class CloudDurableTestRunner(Generic[_R]):
             return self._result(await follower.look(), follower)
 
     async def _poll(
-        self, find: Callable[[DurableTestResult[_R]], _T | None], timeout: float | None
+        self, find: Callable[[DurableTestResult[_R]], _T | None], within: Watch | float | None
     ) -> _T:
         """Poll the execution until ``find`` returns a value for its state."""
         arn = self._current()
-        watch = Watch(self.timeout if timeout is None else timeout)
+        limit = self.timeout if within is None else within
+        watch = limit if isinstance(limit, Watch) else Watch(limit)
         pace = Pace(min(_FIRST_PAUSE, self._longest_pause), self._longest_pause)
         last_state = ("", 0)
         async with self._connection.open() as control:
@@ -278,19 +297,3 @@ class CloudDurableTestRunner(Generic[_R]):
         if self._arn is None:
             raise DurableTestError("nothing was started: call start(event) or run(event) first")
         return self._arn
-
-
-def _qualified(function_name: str) -> str:
-    if not isinstance(cast("object", function_name), str):
-        raise ConfigError(
-            "CloudDurableTestRunner takes the name or ARN of a function that is deployed, not"
-            f" {function_name!r}; LocalDurableTestRunner runs a handler here"
-        )
-    name, version = Functions().parse(function_name)
-    if version is None:
-        raise ConfigError(
-            f"{function_name!r} names no version or alias, and the service starts durable executions of"
-            f" these only: an execution keeps to one version of its code. Write '{name}:$LATEST',"
-            f" '{name}:7' or '{name}:live'"
-        )
-    return function_name

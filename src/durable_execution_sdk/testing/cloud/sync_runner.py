@@ -34,7 +34,9 @@ class AsyncRunner(Protocol[_R_co]):
         """Start an execution."""
         ...
 
-    async def complete(self, *, timeout: float | None = ...) -> DurableTestResult[_R_co]:
+    async def complete(
+        self, *, timeout: float | None = ..., follow: bool = ...
+    ) -> DurableTestResult[_R_co]:
         """Wait until the execution has ended."""
         ...
 
@@ -73,20 +75,27 @@ class SyncCloudTestRunner(Generic[_R_co]):
         self._answers = _Answers(connection)
 
     def run(
-        self, event: object = NO_EVENT, *, name: str | None = None, timeout: float | None = None
+        self,
+        event: object = NO_EVENT,
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+        follow: bool = True,
     ) -> DurableTestResult[_R_co]:
         """Run the workflow until it has ended."""
         self.start(event, name=name)
-        return self.complete(timeout=timeout)
+        return self.complete(timeout=timeout, follow=follow)
 
     def start(self, event: object = NO_EVENT, *, name: str | None = None) -> str:
         """Start an execution, or find the one with this name; return its ARN."""
         return _run(lambda: self._runner.start(event, name=name))
 
-    def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R_co]:
+    def complete(
+        self, *, timeout: float | None = None, follow: bool = True
+    ) -> DurableTestResult[_R_co]:
         """Wait until the execution has ended."""
         seconds = self._runner.timeout if timeout is None else timeout
-        return _run(lambda: self._runner.complete(timeout=timeout), seconds)
+        return _run(lambda: self._runner.complete(timeout=timeout, follow=follow), seconds)
 
     def wait_for_callback(
         self, name: str | None = None, *, timeout: float | None = None

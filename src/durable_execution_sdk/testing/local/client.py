@@ -78,7 +78,7 @@ class _Running:
             # The runner is claimed meanwhile, so that nothing else asks for its current execution.
             started, service.arn = service.arn, arn
             try:
-                service.complete(watch)
+                service.complete(watch, follow=False)  # the handle follows by itself
             finally:
                 service.arn = started
             return service.emulator.describe(arn)

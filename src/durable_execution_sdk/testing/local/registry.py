@@ -48,3 +48,14 @@ def _flowing(registered: object, clock: Clock) -> object:
             partial(FlowingRun, clock)
         )
     return registered
+
+
+class CountedIds:
+    """A generator of ids that are the same in each run of a test."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self) -> str:
+        self._count += 1
+        return f"00000000-0000-4000-8000-{self._count:012}"

@@ -1,4 +1,7 @@
-"""The test runner that runs a workflow on the embedded engine, in milliseconds."""
+"""The test runner that runs a workflow on the embedded engine, in milliseconds.
+
+The module is long because each thing that a test does has one documented method here; most of it is docstrings.
+"""
 
 from __future__ import annotations
 
@@ -154,8 +157,12 @@ class LocalDurableTestRunner(Generic[_R_co]):
         name: str | None = None,
         synchronous: bool = False,
         timeout: float | None = None,
+        follow: bool = True,
     ) -> DurableTestResult[_R_co]:
         """Run the workflow until it has ended, successfully or not.
+
+        An execution that goes on as a new one (``ctx.continue_as_new``) is followed to the last, whose result this
+        returns; ``runner.sync.results()`` has all of them. Faults are counted over all of them.
 
         Args:
             event: plain JSON, or an instance of the class that annotates the workflow's event
@@ -165,6 +172,7 @@ class LocalDurableTestRunner(Generic[_R_co]):
             synchronous: start it with the invocation type ``RequestResponse``, whose limit for event
                 and result is 6 MiB instead of 1 MiB.
             timeout: time limit in real seconds, in place of the runner's.
+            follow: ``False`` runs one execution only; the next one is started, but does not run.
 
         Raises:
             StuckError: the execution waits for something that will never happen, such as the answer to
@@ -172,7 +180,8 @@ class LocalDurableTestRunner(Generic[_R_co]):
             RunTimeoutError: the call took longer than ``timeout``.
             UnusedFaultError: a planned fault did not happen.
         """
-        run = partial(self._service.run, event, name, invocation_type(synchronous=synchronous))
+        kind = invocation_type(synchronous=synchronous)
+        run = partial(self._service.run, event, name, kind, follow=follow)
         return await in_thread_async(*self._service.alone(run, timeout))
 
     def run_sync(
@@ -182,9 +191,12 @@ class LocalDurableTestRunner(Generic[_R_co]):
         name: str | None = None,
         synchronous: bool = False,
         timeout: float | None = None,
+        follow: bool = True,
     ) -> DurableTestResult[_R_co]:
         """Do what ``run`` does, without ``await``."""
-        return self.sync.run(event, name=name, synchronous=synchronous, timeout=timeout)
+        return self.sync.run(
+            event, name=name, synchronous=synchronous, timeout=timeout, follow=follow
+        )
 
     def crash_at(self, *, checkpoint: int, when: When = "before") -> None:
         """Plan a crash at a checkpoint of the execution; see ``runner.faults`` for other faults."""
@@ -203,9 +215,15 @@ class LocalDurableTestRunner(Generic[_R_co]):
         """
         return self._service.start(event, name, invocation_type(synchronous=synchronous))
 
-    async def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R_co]:
-        """Run the execution until it has ended, successfully or not. Raises the errors of ``run``."""
-        return await in_thread_async(*self._service.alone(self._service.complete, timeout))
+    async def complete(
+        self, *, timeout: float | None = None, follow: bool = True
+    ) -> DurableTestResult[_R_co]:
+        """Run the execution until it has ended, successfully or not. Raises the errors of ``run``.
+
+        ``follow`` is that of ``run``.
+        """
+        complete = partial(self._service.complete, follow=follow)
+        return await in_thread_async(*self._service.alone(complete, timeout))
 
     async def run_until_suspended(
         self, *, timeout: float | None = None

@@ -10,7 +10,6 @@ from typing import Generic, TypeVar
 
 from durable_execution_sdk.client.callbacks import Failure, as_error_object
 from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
-from durable_execution_sdk.emulator.data_plane import SlowDataPlane
 from durable_execution_sdk.emulator.driver import Driver
 from durable_execution_sdk.emulator.durations import seconds_allowed
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -21,6 +20,7 @@ from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.ports import DataPlane
+from durable_execution_sdk.protocol.continuation import continuation_of
 from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.rendering.family import family, family_later
@@ -41,8 +41,8 @@ from durable_execution_sdk.testing.local.faulty_run import FaultyRun
 from durable_execution_sdk.testing.local.handler_calls import Calls
 from durable_execution_sdk.testing.local.logs import LogCatcher
 from durable_execution_sdk.testing.local.options import RunnerOptions
-from durable_execution_sdk.testing.local.paging import PagedDataPlane
-from durable_execution_sdk.testing.local.registry import functions_of
+from durable_execution_sdk.testing.local.paging import with_options
+from durable_execution_sdk.testing.local.registry import CountedIds, functions_of
 from durable_execution_sdk.testing.pending_callbacks import Awaiting, callbacks_of
 from durable_execution_sdk.testing.results.printing import what_it_waits_for
 from durable_execution_sdk.testing.results.result import DurableTestResult
@@ -72,7 +72,7 @@ class LocalService(Generic[_R_co]):
         make = partial(FaultyRun, self.faults, self.clock, self._is_current)
         self._calls = Calls(options.environment, options.overrides)
         functions = functions_of(options, options.handler.made_by(make), self._calls, self.clock)
-        store, limits, ids = MemoryStore(), options.limits, _CountedIds()
+        store, limits, ids = MemoryStore(), options.limits, CountedIds()
         self.emulator = Emulator(store, self.clock, functions, limits=limits, ids=ids, secret="")
         self.arn: str | None = None
         self.arns: dict[str, None] = {}
@@ -103,11 +103,11 @@ class LocalService(Generic[_R_co]):
             return self._start(event, name, invocation_type)
 
     def run(
-        self, event: object, name: str | None, invocation_type: InvocationType, watch: Watch
+        self, event: object, name: str | None, kind: InvocationType, watch: Watch, *, follow: bool
     ) -> DurableTestResult[_R_co]:
         """Start an execution, and run it until it has ended."""
-        self._start(event, name, invocation_type)
-        return self.complete(watch)
+        self._start(event, name, kind)
+        return self.complete(watch, follow=follow)
 
     def _start(self, event: object, name: str | None, invocation_type: InvocationType) -> str:
         request = InvokeRequest(
@@ -126,14 +126,12 @@ class LocalService(Generic[_R_co]):
         self.arns.setdefault(arn)
         return arn
 
-    def complete(self, watch: Watch) -> DurableTestResult[_R_co]:
-        """Run the execution until it has ended."""
-        arn = self._current()
-        self._run_until(
-            watch,
-            lambda: self.emulator.is_closed(arn),
-            "nothing will ever end this execution",
-        )
+    def complete(self, watch: Watch, *, follow: bool = True) -> DurableTestResult[_R_co]:
+        """Run the execution until it has ended; with ``follow`` also those as which it goes on."""
+        otherwise = "nothing will ever end this execution"
+        self._run_until(watch, self._is_closed, otherwise)
+        while follow and self._has_moved_on():
+            self._run_until(watch, self._is_closed, otherwise)
         if self.faults.left:
             raise UnusedFaultError(
                 f"the execution ended without these faults: {', '.join(self.faults.left)}. It had"
@@ -142,6 +140,24 @@ class LocalService(Generic[_R_co]):
             )
         return self.result()
 
+    def _is_closed(self) -> bool:
+        return self.emulator.is_closed(self._current())
+
+    def _has_moved_on(self) -> bool:
+        """Take the next execution for the current one, if that went on as a new one; faults are counted on.
+
+        Checks that compare arguments look at one execution.
+        """
+        if self.faults.arguments is not None:
+            return False
+        described = self.emulator.describe(self._current())
+        continuation = continuation_of(described.durable_execution_arn, described.result)
+        if continuation is None or continuation.arn is None:
+            return False
+        self.arn = continuation.arn
+        self.arns.setdefault(continuation.arn)
+        return True
+
     def run_until_suspended(self, watch: Watch) -> DurableTestResult[_R_co]:
         """Run what is due now; no time passes."""
         self._run_due(watch)
@@ -149,13 +165,14 @@ class LocalService(Generic[_R_co]):
 
     def wait_for_callback(self, name: str | None, watch: Watch) -> Awaiting:
         """Run the execution until a callback waits for an answer."""
-        arn = self._current()
         label = "a callback" if name is None else f"the callback {name!r}"
 
         def is_over() -> bool:
-            return bool(self._answerable(name)) or self.emulator.is_closed(arn)
+            return bool(self._answerable(name)) or self._is_closed()
 
         self._run_until(watch, is_over, f"the execution waits, but not for {label}")
+        while not self._answerable(name) and self._has_moved_on():
+            self._run_until(watch, is_over, f"the execution waits, but not for {label}")
         callbacks = self._answerable(name)
         if not callbacks:
             raise NoSuchOperationError(
@@ -174,7 +191,6 @@ class LocalService(Generic[_R_co]):
 
     def advance(self, by: timedelta, watch: Watch) -> DurableTestResult[_R_co]:
         """Advance the clock by this duration, and run everything that is due meanwhile, at its time."""
-        arn = self._current()
         # Run what is due now first, so that the timeouts of new callbacks start before time passes.
         self._run_due(watch)
         until = self.clock.now() + by // _MILLISECOND
@@ -182,8 +198,8 @@ class LocalService(Generic[_R_co]):
             raise ConfigError(
                 f"advance by {by} would lead beyond the year 9999, where times cannot be written"
             )
-        while self.clock.now() < until and not self.emulator.is_closed(arn):
-            deadline = self.emulator.coordinator.schedule.next_deadline(arn)
+        while self.clock.now() < until and not self._is_closed():
+            deadline = self.emulator.coordinator.schedule.next_deadline(self._current())
             self.clock.jump_to(until if deadline is None else min(deadline, until))
             self._run_due(watch)
         self.clock.jump_to(until)
@@ -208,10 +224,13 @@ class LocalService(Generic[_R_co]):
         )
 
     def _run_due(self, watch: Watch) -> None:
-        arn = self._current()
-        halt = self._drive(arn, watch, lambda: self.emulator.is_closed(arn), wait=False)
-        if halt is not Halt.IDLE:
-            self._check(halt, watch, "")
+        """Run what is due now, also of the executions as which the current one goes on."""
+        while True:
+            halt = self._drive(self._current(), watch, self._is_closed, wait=False)
+            if halt is not Halt.IDLE:
+                self._check(halt, watch, "")
+            if not self._has_moved_on():
+                return
 
     def _run_until(self, watch: Watch, done: Callable[[], bool], otherwise: str) -> None:
         """Run until ``done()`` holds; otherwise raise an error that gives the reason."""
@@ -270,29 +289,11 @@ class LocalService(Generic[_R_co]):
         return arn == self.arn
 
     def _faulty(self, plane: DataPlane) -> DataPlane:
-        return FaultyPlane(self._with_options(plane), self.faults, self.clock, self._is_current)
-
-    def _with_options(self, plane: DataPlane) -> DataPlane:
-        """Wrap the data plane with the page size and the latency of the options."""
-        if self.options.page_size is not None:
-            plane = PagedDataPlane(plane, self.options.page_size)
-        milliseconds = -(-self.options.checkpoint_latency // _MILLISECOND)
-        if milliseconds and isinstance(self.clock, VirtualClock):
-            return SlowDataPlane(plane, self.clock, milliseconds)
-        return plane
+        return FaultyPlane(
+            with_options(plane, self.options, self.clock), self.faults, self.clock, self._is_current
+        )
 
 
 def invocation_type(*, synchronous: bool) -> InvocationType:
     """Return the invocation type of a synchronous or an asynchronous start."""
     return InvocationType.REQUEST_RESPONSE if synchronous else InvocationType.EVENT
-
-
-class _CountedIds:
-    """A generator of ids that are the same in each run of a test."""
-
-    def __init__(self) -> None:
-        self._count = 0
-
-    def __call__(self) -> str:
-        self._count += 1
-        return f"00000000-0000-4000-8000-{self._count:012}"

@@ -37,9 +37,11 @@ class SyncTestRunner(Generic[_R_co]):
         name: str | None = None,
         synchronous: bool = False,
         timeout: float | None = None,
+        follow: bool = True,
     ) -> DurableTestResult[_R_co]:
         """Run the workflow until it has ended."""
-        run = partial(self._service.run, event, name, invocation_type(synchronous=synchronous))
+        kind = invocation_type(synchronous=synchronous)
+        run = partial(self._service.run, event, name, kind, follow=follow)
         return in_thread(*self._service.alone(run, timeout))
 
     def start(
@@ -48,9 +50,12 @@ class SyncTestRunner(Generic[_R_co]):
         """Start an execution without running it yet; return its ARN."""
         return self._service.start(event, name, invocation_type(synchronous=synchronous))
 
-    def complete(self, *, timeout: float | None = None) -> DurableTestResult[_R_co]:
+    def complete(
+        self, *, timeout: float | None = None, follow: bool = True
+    ) -> DurableTestResult[_R_co]:
         """Run the execution until it has ended."""
-        return in_thread(*self._service.alone(self._service.complete, timeout))
+        complete = partial(self._service.complete, follow=follow)
+        return in_thread(*self._service.alone(complete, timeout))
 
     def run_until_suspended(self, *, timeout: float | None = None) -> DurableTestResult[_R_co]:
         """Run the execution until nothing is due now; no time passes."""

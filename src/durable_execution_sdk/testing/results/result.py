@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Generic, Literal, Self, TextIO, TypeVar, cast
 
 from durable_execution_sdk.errors import ConfigError, OperationError
+from durable_execution_sdk.protocol.continuation import Continuation, continuation_of
 from durable_execution_sdk.protocol.control_plane import (
     CLOSED_STATUSES,
     ExecutionDescription,
@@ -167,15 +168,22 @@ class DurableTestResult(Generic[_R_co]):
         Raises:
             OperationError: the execution failed, timed out or was stopped. The error is also an
                 instance of the original exception's class, and its notes show the operations.
-            UnexpectedStatusError: the execution has not ended.
+            UnexpectedStatusError: the execution has not ended, or went on as a new one.
         """
-        if self.succeeded:
+        following = self.continued_as
+        if self.succeeded and following is None:
             return self._decoded(self.described.result)
         error = self.error
         if error is None:
-            raise UnexpectedStatusError(f"the execution has no result yet:\n{self}")
+            why = " yet" if following is None else f": it went on as {following.name}, which has it"
+            raise UnexpectedStatusError(f"the execution has no result{why}:\n{self}")
         error.add_note(str(self))
         raise error
+
+    @property
+    def continued_as(self) -> Continuation | None:
+        """The execution as which this one went on (``ctx.continue_as_new``): its name and its ARN."""
+        return continuation_of(self.arn, self.described.result)
 
     @property
     def error_object(self) -> ErrorObject | None:
@@ -246,14 +254,9 @@ class DurableTestResult(Generic[_R_co]):
             if (name is None or operation.name == name)
             and (operation_id is None or operation.id == operation_id)
         ]
+        given = {"name": name, "operation_id": operation_id, "index": index}
         criteria = ", ".join(
-            f"{criterion}={value!r}"
-            for criterion, value in (
-                ("name", name),
-                ("operation_id", operation_id),
-                ("index", index),
-            )
-            if value is not None
+            f"{criterion}={value!r}" for criterion, value in given.items() if value is not None
         )
         if index is None and len(matches) > 1:
             raise NoSuchOperationError(

@@ -24,11 +24,13 @@ from durable_execution_sdk.protocol.history import ChainedInvokeStartedDetails
 from durable_execution_sdk.rendering.batch_progress import BatchProgress, batch_progress
 from durable_execution_sdk.rendering.documents import (
     batch_document,
+    chain_documents,
     operation_document,
     origin_document,
     record_document,
 )
 from durable_execution_sdk.rendering.family import family
+from durable_execution_sdk.rendering.origins import continues, went_on_as
 from durable_execution_sdk.rendering.payloads import result_of
 from durable_execution_sdk.rendering.times import iso
 from durable_execution_sdk.rendering.wording import error_of
@@ -77,7 +79,10 @@ class FeedDocuments:
         held = self._local.held().get(record.arn) if record.is_open else None
         is_run = bool(processes) or self._local.served_elsewhere
         counts = self._emulator.counts(record)
-        document = record_document(record, counts, executions, processes, held, is_run=is_run)
+        following = went_on_as(self._emulator, record.arn, record.status)
+        document = record_document(
+            record, counts, executions, processes, held, is_run=is_run, continued_as=following
+        )
         waiting = cast("list[Document]", document["waiting"])
         document["waiting_count"] = len(waiting)
         document["waiting"] = waiting[:MOST_WAITING]
@@ -105,6 +110,7 @@ class FeedDocuments:
             "head": position.head,
             "position": str(position),
             "forked_from": origin_document(progress(state), described.input_payload),
+            **chain_documents(self._emulator, arn, continues(self._emulator, arn)),
             "timers": timers(state),
             "operations": operations(state, timeline, notes, since),
             "invocations": invocations(timeline, state.invocation, self._records(arn), since.head),

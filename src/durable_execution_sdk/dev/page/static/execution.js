@@ -24,7 +24,7 @@ import { sign, statusWords, title, tone, waits } from "./words.js";
 
 /** @import { ExecutionModel } from "./execution_model.js" */
 /** @import { Child } from "./render.js" */
-/** @import { ErrorDocument, ExecutionDocument, Row, Waiting } from "./types.js" */
+/** @import { ErrorDocument, ExecutionDocument, Neighbour, Row, Waiting } from "./types.js" */
 
 const MOST_INPUT_BYTES = 6 << 20;
 const MOST_WAITING = 3;
@@ -158,6 +158,8 @@ function header(model, document) {
                     `time ${execution.time.mode}: ${time(now, now)}`,
                 ),
             document.forked_from && origin(model, document.forked_from),
+            document.continues && inChain("continues", "Continues", document.continues),
+            document.continued_as && inChain("continued-as", "Went on as", document.continued_as),
         ),
         notesOnHistory(),
         model.state !== "gone" && actionBar(/** @type {ExecutionDocument} */ (model.whole())),
@@ -183,6 +185,12 @@ function origin(model, { durable_execution_arn: arn, before }) {
         otherExecution(arn, `Fork of ${nameOf(arn)}`),
         before !== null && h("span", { class: "quiet" }, ` before ${cut ? title(cut) : before.slice(0, 8)}`),
     );
+}
+
+/** @param {string} key @param {string} words @param {Neighbour} other */
+function inChain(key, words, { durable_execution_name: name, durable_execution_arn: arn }) {
+    const text = `${words} ${visible(name)}`;
+    return h("span", { key }, arn === null ? text : otherExecution(arn, text));
 }
 
 /** Writes an error; nothing for that of a stop without a reason. @param {ErrorDocument} error */

@@ -6,7 +6,7 @@
  * @typedef {{path: string[], id: string, name: string | null, kind: string, waits_for: string | null, until: string | null, callback_id: string | null, attempt: number | null}} Waiting
  * @typedef {{mode: "real" | "paused" | "skip", offset_milliseconds: number, stands_at: string | null, advances_to: string | null}} TimeDocument
  * @typedef {{kind: string, expected: string, actual: string, operation_id: string | null, file: string | null, line: number | null, function: string | null, source: string}} Held
- * @typedef {{durable_execution_name: string, function_name: string, durable_execution_arn: string, status: string, start_timestamp: string, end_timestamp: string | null, operations: number, attempts: number, activity: string, waiting: Waiting[], waiting_count: number, processes: number[], held: Held | null, time: TimeDocument | null}} Row
+ * @typedef {{durable_execution_name: string, function_name: string, durable_execution_arn: string, status: string, start_timestamp: string, end_timestamp: string | null, operations: number, attempts: number, activity: string, waiting: Waiting[], waiting_count: number, processes: number[], held: Held | null, continued_as: string | null, time: TimeDocument | null}} Row
  * @typedef {{number: number, start_timestamp: string | null, end_timestamp: string | null, next_attempt_timestamp: string | null, error: ErrorDocument | null}} Attempt
  * @typedef {[start: number | null, end: number | null, next: number | null, failed: 0 | 1]} ShortAttempt in milliseconds after the operation's start
  * @typedef {{total: number | null, started: number, succeeded: number, failed: number, estimated_end_timestamp: string | null}} Progress
@@ -15,7 +15,8 @@
  * @typedef {{kind: string, operation_id: string | null, fires_at: string}} Timer
  * @typedef {{file: string, line: number, function: string | null}} SourceLine
  * @typedef {{operation_id: string, file: string, line: number, function: string, awaited_type: string | null, awaited_at: SourceLine | null, starts: (number | null)[]}} Place
- * @typedef {{execution: Row, function_arn: string, version: string, input_bytes: number | null, result_bytes: number | null, error: ErrorDocument | null, head: number, position: string, forked_from: {durable_execution_arn: string, before: string | null} | null, timers: Timer[], operations: Operation[], invocations: Invocation[], places: Place[]}} ExecutionDocument
+ * @typedef {{durable_execution_name: string, durable_execution_arn: string | null}} Neighbour
+ * @typedef {{execution: Row, function_arn: string, version: string, input_bytes: number | null, result_bytes: number | null, error: ErrorDocument | null, head: number, position: string, forked_from: {durable_execution_arn: string, before: string | null} | null, continues: Neighbour | null, continued_as: Neighbour | null, timers: Timer[], operations: Operation[], invocations: Invocation[], places: Place[]}} ExecutionDocument
  * @typedef {{number: number, at: string, stream: string, text: string, request_id: string | null, operation_id: string | null, function_name: string, version: string}} Line
  * @typedef {{callback: string, callback_id: string, durable_execution_name: string, function_name: string, durable_execution_arn: string, path: string[], start_timestamp: string, until: string | null}} Callback
  * @typedef {{read_only: boolean, origin: "store" | "history" | "endpoint", name: string, place: string | null, is_live: boolean, as_of: string | null, has_logs: boolean, has_code: boolean, has_payloads: boolean, has_others: boolean, is_arn_known: boolean, trouble: string | null}} ServerDocument
