@@ -27,9 +27,11 @@ from durable_execution_sdk import (
     MapConfig,
     NestingType,
     SerDesError,
+    durable_execution,
 )
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.protocol.operations import is_status
+from durable_execution_sdk.testing import LocalDurableTestRunner
 
 Workflow = Callable[[Any, DurableContext], Awaitable[Any]]
 MODES = list(CheckpointingMode)
@@ -627,3 +629,27 @@ def test_a_map_counts_failures_and_items_of_groups_and_an_open_total() -> None:
 def test_the_option_of_a_map_is_a_duration() -> None:
     with pytest.raises(ConfigError, match=r"MapConfig\.progress_every"):
         MapConfig(progress_every=True)  # type: ignore[arg-type]
+
+
+@modes
+def test_an_execution_that_goes_on_as_a_new_one_keeps_its_last_status(
+    mode: CheckpointingMode,
+) -> None:
+    @durable_execution(checkpointing=mode)
+    async def counts(event: int, ctx: DurableContext) -> int:
+        ctx.set_status(f"{event} begins")
+        await ctx.step(work, event)
+        ctx.set_status(f"{event} ends", every=Duration.from_hours(1))
+        if event:
+            await ctx.continue_as_new(event - 1)
+        return event
+
+    async def look() -> None:
+        runner = LocalDurableTestRunner(counts)
+        async with runner.client() as client:
+            handle = await client.start(counts, 1)
+            assert await handle.result() == 0
+            assert await handle.custom_status() == "0 ends"
+            assert await handle.custom_status(follow=False) == "1 ends"
+
+    asyncio.run(look())
