@@ -448,6 +448,44 @@ class DurableContext(Combinators):
             current_scope(self._context_state), patch_id, each_time=each_time
         )
 
+    # The status, for readers outside.
+
+    def set_status(self, value: object, *, every: DurationLike | None = None) -> None:
+        """Set the status of the execution: any value that is JSON of at most 4,000 bytes, for readers outside.
+
+        The client (``handle.custom_status()``), ``durable show``, ``durable list`` and the page show the last one. It
+        is recorded with the next checkpoint call of any operation, and makes no call of its own unless none follows
+        within 0.2 s, or before the invocation ends. If several are set before a call leaves, the last one is
+        recorded. Each that is recorded costs one operation; the value that is set already costs nothing. With
+        ``every``, at most one is recorded in that time, measured by the log; the last value is recorded with a later
+        call, or at the end of the invocation. Replay records nothing again.
+
+        Raises:
+            ConfigError: the value is larger than 4,000 bytes as JSON.
+            SerDesError: the value is not JSON.
+        """
+        operations.status.set_status(current_scope(self._context_state), value, every)
+
+    def progress(
+        self,
+        done: float,
+        total: float | None = None,
+        *,
+        label: str | None = None,
+        every: DurationLike | None = None,
+    ) -> None:
+        """Set the status ``{"done": done, "total": total}``, which readers show as a bar with its percentage.
+
+        ``label`` says of what; without ``total`` only ``done`` is shown. It costs what ``set_status`` does: in a loop,
+        give it an ``every``.
+
+        Raises:
+            ConfigError: ``done`` or ``total`` is no number of 0 or more.
+        """
+        scope = current_scope(self._context_state)
+        value = operations.status.progress_value(done, total, label)
+        operations.status.set_status(scope, value, every, "ctx.progress")
+
     # The execution.
 
     @property

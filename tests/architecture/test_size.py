@@ -21,6 +21,7 @@ LONG_MODULES: dict[str, str] = {
     "operations/combinators/__init__.py": "overloads for operations of different types, which type checkers need",
     "runtime/log/checkpointer.py": "the essay on group commit, and the one writer, which is a single class",
     "runtime/tasks/__init__.py": "the task that drives a coroutine and the set of all tasks, which call one another in each move",
+    "testing/results/result.py": "one documented member for each fact that tests read: nearly all of it is docstrings",
     "serdes/types/shapes.py": "one builder method for each kind of type: a table that is read whole",
     "testing/local/runner.py": "one documented method for each thing that a test does: most of it is docstrings",
 }

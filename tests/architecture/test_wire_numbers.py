@@ -78,6 +78,7 @@ runtime/error_objects/from_exception.py _LONGEST_TYPE
 runtime/error_objects/from_exception.py _MOST_MEMBERS
 runtime/error_objects/class_lookup.py _MOST_OF_A_NAME
 runtime/error_objects/inspection.py _LONGEST_PATH
+runtime/error_objects/packing.py _MOST_VALUES
 runtime/error_objects/size_limit.py _SPACES
 runtime/error_objects/texts.py _LONGEST_TYPE
 runtime/error_objects/texts.py _MOST_LEAVES

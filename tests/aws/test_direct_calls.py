@@ -378,3 +378,21 @@ def test_a_plane_that_passes_on_what_it_does_not_have_sees_each_call(service: Se
     finally:
         asyncio.run(client.aclose())
     assert front.seen == 3
+
+
+def test_a_status_goes_with_a_call_that_a_body_sends(service: Service, sent: list[bool]) -> None:
+    @durable_execution
+    async def workflow(event: int, ctx: DurableContext) -> int:
+        total = event
+        for n in range(3):
+            ctx.set_status("replaced")
+            ctx.progress(n, 3)
+            total = await ctx.step(add, total, 1)
+        return total
+
+    assert service.run(workflow) == Ran(SUCCEEDED, result="4")
+    bodies = [json.loads(request.body) for request in service.server.requests]
+    updates = [[(each["Name"], each["Action"]) for each in body["Updates"]] for body in bodies]
+    assert updates == [[("status", "SUCCEED"), ("add", "START"), ("add", "SUCCEED")]] * 3
+    assert [json.loads(body["Updates"][0]["Payload"])["done"] for body in bodies] == [0, 1, 2]
+    assert sent == [True, True]

@@ -27,6 +27,9 @@ async def orders(event: Any, ctx: DurableContext) -> str:
     await ctx.step(charge, name="charge")
     if "fail" in event:
         await ctx.step(reserve, name="reserve", config=StepConfig(retry_strategy=NoRetry()))
+    if "tell" in event:
+        ctx.progress(3, 10, label="parcels")
+        await ctx.wait(Duration.from_days(1), name="rest")
     if "wait" in event:
         await ctx.wait(Duration.from_days(1), name="cool-off")
     return "shipped"

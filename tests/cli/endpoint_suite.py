@@ -237,6 +237,20 @@ class EndpointSuite:
         assert document["DurableExecutionArn"] == arn
         assert [each["EventType"] for each in document["Events"]] == events
 
+    def test_a_status_that_code_has_set_is_shown(self, command: Commands) -> None:
+        name, _ = command.started("orders", {"tell": 1}, until=EventType.INVOCATION_COMPLETED)
+        shown = command("show", f"orders/{name}")
+        assert "status: parcels: 3 of 10 (30 %)" in shown.out
+        document = command("show", f"orders/{name}", "--json").document
+        assert document["custom_status"] == {"done": 3, "total": 10, "label": "parcels"}
+        assert [each["name"] for each in document["operations"]] == ["charge", "rest"]
+        (line,) = (
+            line
+            for line in command("history", f"orders/{name}").out.splitlines()
+            if "StatusSet" in line
+        )
+        assert line.endswith('StatusSet                {"done":3,"total":10,"label":"parcels"}')
+
     def test_a_saved_history_is_replayed(
         self, command: Commands, durable: Durable, place: Path
     ) -> None:

@@ -273,6 +273,8 @@ def test_json_is_all_that_stdout_gets_whatever_user_code_prints(
         "end_timestamp",
         "counts",
         "waiting",
+        "custom_status",
+        "custom_status_timestamp",
         "held",
     ]
     assert output.document["result"] == 7

@@ -59,10 +59,13 @@ async def order(event: Order, ctx: DurableContext) -> Receipt:
 
 @durable_execution
 async def asks(event: Any, ctx: DurableContext) -> Any:
-    """Ask two questions, and return the answers."""
+    """Ask two questions, tell how many answers have come, and return the answers."""
+    ctx.progress(0, 2)
     first = await ctx.create_callback("first", config=CallbackConfig(result_type=int))
     second = await ctx.create_callback("second")
-    return [await first, await second]
+    answer = await first
+    ctx.progress(1, 2)
+    return [answer, await second]
 
 
 @durable_execution

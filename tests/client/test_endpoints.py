@@ -158,6 +158,25 @@ async def test_answers_are_values_of_their_types(place: Place, name: str) -> Non
 
 
 @on_a_loop
+async def test_a_status_is_read_from_the_end_of_the_history(place: Place, name: str) -> None:
+    async with client_of(place) as client:
+        handle = await place.start(client, ASKS, None, name)
+        first = await callback_of(handle, "first")
+        assert await handle.custom_status() == {"done": 0, "total": 2}
+        assert await handle.custom_status(dict[str, int]) == {"done": 0, "total": 2}
+        with pytest.raises(SerDesError, match="the custom status of the execution"):
+            await handle.custom_status(Receipt)
+        assert "status" not in [each.name for each in await handle.operations()]
+        await first.succeed(3)
+        await (await callback_of(handle, "second")).succeed(4)
+        assert await handle.result() == [3, 4]
+        assert await handle.custom_status() == {"done": 1, "total": 2}
+        silent = await place.start(client, ORDERS, Order("A-1", 20), f"{name}-silent")
+        await silent.result()
+        assert await silent.custom_status() is None
+
+
+@on_a_loop
 async def test_an_execution_is_stopped(place: Place, name: str) -> None:
     async with client_of(place) as client:
         handle = await place.start(client, ORDERS, Order("A-1", 900), name)
@@ -328,6 +347,7 @@ async def test_the_synchronous_face_does_the_same(place: Place, name: str) -> No
                 assert handle.status() == handle.describe().status == "SUCCEEDED"
                 assert handle.history()[0].event_type == "ExecutionStarted"
                 assert "charge" in [each.name for each in handle.operations()]
+                assert handle.custom_status() is None
                 assert started.arn in [each.arn for each in face.list("order", name=name)]
                 handle.stop()  # changes nothing
                 assert handle.status() == "SUCCEEDED"

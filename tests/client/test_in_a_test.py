@@ -25,6 +25,22 @@ async def shop(client: DurableClient) -> Receipt:
     return await handle.result()
 
 
+@durable_execution
+async def tells_early(event: int, ctx: DurableContext) -> None:
+    if event:
+        ctx.set_status("early")
+    for _ in range(event or 150):
+        await ctx.step(lambda: None)
+
+
+@pytest.mark.parametrize(("steps", "found"), [(0, None), (10, "early"), (700, "early")])
+def test_a_status_is_found_wherever_it_is_in_the_history(steps: int, found: str | None) -> None:
+    runner = LocalDurableTestRunner(tells_early).sync
+    arn = runner.run(steps).arn
+    with runner.client() as client:
+        assert client.execution(arn).custom_status() == found
+
+
 def test_a_program_that_is_given_a_client_runs_on_the_engine() -> None:
     runner = LocalDurableTestRunner(order)
     assert asyncio.run(shop(runner.client())) == Receipt("A-1", 20)

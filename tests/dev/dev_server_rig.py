@@ -79,6 +79,17 @@ async def spread(event: Any, ctx: DurableContext) -> Any:
     return batch.success_count
 
 
+@durable_execution
+async def tells(event: Any, ctx: DurableContext) -> Any:
+    """Set the event as the status, and wait for an answer; a test adds it to its server."""
+    ctx.set_status("replaced")
+    await ctx.step(lambda: None, name="first")
+    ctx.set_status(event)
+    answer = await (await ctx.create_callback(name="approval"))
+    ctx.progress(2, 2, label="answers")
+    return answer
+
+
 @contextmanager
 def dev_server(store: Path, **options: Any) -> Iterator[DevServer]:
     with DevServer(ServerOptions(store=store, **{"port": 0, **options})) as server:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from tests.dev.dev_server_rig import Client, dev_server, execution
+from tests.dev.dev_server_rig import Client, dev_server, execution, tells
 
 from durable_execution_sdk.dev.feed import changes as changes_module
 from durable_execution_sdk.dev.feed.changes import Changes
@@ -410,6 +410,25 @@ def test_a_map_tells_its_progress(client: Client) -> None:
         "failed": 1,
         "estimated_end_timestamp": None,
     }
+
+
+def test_a_status_that_code_has_set_is_no_operation(client: Client) -> None:
+    client.server.functions.add_durable("tells", tells.bind)
+    client.start("tells", "t", {"phase": 1})
+    row = client.until_waiting("t")
+    assert row["custom_status"] == {"phase": 1}
+    document = client.get(execution("t"))
+    assert document["execution"] == row
+    assert [each["name"] for each in document["operations"]] == ["first", "approval"]
+    assert row["operations"] == 4  # the two that AWS charges for besides are records of statuses
+    ran = [each for one in document["invocations"] for each in one["ran"]]
+    assert set(ran) == {each["id"] for each in document["operations"]}
+    client.answer(row)
+    client.until_ended("t")
+    ended = client.get(execution("t"))["execution"]
+    assert ended["custom_status"] == {"done": 2, "total": 2, "label": "answers"}
+    [listed] = client.get("/_durable/executions")["executions"]
+    assert listed == ended
 
 
 def test_a_server_that_stops_ends_its_streams(client: Client) -> None:

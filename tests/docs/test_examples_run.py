@@ -21,6 +21,7 @@ DOCS = Path(__file__).parents[2] / "docs"
         "middleware.md",
         "observability.md",
         "resources.md",
+        "status.md",
         "steps.md",
     ],
 )

@@ -18,10 +18,11 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores import schema, sqlite_file
 from durable_execution_sdk.emulator.stores.leases import FileLeases
+from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.schema import APPLICATION_ID, EXECUTIONS, Format
 from durable_execution_sdk.emulator.stores.sqlite import SqliteStore
 from durable_execution_sdk.emulator.stores.sqlite_file import SqliteFile
-from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search, Standing
+from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Search, Standing, Store
 from durable_execution_sdk.errors import StoreError
 
 RECORD = ExecutionRecord(
@@ -254,6 +255,7 @@ def test_a_file_of_an_older_version_is_migrated_and_keeps_its_executions(tmp_pat
     older.execute("DROP TABLE deletions")
     older.execute("ALTER TABLE executions DROP COLUMN operations")
     older.execute("ALTER TABLE executions DROP COLUMN attempts")
+    older.execute("ALTER TABLE executions DROP COLUMN status_event")
     older.execute("PRAGMA user_version = 1")
     older.close()
     migrated = SqliteStore(path)
@@ -318,6 +320,7 @@ def test_deletions_are_told_to_those_who_open_a_file_of_version_2(tmp_path: Path
         older.execute(statement)
     older.execute("ALTER TABLE executions DROP COLUMN operations")
     older.execute("ALTER TABLE executions DROP COLUMN attempts")
+    older.execute("ALTER TABLE executions DROP COLUMN status_event")
     older.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     older.execute("PRAGMA user_version = 2")
     older.close()
@@ -327,3 +330,24 @@ def test_deletions_are_told_to_those_who_open_a_file_of_version_2(tmp_path: Path
     assert own.others() == ([], [RECORD.arn])
     own.close()
     other.close()
+
+
+@pytest.mark.parametrize("make", [SqliteStore, lambda _path: MemoryStore()])
+def test_an_append_without_a_status_leaves_the_number_of_its_event(
+    make: Callable[[Path], Store], tmp_path: Path
+) -> None:
+    store = make(tmp_path / "x.db")
+    store.create(RECORD, [b"1"])
+    for event, number in ((b"2", None), (b"3", 3), (b"4", None)):
+        after = int(event) - 1
+        store.append(
+            RECORD.arn,
+            after,
+            [event],
+            Standing(status="RUNNING", is_open=True, status_event=number),
+        )
+    record = store.find(RECORD.arn)
+    assert record is not None
+    assert record.status_event == 3
+    assert [store.event(RECORD.arn, n) for n in (0, 1, 3, 5)] == [None, b"1", b"3", None]
+    store.close()

@@ -73,6 +73,9 @@ PROVED = {
         json.loads((EXAMPLES / "monthly_billing" / "year.json").read_text()) | {"months": 2},
         (("approval", "Ada"), ("approval", "Grace")),
     ),
+    "import-customers": Example(
+        "import_customers", "import_customers", {"file": "spring.csv", "customers": 9}
+    ),
     "order-processing": Example(
         "order_processing",
         "process_order",

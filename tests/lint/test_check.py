@@ -544,6 +544,18 @@ def test_a_nested_context_function_uses_its_own_context() -> None:
     """) == ["DUR008"]
 
 
+@pytest.mark.parametrize("call", ["set_status('x')", "progress(1, 2)", "patched('x')"])
+def test_a_step_sets_no_status(call: str) -> None:
+    assert codes(f"""
+        async def workflow(event: dict, ctx: DurableContext) -> None:
+            async def body() -> None:
+                ctx.{call}
+
+            ctx.{call}
+            await ctx.step(body)
+    """) == ["DUR008"]
+
+
 def test_a_nested_task_is_a_part_of_the_workflow() -> None:
     assert codes("""
         async def workflow(event: dict, ctx: DurableContext) -> None:

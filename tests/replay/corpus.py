@@ -1140,3 +1140,66 @@ def resources_of_steps_at_once(probe: Probe) -> Workflow:
         return probe.see("found", [found[0].results(), found[1:]])
 
     return run
+
+
+@shape(strict=True)
+def statuses(probe: Probe) -> Workflow:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        ctx.set_status("replaced")
+        ctx.set_status({"phase": 1})
+        for n in range(3):
+            probe.see("step", await ctx.step(probe.body, f"step {n}"))
+            ctx.progress(n + 1, 3, every=seconds(30))
+        await ctx.wait(seconds(60))
+        ctx.set_status("waited")
+        probe.see("last", await ctx.step(probe.body, "last"))
+        ctx.set_status("done")
+        return "statuses"
+
+    return workflow
+
+
+@shape(tasks=False)
+def statuses_of_children(probe: Probe) -> Workflow:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        async def part(inner: DurableContext, name: str) -> str:
+            inner.set_status(f"{name} begins")
+            await inner.step(probe.body, name)
+            inner.set_status(f"{name} ends")
+            return name
+
+        ctx.set_status("replaced by that of the child")
+        probe.see("first", await ctx.run_in_child_context(part, "first"))
+        await ctx.wait(seconds(60))
+        virtual = ChildConfig(virtual=True)
+        probe.see("second", await ctx.run_in_child_context(part, "second", config=virtual))
+        await ctx.step(probe.body, "last")
+        return "children"
+
+    return workflow
+
+
+@shape()
+def statuses_of_items_and_tasks(probe: Probe) -> Workflow:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        async def part(inner: DurableContext, size: int, index: int) -> str:
+            inner.set_status(f"part {index}")
+            await inner.step(probe.body, f"part {index}")
+            inner.progress(index, every=seconds(2))
+            return "x" * size
+
+        async def job(name: str) -> Any:
+            ctx.set_status(f"{name} begins")
+            found = await ctx.step(probe.body, name)
+            ctx.set_status(f"{name} ends", every=seconds(3))
+            return found
+
+        config = MapConfig(progress_every=seconds(1))
+        found = await asyncio.gather(
+            ctx.map([1, BIG, 2], part, "parts", config), job("a"), job("b")
+        )
+        await ctx.wait(seconds(5))
+        ctx.set_status("done")
+        return probe.see("found", [len(found[0].results()), *found[1:]])
+
+    return workflow

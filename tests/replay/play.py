@@ -33,6 +33,7 @@ from durable_execution_sdk.protocol.data_plane import (
     StateRequest,
 )
 from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.operations import is_status
 from durable_execution_sdk.protocol.updates import OperationUpdate
 
 
@@ -234,11 +235,21 @@ def extends(earlier: Sequence[Any], later: Sequence[Any]) -> bool:
     return True
 
 
+def last_status(events: Sequence[HistoryEvent]) -> str | None:
+    """Return the payload of the status that was recorded last; ``None`` if there is none."""
+    for event in reversed(events):
+        details = event.step_succeeded_details
+        if is_status(event.id, event.name) and details is not None and details.result is not None:
+            return details.result.payload
+    return None
+
+
 def signature(events: Sequence[HistoryEvent]) -> list[Any]:
-    """Return a history without facts that depend on the number and times of invocations."""
+    """Return a history without facts that depend on the number and times of invocations, such as the records of statuses."""
     return [
         (event.event_type, event.sub_type, event.name, event.id, event.parent_id)
         for event in events
         if event.event_type not in ("InvocationCompleted", "ExecutionStarted")
         and not event.event_type.startswith("Execution")
+        and not is_status(event.id, event.name)
     ]

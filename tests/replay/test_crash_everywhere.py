@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.replay.corpus import CORPUS, Shape
-from tests.replay.play import Play, extends, signature
+from tests.replay.play import Play, extends, last_status, signature
 from tests.rig import Ran
 from tests.sampling import name_of, rotated
 
@@ -76,6 +76,7 @@ def check(shape: Shape, way: When, mode: CheckpointingMode) -> None:
         assert ran.result == calm.result, where
         for observed in play.probe.observations:
             assert extends(observed, play.probe.observations[-1]), where
+        assert last_status(ran.events) == last_status(calm.events), where
         now, then = signature(ran.events), signature(calm.events)
         if shape.at_most_once:
             # An interrupted attempt is recorded as failed.

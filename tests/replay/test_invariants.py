@@ -114,8 +114,8 @@ def of(text: str) -> str:
     return blake2b(text.encode()).hexdigest()[:64]
 
 
-# The ids of the markers of patches, which take no number.
-MARKER = re.compile("patch-[0-9a-f]{40}")
+# The ids of the markers of patches and of statuses, which take no number.
+MARKER = re.compile("(patch|state)-[0-9a-f]{40}")
 
 
 @pytest.mark.parametrize(

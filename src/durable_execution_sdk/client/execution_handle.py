@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 from durable_execution_sdk.client.awaited_callbacks import Awaiting, awaited_callback
 from durable_execution_sdk.client.callbacks import Failure, PendingCallback, as_error_object
@@ -26,13 +26,14 @@ from durable_execution_sdk.protocol.control_plane import (
 from durable_execution_sdk.protocol.error_object import READS_FROM_OUTSIDE, ErrorObject
 from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.protocol.ids import ExecutionArn, execution_operation_id
-from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.protocol.operations import STATUS_NAME, Operation
 from durable_execution_sdk.runtime.error_objects import rebuild
-from durable_execution_sdk.serdes import SerDes, ValueContext
+from durable_execution_sdk.serdes import SerDes, ValueContext, serdes_for_type
 
 __all__ = ["ExecutionHandle"]
 
 _R_co = TypeVar("_R_co", covariant=True)
+_T = TypeVar("_T")
 
 
 class ExecutionHandle(Generic[_R_co]):
@@ -113,6 +114,43 @@ class ExecutionHandle(Generic[_R_co]):
         arn = described.durable_execution_arn
         return self if arn == self.arn else ExecutionHandle(self._service, arn, self._serdes)
 
+    @overload
+    async def custom_status(self, value_type: type[_T], *, follow: bool = ...) -> _T | None: ...
+
+    @overload
+    async def custom_status(self, value_type: None = None, *, follow: bool = ...) -> Any: ...
+
+    async def custom_status(self, value_type: Any = None, *, follow: bool = True) -> Any:
+        """Return the value that the workflow's code set last, by ``ctx.set_status`` or ``ctx.progress``; else ``None``.
+
+        The service has no call for it: the history is read from its end, 100 events at first and then 1,000 with each
+        request, until a status is found. If code has set none, that is the whole history.
+
+        Args:
+            value_type: the type of the value; without it the value is what JSON reads.
+            follow: look at the last execution as which this one went on.
+
+        Raises:
+            SerDesError: the value does not fit the type, or is not JSON: the handler has a serdes of its own.
+        """
+        arn = (await self.latest()).arn if follow else self.arn
+        status = await self._service.reading.last_status(arn)
+        if status is None:
+            return None
+        context = ValueContext(
+            operation_id=STATUS_NAME,
+            operation_name=STATUS_NAME,
+            durable_execution_arn=arn,
+            subject=f"the custom status of the execution {self.name}",
+            remedy="or read it as plain JSON: custom_status() without a type",
+        )
+        serdes: SerDes[Any] = serdes_for_type(Any if value_type is None else value_type)
+        token = READS_FROM_OUTSIDE.set(True)
+        try:
+            return serdes.deserialize(status, context)
+        finally:
+            READS_FROM_OUTSIDE.reset(token)
+
     async def describe(self) -> ExecutionDescription:
         """Return status, times, input, result and error, as ``GetDurableExecution`` does; times in milliseconds."""
         return await self._service.reading.describe(self.arn)
@@ -124,7 +162,7 @@ class ExecutionHandle(Generic[_R_co]):
     async def operations(self) -> list[Operation]:
         """Return the operations in the order of their start, read from the history.
 
-        A history lacks the time of heartbeats, and attempts that run at the moment.
+        The records of ``ctx.set_status`` are not among them. A history lacks the time of heartbeats, and attempts that run at the moment.
         """
         return [each.operation for each in (await self._progress()).operations]
 

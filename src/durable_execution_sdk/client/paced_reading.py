@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.ports.backoff import Backoff, Timing
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.control_plane import (
@@ -19,11 +19,13 @@ from durable_execution_sdk.protocol.control_plane import (
     ListRequest,
 )
 from durable_execution_sdk.protocol.limits import (
+    DEFAULT_PAGE_ITEMS,
     MAX_DESCRIPTIONS_PER_SECOND,
     MAX_HISTORIES_PER_SECOND,
     MAX_LISTS_PER_SECOND,
     MAX_PAGE_ITEMS,
 )
+from durable_execution_sdk.protocol.operations import is_status
 
 __all__ = ["PacedReading"]
 
@@ -89,6 +91,26 @@ class PacedReading:
     async def history(self, request: HistoryRequest) -> HistoryPage:
         """Read a page of an execution's events."""
         return await self._histories.call(partial(self._control.history, request))
+
+    async def last_status(self, arn: str) -> str | None:
+        """Read the history from its end, and return the last status that the code has set; ``None`` if there is none."""
+        # Most are near the end.
+        marker, size = None, DEFAULT_PAGE_ITEMS
+        while True:
+            page = await self.history(
+                HistoryRequest(
+                    durable_execution_arn=arn, reverse_order=True, max_items=size, marker=marker
+                )
+            )
+            for event in page.events:
+                details = event.step_succeeded_details
+                if details is not None and is_status(event.id, event.name):
+                    return None if details.result is None else details.result.payload
+            if not page.next_marker:
+                return None
+            if page.next_marker == marker:
+                raise ConfigError(f"the history of {arn} has no end: a marker came twice")
+            marker, size = page.next_marker, MAX_PAGE_ITEMS
 
     async def describe(
         self, arn: str, *, include_execution_data: bool = True

@@ -23,6 +23,7 @@ from durable_execution_sdk.emulator.functions.registry import Functions, unquali
 from durable_execution_sdk.emulator.ids import Ids, unique_id
 from durable_execution_sdk.emulator.json_input import json_text
 from durable_execution_sdk.emulator.reading import ReadingCoordinator
+from durable_execution_sdk.emulator.repository import recorded_status
 from durable_execution_sdk.emulator.steering.chains import time_of_chain
 from durable_execution_sdk.emulator.steering.deletion import delete_older
 from durable_execution_sdk.emulator.steering.execution_times import (
@@ -62,7 +63,13 @@ from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.engine.views.description import describe
 from durable_execution_sdk.engine.views.handler_view import checkpoint_response, state_page
 from durable_execution_sdk.engine.views.history import history_page
-from durable_execution_sdk.engine.views.progress import ExecutionProgress, Tally, progress, tally
+from durable_execution_sdk.engine.views.progress import (
+    CustomStatus,
+    ExecutionProgress,
+    Tally,
+    progress,
+    tally,
+)
 from durable_execution_sdk.errors import SerDesError
 from durable_execution_sdk.ports import EXPECTED_ANSWERS
 from durable_execution_sdk.protocol.control_plane import (
@@ -423,6 +430,10 @@ class Emulator:
     def counts(self, record: ExecutionRecord) -> Counts:
         """Return the numbers of an execution's operations and attempts, without reading its log if the store has them."""
         return self.coordinator.counts(record)
+
+    def custom_status(self, record: ExecutionRecord) -> CustomStatus | None:
+        """Return the status that the code of an execution set last, without reading the rest of its log."""
+        return recorded_status(self.store, record)
 
     def tally(self, arn: str) -> Tally:
         """Count an execution's invocations, operations and checkpoints."""

@@ -7,7 +7,7 @@ it is changed, and put back once its events are stored. Events of other processe
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -21,12 +21,14 @@ from durable_execution_sdk.emulator.stores.store import (
 )
 from durable_execution_sdk.engine import machine
 from durable_execution_sdk.engine.commands import Command, StartExecution
-from durable_execution_sdk.engine.events import Event, decode_event, encode_event
+from durable_execution_sdk.engine.events import Event, StepSucceeded, decode_event, encode_event
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.rejections import not_found
 from durable_execution_sdk.engine.state import ExecutionState
+from durable_execution_sdk.engine.views.progress import CustomStatus
 from durable_execution_sdk.errors import StoreError
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.operations import is_status
 
 _MAX_CLOSED_CACHED = 64
 """Number of closed executions whose state is cached; others are read again when needed."""
@@ -99,6 +101,7 @@ class Repository:
                 status=state.status,
                 started_at=state.started_at,
                 counts=counts_of(state),
+                status_event=status_event_of(events),
             ),
             list(map(encode_event, events)),
         )
@@ -158,6 +161,7 @@ class Repository:
                 is_open=not new_state.is_closed,
                 ended_at=new_state.ended_at,
                 counts=counts_of(new_state),
+                status_event=status_event_of(events, head),
             ),
         )
         entry.state, entry.head = new_state, head + len(events)
@@ -214,6 +218,26 @@ def counts_of(state: ExecutionState) -> Counts:
     """Return the numbers of operations and attempts that have begun."""
     # The first entry is the execution itself.
     return Counts(operations=len(state.order) - 1, attempts=state.attempts)
+
+
+def status_event_of(events: Sequence[Event], head: int = 0) -> int | None:
+    """Return the number of the last of these events that records a status, if any does; ``head`` events are before them."""
+    for number in range(len(events), 0, -1):
+        event = events[number - 1]
+        if isinstance(event, StepSucceeded) and is_status(event.operation.id, event.operation.name):
+            return head + number
+    return None
+
+
+def recorded_status(store: Store, record: ExecutionRecord) -> CustomStatus | None:
+    """Read the status that the code of an execution set last, of which the store has the number of the event."""
+    data = None if record.status_event is None else store.event(record.arn, record.status_event)
+    event = None if data is None else _decoded(record.arn, data)
+    return (
+        CustomStatus(payload=event.result, at=event.at)
+        if isinstance(event, StepSucceeded)
+        else None
+    )
 
 
 def _decoded(arn: str, data: bytes) -> Event:

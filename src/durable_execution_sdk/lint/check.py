@@ -42,6 +42,10 @@ from durable_execution_sdk.lint.workflows import (
 _IGNORED = re.compile(r"#\s*durable:\s*ignore(?:\[(?P<codes>[A-Z0-9, ]+)\])?")
 
 
+# Calls of a context that return no handle.
+_SYNCHRONOUS = frozenset({"patched", "progress", "set_status"})
+
+
 class Finding(NamedTuple):
     """Code in a workflow that replay cannot repeat; ``line`` and ``column`` count from 1."""
 
@@ -184,7 +188,7 @@ def _uses(node: ast.AST, context: str) -> Iterator[ast.Attribute]:
     for inner in ast.walk(node):
         if (
             isinstance(inner, ast.Attribute)
-            and (inner.attr in OPERATIONS or inner.attr == "patched")
+            and (inner.attr in OPERATIONS or inner.attr in _SYNCHRONOUS)
             and dotted(inner.value) == context
         ):
             yield inner

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, get_args, get_origin
 
 from durable_execution_sdk.batch_completion import CompletionConfig
+from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
@@ -46,6 +48,10 @@ class MapConfig(Options, frozen=True, kw_only=True):
     function's return annotation decides. ``summary_generator`` makes the text that the log shows for a batch
     above 262,144 bytes, which is not stored but built again from its items on replay. ``nesting`` says if
     each item is an operation of its own.
+
+    With ``progress_every``, the map reports how many of its items have ended as the status of the execution
+    (``ctx.progress``, with the map's name as the label): at most once in that time, and once at its end. Each report
+    that is recorded costs one operation.
     """
 
     max_concurrency: int | None = None
@@ -56,6 +62,7 @@ class MapConfig(Options, frozen=True, kw_only=True):
     item_serdes: SerDes[Any] | None = None
     summary_generator: Callable[[BatchResult[Any]], str] | None = None
     nesting: NestingType = NestingType.NESTED
+    progress_every: DurationLike | None = None
 
     def __post_init__(self) -> None:
         """Check the options. Raises ``ConfigError``."""
@@ -69,6 +76,8 @@ class MapConfig(Options, frozen=True, kw_only=True):
             raise ConfigError(
                 f"MapConfig.item_batcher must be an ItemBatcher, not {self.item_batcher!r}"
             )
+        if self.progress_every is not None:
+            Duration.of(self.progress_every, "MapConfig.progress_every")
 
 
 class _Branches:
@@ -136,11 +145,19 @@ def map_items(
         serdes=chosen.serdes,
         summary_generator=chosen.summary_generator,
         branches=supply.total if chosen.item_batcher is None else None,
+        report=None if chosen.progress_every is None else _report(chosen.progress_every),
     )
     fan_out = FanOut[Any](scope, _Branches(supply, call, chosen), plan, name, OperationSubType.MAP)
     if fan_out.record is None and not fan_out.is_void:
         _warn_of_many(fan_out, supply.total, chosen)
     return fan_out.handle
+
+
+def _report(every: DurationLike) -> Callable[[ContextState, int, int | None, bool], None]:
+    """Return a function that sets the status of the execution to the progress of the map."""
+    from durable_execution_sdk.operations.status import report_items  # noqa: PLC0415 - only with the option
+
+    return partial(report_items, every)
 
 
 def _warn_of_many(fan_out: FanOut[object], total: int | None, config: MapConfig) -> None:

@@ -28,6 +28,7 @@ from durable_execution_sdk.protocol.operations import (
     Operation,
     OperationStatus,
     OperationType,
+    is_status,
     was_given_up,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
@@ -196,6 +197,8 @@ class Reporter:
         if operation.type == OperationType.EXECUTION:
             self._execution = operation
             return
+        if is_status(operation.id, operation.name):
+            return  # no operation of the code
         previous = self._operations.get(operation.id)
         if previous is not None and previous.status in TERMINAL_STATUSES:
             return

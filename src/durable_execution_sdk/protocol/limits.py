@@ -91,5 +91,8 @@ MAX_ALIAS_CHARACTERS = 128
 # API: PauseReason, ResumeReason.
 MAX_REASON_CHARACTERS = 1_024
 
+# Ours, for the status that ``ctx.set_status`` records.
+MAX_STATUS_BYTES = 4_000
+
 # Quota: memory of a function, in MB: the least, and the default.
 DEFAULT_MEMORY_MB = 128

@@ -18,6 +18,16 @@ _CALENDAR = msgspec.Meta(ge=0, le=LATEST_TIMESTAMP)
 Timestamp = Annotated[int, _CALENDAR] | Annotated[float, _CALENDAR]
 
 
+# The start of the ids of the records of ``ctx.set_status``, and their name. No operation of workflow code has such an id.
+STATUS_IDS = "state-"
+STATUS_NAME = "status"
+
+
+def is_status(operation_id: str | None, name: str | None) -> bool:
+    """Return ``True`` for the record of a status that ``ctx.set_status`` has set: a STEP that is no step of the code."""
+    return name == STATUS_NAME and operation_id is not None and operation_id.startswith(STATUS_IDS)
+
+
 class OperationType:
     """The six types of operation."""
 

@@ -10,7 +10,11 @@ from collections.abc import Container, Mapping, Sequence
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.steering.execution_times import TimeReading
 from durable_execution_sdk.emulator.stores.store import Counts, ExecutionRecord
-from durable_execution_sdk.engine.views.progress import ExecutionProgress, OperationProgress
+from durable_execution_sdk.engine.views.progress import (
+    CustomStatus,
+    ExecutionProgress,
+    OperationProgress,
+)
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.activity import Activity, activity_of
@@ -22,7 +26,7 @@ from durable_execution_sdk.rendering.batch_progress import (
 )
 from durable_execution_sdk.rendering.family import Family, Waiter, family, kind
 from durable_execution_sdk.rendering.origins import continued_as, continues, name_in, origin_of
-from durable_execution_sdk.rendering.payloads import json_or_text, result_of
+from durable_execution_sdk.rendering.payloads import custom_status_document, json_or_text, result_of
 from durable_execution_sdk.rendering.times import iso
 from durable_execution_sdk.rendering.wording import callback_id_of, error_of
 
@@ -52,6 +56,7 @@ def outcome_document(
             "checkpoints": tally.checkpoints if has_log else None,
         },
         "waiting": _waiting(family(emulator, arn, held)),
+        **custom_status_document(emulator.progress(arn).custom_status),
     }
 
 
@@ -152,11 +157,13 @@ def record_document(
     *,
     is_run: bool | None = None,
     continued_as: str | None = None,
+    custom_status: CustomStatus | None = None,
 ) -> dict[str, object]:
     """Build one entry of ``durable list``; ``processes`` are the ids of those that run it.
 
     ``executions`` is the progress of one that is open, ``held`` the reason for which it is held. ``is_run``
-    tells that it is run where processes are not known. ``continued_as`` is the name under which it went on.
+    tells that it is run where processes are not known. ``continued_as`` is the name under which it went on,
+    ``custom_status`` what its code set last.
     """
     activity, waiting = Activity.ENDED, []
     if executions is not None:
@@ -177,6 +184,7 @@ def record_document(
         "processes": list(processes),
         "held": held,
         "continued_as": continued_as,
+        **custom_status_document(custom_status),
     }
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "next_in_store",
     "origin_of",
     "went_on_as",
+    "went_on_text",
 ]
 
 # An execution continues the same one for ever.
@@ -89,3 +90,8 @@ def name_in(arn: str) -> str:
     """Return the name in an execution's ARN; the ARN, if it is of a form without names."""
     parts = ExecutionArn.read(arn)
     return arn if parts is None else parts.execution_name
+
+
+def went_on_text(following: str | None) -> str:
+    """Write under which name an execution went on; nothing if it did not."""
+    return "" if following is None else f"went on as {following}"

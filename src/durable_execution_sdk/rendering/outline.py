@@ -14,7 +14,7 @@ from durable_execution_sdk.protocol.operations import Operation, OperationStatus
 from durable_execution_sdk.rendering.batch_progress import Batches, batch_text
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import Family, kind, title
-from durable_execution_sdk.rendering.payloads import payload_line, result_of
+from durable_execution_sdk.rendering.payloads import custom_status_text, payload_line, result_of
 from durable_execution_sdk.rendering.times import span
 from durable_execution_sdk.rendering.wording import awaited, brief, error_of
 
@@ -104,9 +104,12 @@ class Drawing:
         for progress in executions.execution.operations:
             parent = progress.operation.parent_id
             children.setdefault(parent if parent in ids else None, []).append(progress)
-        return Line(
-            _headline(executions, name), self._branch(children, None, executions, most_done)
-        )
+        lines = self._branch(children, None, executions, most_done)
+        status = executions.execution.custom_status
+        if status is not None:
+            text = custom_status_text(status, plain=self.plain)
+            lines.insert(0, Line([("status: ", "dim"), (text, "cyan")], []))
+        return Line(_headline(executions, name), lines)
 
     def _branch(
         self, children: _Children, parent: str | None, executions: Family, most_done: int | None

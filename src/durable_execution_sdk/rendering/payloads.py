@@ -1,17 +1,31 @@
-"""Payloads as people read them."""
+"""Payloads as people read them, and the status that workflow code has set: progress as a bar, a text as it is."""
 
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
+from typing import cast
 
 import msgspec
 
+from durable_execution_sdk.engine.views.progress import CustomStatus
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.rendering.escaping import visible
+from durable_execution_sdk.rendering.times import iso
 
-__all__ = ["json_or_text", "payload_line", "payload_lines", "result_of"]
+__all__ = [
+    "custom_status_document",
+    "custom_status_text",
+    "json_or_text",
+    "payload_line",
+    "payload_lines",
+    "result_of",
+]
 
 _LONGEST_LINE = 120
+# The cells of a bar of progress.
+_CELLS = 10
 
 
 def json_or_text(payload: str | None) -> object:
@@ -52,3 +66,51 @@ def payload_lines(payload: str) -> list[str]:
 
 def _indented(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def custom_status_text(status: CustomStatus, *, plain: bool = False, has_bar: bool = True) -> str:
+    """Write a status in one line: ``resize: 3 of 10 (30 %) ███░░░░░░░`` for one that ``ctx.progress`` has set."""
+    if status.payload is None:
+        return "(not read)"
+    value = json_or_text(status.payload)
+    progress = _progress_text(value, plain=plain, has_bar=has_bar)
+    if progress is not None:
+        return progress
+    return payload_line(value if isinstance(value, str) else status.payload)
+
+
+def custom_status_document(status: CustomStatus | None) -> dict[str, object]:
+    """Build the members of a document for a status; both are null if there is none."""
+    return {
+        "custom_status": None if status is None else json_or_text(status.payload),
+        "custom_status_timestamp": None if status is None else iso(status.at),
+    }
+
+
+def _progress_text(value: object, *, plain: bool, has_bar: bool) -> str | None:
+    """Write the progress that ``ctx.progress`` has set; return ``None`` for another value."""
+    if not isinstance(value, Mapping):
+        return None
+    members = cast("Mapping[str, object]", value)
+    done, total, label = (members.get(name) for name in ("done", "total", "label"))
+    is_other = members.keys() - {"done", "total", "label"} or "total" not in members
+    if is_other or not _is_amount(done) or not (total is None or _is_amount(total)):
+        return None
+    if not (label is None or isinstance(label, str)):
+        return None
+    name = "" if label is None else f"{visible(label)}: "
+    if total is None:
+        return f"{name}{_number(done)} done"
+    share = min(1.0, cast("float", done) / cast("float", total)) if total else 1.0
+    filled = math.floor(share * _CELLS)
+    full, empty = ("#", ".") if plain else ("█", "░")
+    bar = f" {full * filled}{empty * (_CELLS - filled)}" if has_bar else ""
+    return f"{name}{_number(done)} of {_number(total)} ({math.floor(share * 100)} %){bar}"
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _number(value: object) -> str:
+    return f"{value:,}"

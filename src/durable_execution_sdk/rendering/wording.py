@@ -10,8 +10,8 @@ import msgspec
 from durable_execution_sdk.engine.views.progress import Awaited, OperationProgress, Waiting
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.protocol.history import HistoryEvent
-from durable_execution_sdk.protocol.operations import Operation, OperationType
+from durable_execution_sdk.protocol.history import HistoryEvent, StepSucceededDetails
+from durable_execution_sdk.protocol.operations import Operation, OperationType, is_status
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.family import Family, Waiter, kind
 from durable_execution_sdk.rendering.payloads import payload_line
@@ -116,6 +116,10 @@ class EventTexts:
 
     def text(self, event: HistoryEvent) -> str:
         """Write an event, without its time."""
+        if is_status(event.id, event.name) and event.step_succeeded_details is not None:
+            return visible(
+                f"{'StatusSet':<24} {self._status(event.step_succeeded_details)}".rstrip()
+            )
         name = event.name or event.sub_type or ""
         if event.id is not None and not event.event_type.startswith("Execution"):
             name = self._add(event.id, event.parent_id, name)
@@ -123,6 +127,10 @@ class EventTexts:
         if self._has_payloads:
             facts += [f"{word} {payload_line(payload)}" for word, payload in payloads_of(event)]
         return visible(f"{event.event_type:<24} {name}  {'  '.join(facts)}".rstrip())
+
+    def _status(self, details: StepSucceededDetails) -> str:
+        payload = None if details.result is None else details.result.payload
+        return payload_line(payload) if self._has_payloads and payload is not None else ""
 
     def _add(self, operation_id: str, parent_id: str | None, name: str) -> str:
         above = self._paths.get(parent_id)

@@ -260,7 +260,7 @@ class Scheduler(LoopObserver):
         return self._run.outside.waited(self._moved)
 
     def _conclude(self) -> None:
-        if self._has_callbacks:
+        if self._has_callbacks or self._run.checkpointer.send_last_status():
             return
         divergence = self._run.unsettled.awaited_but_given_up()
         if divergence is not None:

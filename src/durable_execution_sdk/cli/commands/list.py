@@ -22,12 +22,14 @@ from durable_execution_sdk.dev.reload.held_file import HeldExecution
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import LATEST
 from durable_execution_sdk.emulator.stores.store import Counts, ExecutionRecord, Search
+from durable_execution_sdk.engine.views.progress import CustomStatus
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.activity import activity_of, summary
 from durable_execution_sdk.rendering.documents import record_document
 from durable_execution_sdk.rendering.family import Family, family
-from durable_execution_sdk.rendering.origins import went_on_as
+from durable_execution_sdk.rendering.origins import went_on_as, went_on_text
+from durable_execution_sdk.rendering.payloads import custom_status_text
 from durable_execution_sdk.rendering.times import at as at_time
 from durable_execution_sdk.rendering.times import span
 
@@ -42,19 +44,10 @@ _COLUMNS = (
     Column(title="operations", spare=0),
     Column(title="attempts", spare=0),
     Column(title="now", least=16),
+    Column(title="set status", least=12, spare=5, is_kept=False),
     Column(title=_PROCESS, spare=3),
 )
 _ID_CHARACTERS = 8
-_REMOTE_COLUMNS = (
-    Column(title="execution", least=16, from_middle=True),
-    Column(title="version", spare=3),
-    Column(title="status"),
-    Column(title="started", spare=4),
-    Column(title="took", spare=2),
-    Column(title="operations", spare=0),
-    Column(title="attempts", spare=0),
-    Column(title="now", least=32),
-)
 
 
 @click.command("list")
@@ -99,7 +92,8 @@ def list_(
     or in the store, and what an open execution does. That is running; killed, if its process ended in the
     middle of the work; due, if it can go on and no process does; asking, if it waits for an answer to a
     callback; suspended, if it waits for time, a retry or a function; held, if edited code does not fit it; or
-    paused.
+    paused. "set status" is what its code has set by ctx.set_status or ctx.progress; at an endpoint, `durable show`
+    tells it.
     """
     if at.is_given:
         after = None if since is None else read_moment(since, "--since", _now()) - 1
@@ -132,20 +126,23 @@ def list_(
         records, has_more = found[:limit], len(found) > limit
         held = place.held
         rows = [_row(emulator, record, place, held) for record in records]
+        told = [emulator.custom_status(record) for record in records]
         # Each execution has a time of its own.
         nows = [emulator.now(record.arn) if record.is_open else now for record in records]
         chain = {each.arn: went_on_as(emulator, each.arn, each.status) for each, *_ in rows}
     titles: list[str] = []
     if as_json:
         documents = [
-            record_document(*row, _reason(held, row[0]), continued_as=chain[row[0].arn])
-            for row in rows
+            record_document(
+                *row, _reason(held, row[0]), continued_as=chain[row[0].arn], custom_status=status
+            )
+            for row, status in zip(rows, told, strict=True)
         ]
         say(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
         cells = [
-            _cells(*row, now=now, following=chain[row[0].arn])
-            for row, now in zip(rows, nows, strict=True)
+            _cells(*row, status, now=now, following=chain[row[0].arn])
+            for row, status, now in zip(rows, told, nows, strict=True)
         ]
         titles = print_table(_COLUMNS, cells, full=full)
     if function is not None and not rows:
@@ -188,8 +185,10 @@ def _list_remote(
     as_json: bool,
 ) -> None:
     from durable_execution_sdk.cli.remote.listing import (  # noqa: PLC0415 - only for endpoints
+        REMOTE_COLUMNS,
         ListSearch,
         read_list,
+        remote_cells,
     )
 
     search = ListSearch(
@@ -212,41 +211,14 @@ def _list_remote(
         say(json.dumps(documents, indent=2, ensure_ascii=False))
     else:
         cells = [
-            _remote_cells(each.record, each.counts, each.executions, now, each.continued_as)
+            remote_cells(each.record, each.counts, each.executions, now, each.continued_as)
             for each in listing.found
         ]
-        print_table(_REMOTE_COLUMNS, cells, full=full)
+        print_table(REMOTE_COLUMNS, cells, full=full)
     for note in listing.notes:
         say(note, err=True)
     if listing.has_more:
         say(f"there are more than these {limit}; --limit shows them", err=True)
-
-
-def _went_on(following: str | None) -> str:
-    return "" if following is None else f"went on as {following}"
-
-
-def _remote_cells(
-    record: ExecutionRecord,
-    counts: Counts | None,
-    executions: Family | None,
-    now: int,
-    following: str | None,
-) -> tuple[str, ...]:
-    took = "" if record.ended_at is None else span(record.ended_at - record.started_at)
-    activity = _went_on(following)
-    if executions is not None:
-        activity = summary(executions, activity_of(executions, has_process=True), now)
-    return (
-        f"{record.function}/{record.name}",
-        record.version,
-        record.status,
-        at_time(record.started_at, now),
-        took,
-        "" if counts is None else str(counts.operations),
-        "" if counts is None else str(counts.attempts),
-        activity,
-    )
 
 
 def _row(
@@ -277,12 +249,13 @@ def _cells(
     counts: Counts,
     executions: Family | None,
     processes: list[int],
+    status: CustomStatus | None,
     *,
     now: int,
     following: str | None,
 ) -> tuple[str, ...]:
     took = "" if record.ended_at is None else span(record.ended_at - record.started_at)
-    activity = _went_on(following)
+    activity = went_on_text(following)
     if executions is not None:
         kind = activity_of(executions, has_process=bool(processes))
         activity = summary(executions, kind, now)
@@ -296,5 +269,6 @@ def _cells(
         str(counts.operations),
         str(counts.attempts),
         activity,
+        "" if status is None else custom_status_text(status, has_bar=False),
         brief_of(processes) if record.is_open else "",
     )

@@ -25,12 +25,14 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         from_middle: a cell is cut in its middle, as names that differ at their ends want it.
         spare: the columns with the lowest numbers are left out first where a row would be too long; ``None``
             is never left out.
+        is_kept: false for a column that is left out if all its cells are empty.
     """
 
     title: str
     least: int | None = None
     from_middle: bool = False
     spare: int | None = None
+    is_kept: bool = True
 
 
 def print_table(
@@ -40,7 +42,13 @@ def print_table(
 
     Into a pipe and with ``full``, whole cells matter more than the width of a terminal.
     """
-    cells = [[visible(cell) for cell in row] for row in rows]
+    shown = [
+        place
+        for place, column in enumerate(columns)
+        if column.is_kept or any(row[place] for row in rows)
+    ]
+    columns = [columns[place] for place in shown]
+    cells = [[visible(row[place]) for place in shown] for row in rows]
     console = Console()
     if full or not console.is_terminal:
         console = Console(width=_WIDE)

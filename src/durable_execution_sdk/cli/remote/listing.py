@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from durable_execution_sdk.cli.options import Endpoint
+from durable_execution_sdk.cli.output.table import Column
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.remote.endpoint import FunctionReference
 from durable_execution_sdk.cli.remote.executions import shown_arn
@@ -30,13 +31,28 @@ from durable_execution_sdk.protocol.control_plane import (
 )
 from durable_execution_sdk.protocol.error_codes import NOT_FOUND
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.rendering.activity import activity_of, summary
 from durable_execution_sdk.rendering.family import Family, family
+from durable_execution_sdk.rendering.origins import went_on_text
+from durable_execution_sdk.rendering.times import at as at_time
+from durable_execution_sdk.rendering.times import span
 
-__all__ = ["ListSearch", "Listed", "Listing", "read_list"]
+__all__ = ["REMOTE_COLUMNS", "ListSearch", "Listed", "Listing", "read_list", "remote_cells"]
 
 _AT_ONCE = 8
 _FORBIDDEN = 403
 _Answer = TypeVar("_Answer")
+
+REMOTE_COLUMNS = (
+    Column(title="execution", least=16, from_middle=True),
+    Column(title="version", spare=3),
+    Column(title="status"),
+    Column(title="started", spare=4),
+    Column(title="took", spare=2),
+    Column(title="operations", spare=0),
+    Column(title="attempts", spare=0),
+    Column(title="now", least=32),
+)
 
 
 class ListSearch(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,4 +249,28 @@ def _record(summary: ExecutionSummary) -> ExecutionRecord:
         and summary.status != ExecutionStatus.DELETING,
         started_at=round(summary.start_timestamp),
         ended_at=None if ended is None else round(ended),
+    )
+
+
+def remote_cells(
+    record: ExecutionRecord,
+    counts: Counts | None,
+    executions: Family | None,
+    now: int,
+    following: str | None,
+) -> tuple[str, ...]:
+    """Return the cells of a row."""
+    took = "" if record.ended_at is None else span(record.ended_at - record.started_at)
+    activity = went_on_text(following)
+    if executions is not None:
+        activity = summary(executions, activity_of(executions, has_process=True), now)
+    return (
+        f"{record.function}/{record.name}",
+        record.version,
+        record.status,
+        at_time(record.started_at, now),
+        took,
+        "" if counts is None else str(counts.operations),
+        "" if counts is None else str(counts.attempts),
+        activity,
     )

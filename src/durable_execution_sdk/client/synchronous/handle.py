@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 from durable_execution_sdk.client.callbacks import Failure, SyncPendingCallback
 from durable_execution_sdk.client.execution_handle import ExecutionHandle
@@ -16,6 +16,7 @@ from durable_execution_sdk.protocol.operations import Operation
 __all__ = ["SyncAnswers", "SyncExecutionHandle"]
 
 _R_co = TypeVar("_R_co", covariant=True)
+_T = TypeVar("_T")
 
 
 class SyncExecutionHandle(Generic[_R_co]):
@@ -55,6 +56,16 @@ class SyncExecutionHandle(Generic[_R_co]):
     def latest(self) -> SyncExecutionHandle[_R_co]:
         """Return the handle of the last execution as which this one went on; see ``ExecutionHandle.latest``."""
         return SyncExecutionHandle(self._thread.run(self._handle.latest()), self._thread)
+
+    @overload
+    def custom_status(self, value_type: type[_T], *, follow: bool = ...) -> _T | None: ...
+
+    @overload
+    def custom_status(self, value_type: None = None, *, follow: bool = ...) -> Any: ...
+
+    def custom_status(self, value_type: Any = None, *, follow: bool = True) -> Any:
+        """Return the value that the workflow's code set last; see ``ExecutionHandle.custom_status``."""
+        return self._thread.run(self._handle.custom_status(value_type, follow=follow))
 
     def describe(self) -> ExecutionDescription:
         """Return status, times, input, result and error; times in milliseconds since the epoch."""

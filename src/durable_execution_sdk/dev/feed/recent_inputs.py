@@ -20,7 +20,7 @@ def recent_inputs(emulator: Emulator, function: str) -> list[str]:
     with emulator.coordinator.holding():
         records = emulator.store.search(Search(function=function, limit=_LOOKED_AT))
         for record in records:
-            encoded = emulator.store.first_event(record.arn)
+            encoded = emulator.store.event(record.arn, 1)
             event = None if encoded is None else decode_event(encoded)
             if isinstance(event, ExecutionStarted) and len(event.input) <= _LONGEST:
                 inputs[event.input] = None

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from durable_execution_sdk.emulator.clock import RealClock
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
-from durable_execution_sdk.emulator.repository import counts_of
+from durable_execution_sdk.emulator.repository import counts_of, status_event_of
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.emulator.stores.store import ExecutionRecord, Standing
 from durable_execution_sdk.engine.events import Event, encode_event
@@ -53,6 +53,7 @@ class HistoryLogs:
                 started_at=state.started_at,
                 ended_at=state.ended_at,
                 counts=counts_of(state),
+                status_event=status_event_of(events),
             )
             self._store.create(record, encoded)
             self._heads[arn] = len(encoded)
@@ -62,6 +63,7 @@ class HistoryLogs:
             is_open=not state.is_closed,
             ended_at=state.ended_at,
             counts=counts_of(state),
+            status_event=status_event_of(events, head),
         )
         self._store.append(arn, head, encoded, standing)
         self._heads[arn] = head + len(encoded)

@@ -67,6 +67,7 @@ class MemoryStore:
                 is_open=standing.is_open,
                 ended_at=standing.ended_at,
                 counts=standing.counts,
+                status_event=standing.status_event or record.status_event,
             )
             if not standing.is_open:
                 self._open.pop(arn, None)
@@ -83,10 +84,10 @@ class MemoryStore:
         with self._lock:
             return self._events.get(arn, [])[after:]
 
-    def first_event(self, arn: str) -> bytes | None:
-        """Return the first event of an execution; ``None`` if there is none."""
+    def event(self, arn: str, number: int) -> bytes | None:
+        """Return an event of an execution by its number, from 1; ``None`` if it is not there."""
         with self._lock:
-            return next(iter(self._events.get(arn, ())), None)
+            return next(iter(self._events.get(arn, [])[number - 1 : number]), None)
 
     def find(self, arn: str) -> ExecutionRecord | None:
         """Find an execution by its ARN."""

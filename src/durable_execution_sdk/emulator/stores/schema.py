@@ -36,6 +36,8 @@ _COUNTS = (
     "ALTER TABLE executions ADD COLUMN attempts INTEGER",
 )
 
+_STATUSES = ("ALTER TABLE executions ADD COLUMN status_event INTEGER",)
+
 _TABLES = (
     """
     CREATE TABLE executions (
@@ -50,7 +52,8 @@ _TABLES = (
         ended_at INTEGER,
         head INTEGER NOT NULL,
         operations INTEGER,
-        attempts INTEGER
+        attempts INTEGER,
+        status_event INTEGER
     )
     """,
     "CREATE INDEX executions_by_function ON executions (function, started_at)",
@@ -81,10 +84,10 @@ class Format(msgspec.Struct, frozen=True, kw_only=True):
 
 EXECUTIONS = Format(
     application_id=APPLICATION_ID,
-    version=4,
+    version=5,
     tables=_TABLES,
     # Events of times and forks are new in version 2: a release that reads version 1 only cannot read them.
-    migrations={1: (), 2: _DELETIONS, 3: _COUNTS},
+    migrations={1: (), 2: _DELETIONS, 3: _COUNTS, 4: _STATUSES},
 )
 
 

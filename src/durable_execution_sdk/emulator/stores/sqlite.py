@@ -29,10 +29,11 @@ DEFAULT_PATH = Path(".durable/executions.db")
 
 _COLUMNS = (
     "arn, name, function, version, status, is_open, started_at, ended_at, head, number,"
-    " operations, attempts"
+    " operations, attempts, status_event"
 )
 _LAST = "SELECT coalesce(max(number), 0) FROM {table}"
-_Row = tuple[str, str, str, str, str, int, int, "int | None", int, int, "int | None", "int | None"]
+_Number = int | None
+_Row = tuple[str, str, str, str, str, int, int, _Number, int, int, _Number, _Number, _Number]
 
 
 class SqliteStore:
@@ -65,8 +66,8 @@ class SqliteStore:
             try:
                 number = db.execute(
                     "INSERT INTO executions (arn, name, function, version, status, is_open,"
-                    " started_at, ended_at, head, operations, attempts)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    " started_at, ended_at, head, operations, attempts, status_event)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (
                         record.arn,
                         record.name,
@@ -78,6 +79,7 @@ class SqliteStore:
                         record.ended_at,
                         len(events),
                         *_numbers(record.counts),
+                        record.status_event,
                     ),
                 ).lastrowid
             except sqlite3.IntegrityError:
@@ -91,7 +93,7 @@ class SqliteStore:
         with self._file.writing() as db:
             row = db.execute(
                 "UPDATE executions SET head = ?, status = ?, is_open = ?, ended_at = ?,"
-                " operations = ?, attempts = ?"
+                " operations = ?, attempts = ?, status_event = coalesce(?, status_event)"
                 " WHERE arn = ? AND head = ? RETURNING number",
                 (
                     after + len(events),
@@ -99,6 +101,7 @@ class SqliteStore:
                     standing.is_open,
                     standing.ended_at,
                     *_numbers(standing.counts),
+                    standing.status_event,
                     arn,
                     after,
                 ),
@@ -125,12 +128,12 @@ class SqliteStore:
         )
         return [row[0] for row in rows]
 
-    def first_event(self, arn: str) -> bytes | None:
-        """Return the first event of an execution; ``None`` if there is none."""
+    def event(self, arn: str, number: int) -> bytes | None:
+        """Return an event of an execution by its number, from 1; ``None`` if it is not there."""
         rows: list[tuple[bytes]] = self._file.read(
             "SELECT CAST(json AS BLOB) FROM events"
-            " WHERE execution = (SELECT number FROM executions WHERE arn = ?) AND seq = 1",
-            (arn,),
+            " WHERE execution = (SELECT number FROM executions WHERE arn = ?) AND seq = ?",
+            (arn, number),
         )
         return rows[0][0] if rows else None
 
@@ -273,7 +276,7 @@ def _numbers(counts: Counts | None) -> tuple[int | None, int | None]:
 
 def _record(row: _Row) -> ExecutionRecord:
     arn, name, function, version, status, is_open, started_at, ended_at, head, number = row[:10]
-    operations, attempts = row[10:]
+    operations, attempts, status_event = row[10:]
     counts = None
     if operations is not None and attempts is not None:
         counts = Counts(operations=operations, attempts=attempts)
@@ -289,4 +292,5 @@ def _record(row: _Row) -> ExecutionRecord:
         head=head,
         number=number,
         counts=counts,
+        status_event=status_event,
     )

@@ -38,7 +38,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """An execution in the index. ``head`` is the number of its events, ``number`` its rank by creation.
 
-    ``counts`` is ``None`` if a release that kept none has written its last event.
+    ``counts`` is ``None`` if a release that kept none has written its last event. ``status_event`` is the number, from
+    1, of the event with the status that its code set last.
     """
 
     arn: str
@@ -52,15 +53,17 @@ class ExecutionRecord(msgspec.Struct, frozen=True, kw_only=True):
     head: int = 0
     number: int = 0
     counts: Counts | None = None
+    status_event: int | None = None
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """The fields of the index that an append changes."""
+    """The fields of the index that an append changes; without a ``status_event`` that of the index stays."""
 
     status: str
     is_open: bool
     ended_at: int | None = None
     counts: Counts | None = None
+    status_event: int | None = None
 
 
 class Search(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,8 +110,8 @@ class Store(Protocol):
         """Return the events after the first ``after``."""
         ...
 
-    def first_event(self, arn: str) -> bytes | None:
-        """Return the first event of an execution; ``None`` if there is none."""
+    def event(self, arn: str, number: int) -> bytes | None:
+        """Return an event of an execution by its number, from 1; ``None`` if it is not there."""
         ...
 
     def find(self, arn: str) -> ExecutionRecord | None:

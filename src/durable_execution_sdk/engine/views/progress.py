@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -16,7 +16,12 @@ from durable_execution_sdk.engine.events import (
 from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind, is_pending
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.protocol.operations import TERMINAL_STATUSES, Operation, OperationType
+from durable_execution_sdk.protocol.operations import (
+    TERMINAL_STATUSES,
+    Operation,
+    OperationType,
+    is_status,
+)
 
 
 class Awaited(StrEnum):
@@ -48,12 +53,20 @@ class OperationProgress(msgspec.Struct, frozen=True, kw_only=True):
     waiting: Waiting | None = None
 
 
+class CustomStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The status that workflow code set last; ``payload`` is ``None`` where histories are read without data."""
+
+    payload: str | None
+    at: float
+
+
 class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
     """Progress of one execution.
 
     ``failures`` is the number of failed invocations since the last successful one, ``last_failure`` the
     error of the latest invocation, if it failed. ``is_idle``: the handler neither runs nor is due.
-    ``is_invoked``: an invocation has begun and not ended, be it that its process was killed.
+    ``is_invoked``: an invocation has begun and not ended, be it that its process was killed. The records of
+    statuses are not among the ``operations``.
     """
 
     arn: str
@@ -69,6 +82,7 @@ class ExecutionProgress(msgspec.Struct, frozen=True, kw_only=True):
     last_failure: ErrorObject | None = None
     time: ExecutionTime = REAL_TIME
     forked_from: ForkOrigin | None = None
+    custom_status: CustomStatus | None = None
     operations: list[OperationProgress]
 
 
@@ -90,6 +104,7 @@ _AWAITED = {
 
 def progress(state: ExecutionState) -> ExecutionProgress:
     """Return the progress of an execution, with its operations in start order."""
+    ordered = [state.operations[operation_id] for operation_id in state.order]
     return ExecutionProgress(
         arn=state.arn,
         status=state.status,
@@ -104,13 +119,25 @@ def progress(state: ExecutionState) -> ExecutionProgress:
         last_failure=state.last_failure,
         time=state.time,
         forked_from=state.forked_from,
+        custom_status=last_status(ordered),
         operations=[
             OperationProgress(
                 operation=operation, attempt=_attempt(operation), waiting=_waiting(state, operation)
             )
-            for operation in (state.operations[operation_id] for operation_id in state.order)
-            if operation.type != OperationType.EXECUTION
+            for operation in ordered
+            if operation.type != OperationType.EXECUTION and not _is_status(operation)
         ],
+    )
+
+
+def last_status(operations: Sequence[Operation]) -> CustomStatus | None:
+    """Return the status that workflow code set last, given all operations in the order of their records."""
+    record = next((each for each in reversed(operations) if _is_status(each)), None)
+    if record is None:
+        return None
+    details = record.step_details
+    return CustomStatus(
+        payload=None if details is None else details.result, at=record.end_timestamp or 0
     )
 
 
@@ -122,9 +149,15 @@ def tally(state: ExecutionState, events: Iterable[Event]) -> Tally:
     checkpoints = sum(isinstance(event, CheckpointAccepted) for event in counted)
     return Tally(
         invocations=len(counted) - checkpoints,
-        operations=len(progress(state).operations),
+        operations=sum(
+            state.operations[each].type != OperationType.EXECUTION for each in state.order
+        ),
         checkpoints=checkpoints,
     )
+
+
+def _is_status(operation: Operation) -> bool:
+    return is_status(operation.id, operation.name)
 
 
 def _attempt(operation: Operation) -> int | None:

@@ -37,11 +37,9 @@ from durable_execution_sdk.operations.fan_out.batch_serdes import (
 from durable_execution_sdk.operations.fan_out.items import NEVER, NOT_YET, Supply
 from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan, one_for_each
 from durable_execution_sdk.operations.virtual_child import VirtualChild
-from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.runtime.completions.handle import Handle, Signal, Watcher
 from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope, current_scope
-from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.serdes import (
     JsonSerDes,
     PassThroughSerDes,
@@ -115,6 +113,7 @@ class FanOutRun(Watcher[str]):
                 Entry(index=index, status=BatchItemStatus.STARTED, name=branch.given_name)
                 for index in branch.indexes
             ]
+        self._report(has_ended=True)
         return Draft(all=[entry for group in self._ended for entry in group or ()], reason=reason)
 
     def _reason(self) -> CompletionReason | None:
@@ -275,11 +274,19 @@ class FanOutRun(Watcher[str]):
             )
         else:
             self._failed += branch.size
-            failure = _recorded(running.context, error)
+            failure = self._plan.failure_of(running.context, error)
             self._ended[branch.index] = [
                 Entry(index=index, status=BatchItemStatus.FAILED, name=name, error=failure)
                 for index in branch.indexes
             ]
+        if self._plan.report is not None:
+            self._report()
+
+    def _report(self, *, has_ended: bool = False) -> None:
+        if self._plan.report is not None:
+            total = self._supply.total if self._is_stocked else self._items
+            done = self._succeeded + self._failed
+            self._plan.report(self._context_state, done, total, has_ended)
 
     def take_note(self, handle: Handle[str]) -> None:
         """Queue the handle of a branch that has ended, and wake the run."""
@@ -289,10 +296,3 @@ class FanOutRun(Watcher[str]):
     def _notify(self) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
-
-
-def _recorded(context: Child[str] | VirtualChild[str], error: BaseException) -> ErrorObject | None:
-    """Return the error object of a branch that failed: the log's, if the branch has a record."""
-    if isinstance(context, Child) and context.record is not None:
-        return context.recorded_error(context.record)
-    return capture(error)

@@ -11,11 +11,15 @@ from msgspec import Raw, Struct
 from durable_execution_sdk.batch_completion import CompletionConfig
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.first_use import OptionEnum
+from durable_execution_sdk.operations.child import Child
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.batch_serdes import NO_RESULT, embedded, split
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_serdes
+from durable_execution_sdk.operations.virtual_child import VirtualChild
+from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import OperationSubTypeName
 from durable_execution_sdk.runtime.contexts import ContextState
+from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = ["Branch", "NestingType", "Plan", "check_options", "one_for_each"]
@@ -55,7 +59,11 @@ class Branch(Struct, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """The options of a fan-out. ``branches`` is the number of its branches, where it is known."""
+    """The options of a fan-out. ``branches`` is the number of its branches, where it is known.
+
+    ``report`` takes the context, and the number of the items that have ended and of all, if that is known; it is told
+    when the batch has ended.
+    """
 
     branch_type: OperationSubTypeName
     completion: CompletionConfig | None
@@ -65,6 +73,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     serdes: SerDes[Any] | None
     summary_generator: Callable[[BatchResult[Any]], str] | None
     branches: int | None = None
+    report: Callable[[ContextState, int, int | None, bool], None] | None = None
 
     def raw_results(self, branch: Branch, payload: str | None) -> list[Raw]:
         """Return the result of each item of a branch, as it stands in the branch's payload."""
@@ -73,6 +82,15 @@ class Plan(Struct, frozen=True, kw_only=True):
         if branch.is_group:
             return split(payload)
         return [embedded(payload, self.serdes_of(branch.first))]
+
+    @staticmethod
+    def failure_of(
+        context: Child[str] | VirtualChild[str], error: BaseException
+    ) -> ErrorObject | None:
+        """Return the error object of a branch that failed: the log's, if the branch has a record."""
+        if isinstance(context, Child) and context.record is not None:
+            return context.recorded_error(context.record)
+        return capture(error)
 
 
 def one_for_each(branch: Branch, result: Any, label: str) -> Sequence[Any]:

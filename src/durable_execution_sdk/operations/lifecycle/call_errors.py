@@ -37,6 +37,8 @@ CALLS: dict[str, str] = {
     "race": "*operations, name=None, cancel_losers=False",
     "all_settled": "*operations, name=None",
     "patched": "patch_id, each_time=False",
+    "set_status": "value, every=None",
+    "progress": "done, total=None, label=None, every=None",
     "saga": "",
     "add_compensation": "function, *arguments, name=None, config=StepConfig(...)",
     "continue_as_new": "event, qualifier=None, retry_strategy=None",
@@ -54,7 +56,8 @@ OPTIONS: dict[str, str] = {
     "WaitForCallbackConfig": "timeout heartbeat_timeout result_type serdes retry_strategy",
     "InvokeConfig": "payload_serdes result_type serdes tenant_id",
     "ChildConfig": "serdes error_mapper summary_generator virtual",
-    "MapConfig": "max_concurrency completion item_namer item_batcher serdes item_serdes summary_generator nesting",
+    "MapConfig": "max_concurrency completion item_namer item_batcher serdes item_serdes summary_generator nesting"
+    " progress_every",
     "ParallelConfig": "max_concurrency completion serdes item_serdes summary_generator nesting",
     "WithRetryConfig": "retry_strategy serdes summary_generator",
 }

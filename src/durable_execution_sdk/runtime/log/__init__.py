@@ -24,7 +24,7 @@ from durable_execution_sdk.protocol.operations import (
     was_given_up,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
-from durable_execution_sdk.runtime.log.ids import THREAD_NAME, is_patch_marker, late_news_id
+from durable_execution_sdk.runtime.log.ids import THREAD_NAME, is_marker, late_news_id
 
 _STATUS_AFTER = {
     OperationAction.START: OperationStatus.STARTED,
@@ -85,7 +85,7 @@ class Journal:
                 self._take_note(op)
             elif name == THREAD_NAME:
                 self.thread_ends[op.id] = op
-            elif op.id[5:6] == "-" and is_patch_marker(op.id, name):  # no other id has a dash there
+            elif op.id[5:6] == "-" and is_marker(op.id, name):  # no other id has a dash there
                 self.marked(op.id)
         # True if the log held ends at the start, besides those of notes.
         self.held_ends = bool(self.old_ends)
@@ -147,7 +147,7 @@ class Journal:
         self._notes.add(note_id)
 
     def marked(self, marker_id: str) -> None:
-        """Take note of the marker of a patch: it need not be asked for, and no code sees its end."""
+        """Take note of the marker of a patch or of a status: it need not be asked for, and no code sees its end."""
         self._notes.add(marker_id)
         self.unclaimed.discard(marker_id)
         self.old_ends.discard(marker_id)

@@ -57,7 +57,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence, Sized
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports import DataPlane
@@ -92,6 +92,9 @@ _takes_no_cancel: set[type[DataPlane]] = set()
 
 Receive = Callable[[Sequence[OperationUpdate], Sequence[Operation]], None]
 Fail = Callable[[Exception, Sequence[OperationUpdate]], None]
+Status = Callable[
+    [bool], OperationUpdate | None
+]  # asked with ``True`` at the end of the invocation
 
 
 class Checkpointer:
@@ -141,6 +144,9 @@ class Checkpointer:
         self._rest: asyncio.Future[None] | None = None
         # Start of the client tokens: each call has its own, so that the service knows one that is sent again.
         self._series = os.urandom(16).hex()
+        # Returns the status that is to go with the next call, if it is due; set while there is one that has not left.
+        self.status: Status | None = None
+        self.statuses: Any = None  # ``operations.status.Statuses``, once code has set one
         self._slow: asyncio.TimerHandle | None = None
         self._left_behind_since = 0.0
         self._closed = False
@@ -204,6 +210,26 @@ class Checkpointer:
                 _SLOW_SECONDS, self._push_what_is_slow, context=sdk_context()
             )
 
+    def leave_status(self, status: Status) -> None:
+        """Take the status along with the next call. Until then another one may take its place."""
+        if self._closed:
+            return
+        if not (self._queue or self.status):
+            self._left_behind_since = time.monotonic()
+        self.status = status
+        if self._slow is None:
+            self._slow = self._loop.call_later(
+                _SLOW_SECONDS, self._push_what_is_slow, context=sdk_context()
+            )
+
+    def send_last_status(self) -> bool:
+        """Send a status that no call has taken along; return ``False`` if there is none."""
+        if self.status is None or self.is_held or not self.may_write:
+            return False
+        self._take_status(is_last=True)
+        self.push()
+        return True
+
     def push(self) -> None:
         """Send the queue, even if it is empty: the answer contains what has changed."""
         self._wanted = True
@@ -221,11 +247,14 @@ class Checkpointer:
         self.is_held = False
         if self._wanted:
             self.push()
+        if self.status is not None:
+            self.leave_status(self.status)
 
     def discard(self) -> None:
         """Drop the queue: the gate stays closed, so it must never be sent."""
         self._queue = []
         self._wanted = False
+        self.status = None
 
     def withdraw(self, operation_id: str) -> None:
         """Remove an operation's updates from the queue."""
@@ -246,11 +275,12 @@ class Checkpointer:
                 self.release()
 
     async def flush(self) -> None:
-        """Wait until everything that was submitted is acknowledged or has failed.
+        """Send a status that is left, and wait until everything that was submitted is acknowledged or has failed.
 
         Raises ``ServiceError`` if an answer does not come before the function's time is up.
         """
         self._unseen = ()
+        self.send_last_status()
         while not self.is_idle and self.may_write:
             self.release()
             if self._queue:
@@ -291,11 +321,14 @@ class Checkpointer:
     def _push_what_is_slow(self) -> None:
         """Send updates that were left behind 0.2 s ago."""
         self._slow = None
-        if not self._queue:
+        if not (self._queue or self.status):
             return
         left = self._left_behind_since + _SLOW_SECONDS - time.monotonic()
         if left <= 0:
-            self.push()
+            if self.status is not None and not self.is_held:
+                self._take_status()
+            if self._queue:
+                self.push()
         else:
             self._slow = self._loop.call_later(left, self._push_what_is_slow, context=sdk_context())
 
@@ -329,6 +362,8 @@ class Checkpointer:
                 await self._hold_back()
                 if not self.may_write:
                     return
+            if self.status is not None:
+                self._take_status()
             count = length_of_batch(self._queue, self.most_updates)
             call = self._plane.checkpoint(self._next_request(count))
         try:
@@ -351,6 +386,12 @@ class Checkpointer:
             batch = [each for each in batch if not self._is_futile(each)]
         self._batch = batch
         return self._request(batch)
+
+    def _take_status(self, *, is_last: bool = False) -> None:
+        """Put the status into the queue if it is due: in front, as it tells of what the updates behind it do."""
+        update = None if self.status is None else self.status(is_last)
+        if update is not None:
+            self._queue.insert(0, update)
 
     def _request(self, batch: list[OperationUpdate]) -> CheckpointRequest:
         assert self._token is not None
@@ -375,6 +416,8 @@ class Checkpointer:
 
     def _send_directly(self, send: SendCheckpoint) -> bool:
         """Send the queue without the writer's turn; return ``False`` if it takes more than that."""
+        if self.status is not None:
+            self._take_status()
         queue, writer = self._queue, self._writer
         count = length_of_batch(queue, self.most_updates)
         if writer is None or count < len(queue):

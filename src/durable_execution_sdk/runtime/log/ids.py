@@ -14,6 +14,7 @@ from hashlib import blake2b
 from msgspec import Struct
 
 from durable_execution_sdk.protocol.limits import MAX_ID_CHARACTERS
+from durable_execution_sdk.protocol.operations import STATUS_IDS, is_status
 from durable_execution_sdk.runtime.tasks.identity import SMALL_BITS
 
 __all__ = [
@@ -22,12 +23,14 @@ __all__ = [
     "ROOT_IDS",
     "Path",
     "context_prefix",
+    "is_marker",
     "is_patch_marker",
     "operation_id",
     "patch_marker_id",
     "place_below",
     "place_of",
     "root_operation_id",
+    "status_id",
     "title_of",
 ]
 
@@ -166,6 +169,16 @@ def patch_marker_id(text: str) -> str:
 def is_patch_marker(operation_id_: str, name: str | None) -> bool:
     """Return ``True`` for the marker of a patch, which replay need not ask for."""
     return operation_id_.startswith(_PATCHES) and name is not None and name.startswith(PATCH_NAME)
+
+
+def is_marker(operation_id_: str, name: str | None) -> bool:
+    """Return ``True`` for the marker of a patch and for the record of a status, which replay need not ask for."""
+    return is_patch_marker(operation_id_, name) or is_status(operation_id_, name)
+
+
+def status_id(text: str) -> str:
+    """Return the id of the record of a status. It takes no number from a scope."""
+    return f"{STATUS_IDS}{operation_id(text)[:_PATCH_LETTERS]}"
 
 
 MAIN = Path()

@@ -116,10 +116,13 @@ def history_text(
 ) -> str:
     """Write the text of an execution's golden history."""
     error = result.error_object
+    # Timing decides which of several statuses are recorded, and not which one is the last.
+    status = result.family.execution.custom_status
     outcome = _error(error) if error else _payload(comparable(result.arn, result.described.result))
     lines = [
         _line("execution", result.status, outcome),
         _line("  input", _payload(result.described.input_payload)),
+        *([] if status is None else [_line("  status", _payload(status.payload))]),
         *_lines(result, None, ""),
     ]
     text = "".join(f"{line}\n" for line in lines)

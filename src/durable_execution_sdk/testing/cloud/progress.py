@@ -12,6 +12,7 @@ from durable_execution_sdk.engine.views.progress import (
     ExecutionProgress,
     OperationProgress,
     Waiting,
+    last_status,
 )
 from durable_execution_sdk.protocol.control_plane import CLOSED_STATUSES, ExecutionDescription
 from durable_execution_sdk.protocol.history import EventType, HistoryEvent
@@ -21,6 +22,7 @@ from durable_execution_sdk.protocol.operations import (
     ContextDetails,
     Operation,
     OperationStatus,
+    is_status,
 )
 from durable_execution_sdk.replay.document import Document
 from durable_execution_sdk.replay.recording import record
@@ -58,6 +60,7 @@ def progress_of(
         failures=_failures_in_a_row([entry.error is not None for entry in completed]),
         retry_at=None,
         last_failure=(failed.payload if completed and (failed := completed[-1].error) else None),
+        custom_status=last_status(recorded),
         operations=[
             OperationProgress(
                 operation=operation,
@@ -65,6 +68,7 @@ def progress_of(
                 waiting=None if is_closed else _waiting(operation, started.get(operation.id)),
             )
             for operation in (_as_of(entry, now) for entry in recorded)
+            if not is_status(operation.id, operation.name)
         ],
     )
 

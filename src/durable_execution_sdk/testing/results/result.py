@@ -1,4 +1,7 @@
-"""The state of an execution, for assertions in tests; the same for local and deployed executions."""
+"""The state of an execution, for assertions in tests; the same for local and deployed executions.
+
+The module is long because each fact that a test reads has one documented member here.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.protocol.ids import execution_operation_id
 from durable_execution_sdk.protocol.operations import OperationStatusName
 from durable_execution_sdk.rendering.family import Family
+from durable_execution_sdk.rendering.payloads import json_or_text
 from durable_execution_sdk.runtime.error_objects import rebuild
 from durable_execution_sdk.serdes import SerDes, ValueContext
 from durable_execution_sdk.testing.errors import (
@@ -150,6 +154,12 @@ class DurableTestResult(Generic[_R_co]):
     def status(self) -> str:
         """``RUNNING``, ``SUCCEEDED``, ``FAILED``, ``TIMED_OUT`` or ``STOPPED``."""
         return self.described.status
+
+    @property
+    def custom_status(self) -> object:
+        """The value that ``ctx.set_status`` or ``ctx.progress`` set last, as JSON reads it; ``None`` if there is none."""
+        status = self.family.execution.custom_status
+        return None if status is None else json_or_text(status.payload)
 
     @property
     def is_done(self) -> bool:

@@ -79,9 +79,15 @@ class FeedDocuments:
         held = self._local.held().get(record.arn) if record.is_open else None
         is_run = bool(processes) or self._local.served_elsewhere
         counts = self._emulator.counts(record)
-        following = went_on_as(self._emulator, record.arn, record.status)
         document = record_document(
-            record, counts, executions, processes, held, is_run=is_run, continued_as=following
+            record,
+            counts,
+            executions,
+            processes,
+            held,
+            is_run=is_run,
+            continued_as=went_on_as(self._emulator, record.arn, record.status),
+            custom_status=self._emulator.custom_status(record),
         )
         waiting = cast("list[Document]", document["waiting"])
         document["waiting_count"] = len(waiting)

@@ -16,6 +16,7 @@ from durable_execution_sdk.protocol.history import (
     HistoryEvent,
     RetryDetails,
 )
+from durable_execution_sdk.protocol.operations import is_status
 
 __all__ = ["Attempt", "Invocation", "Timeline"]
 
@@ -90,7 +91,11 @@ class Timeline:
                 )
             )
             self.begin_invocation()
-        elif event.id is not None and event.event_type not in _OF_EXECUTION:
+        elif (
+            event.id is not None
+            and event.event_type not in _OF_EXECUTION
+            and not is_status(event.id, event.name)
+        ):
             self._count(event.id, event.event_type)
             self.touch(event.id, position)
             if event.chained_invoke_started_details is not None:

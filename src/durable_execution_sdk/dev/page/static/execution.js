@@ -3,6 +3,7 @@
 import { actionBar } from "./actions.js";
 import { executionNow, passes } from "./clock.js";
 import { codeTab } from "./code_tab.js";
+import { customStatus } from "./custom_status.js";
 import { drawAfter } from "./draw.js";
 import { drawer } from "./drawer.js";
 import { duration, time, utc, visible } from "./format.js";
@@ -161,6 +162,7 @@ function header(model, document) {
             document.continues && inChain("continues", "Continues", document.continues),
             document.continued_as && inChain("continued-as", "Went on as", document.continued_as),
         ),
+        customStatus(execution, now),
         notesOnHistory(),
         model.state !== "gone" && actionBar(/** @type {ExecutionDocument} */ (model.whole())),
         document.error &&

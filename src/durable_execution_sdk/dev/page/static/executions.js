@@ -2,6 +2,7 @@
 
 import { executionNow, serverNow } from "./clock.js";
 import { copyButton } from "./copying.js";
+import { statusText } from "./custom_status.js";
 import { drawAfter } from "./draw.js";
 import { count, duration, time, utc, visible } from "./format.js";
 import { startDialog } from "./functions.js";
@@ -139,6 +140,7 @@ function line(row, isSelected, place) {
     }
     const words = statusWords(row);
     const [operation, rest] = waitsFor(row);
+    const custom = row.custom_status_timestamp === null ? "" : statusText(row.custom_status);
     return h(
         "a",
         {
@@ -154,7 +156,13 @@ function line(row, isSelected, place) {
             { class: `status ${row.held ? "bad" : tone(row.status)} ${row.activity}` },
             `${row.held ? "!" : sign(row.status)} ${words}`,
         ),
-        h("span", { class: "waits", title: operation + rest }, shortened(operation, rest) + rest),
+        h(
+            "span",
+            { class: "waits", title: [custom, operation + rest].filter((each) => each).join("; ") },
+            custom && h("b", { key: "custom-status" }, custom),
+            custom && operation + rest ? "; " : "",
+            shortened(operation, rest) + rest,
+        ),
         h("span", { class: "number", title: utc(row.start_timestamp) }, time(row.start_timestamp, serverNow())),
         h("span", { class: "number right" }, duration(end - Date.parse(row.start_timestamp))),
         h("span", { class: "number right" }, row.operations.toLocaleString("en")),

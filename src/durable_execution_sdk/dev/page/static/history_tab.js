@@ -60,8 +60,8 @@ export function historyTab(model) {
                     },
                     h("span", { class: "number" }, event.EventId),
                     h("span", { class: "number", title: utc(at(event)) }, exactTime(at(event))),
-                    h("span", { class: isBad ? "bad" : "" }, visible(event.EventType)),
-                    h("b", null, visible(event.Name ?? event.SubType ?? "")),
+                    h("span", { class: isBad ? "bad" : "" }, typeOf(event)),
+                    h("b", null, isStatus(event) ? "" : visible(event.Name ?? event.SubType ?? "")),
                     h("span", { class: "quiet" }, visible(details(model, event))),
                 );
             },
@@ -75,9 +75,19 @@ function at(event) {
     return typeof time === "number" ? new Date(time * 1_000).toISOString() : time;
 }
 
+/** Tells the record of a status that code has set, which is a step of no code. @param {HistoryEvent} event */
+function isStatus(event) {
+    return event.Name === "status" && (event.Id ?? "").startsWith("state-");
+}
+
+/** @param {HistoryEvent} event */
+function typeOf(event) {
+    return isStatus(event) ? "StatusSet" : visible(event.EventType);
+}
+
 /** @param {ExecutionModel} model @param {HistoryEvent} event */
 function textOf(model, event) {
-    return `${event.EventType} ${event.Name ?? ""} ${event.SubType ?? ""} ${event.Id ?? ""} ${details(model, event)}`;
+    return `${typeOf(event)} ${event.Name ?? ""} ${event.SubType ?? ""} ${event.Id ?? ""} ${details(model, event)}`;
 }
 
 /** Writes the facts of an event that its type does not say. @param {ExecutionModel} model @param {HistoryEvent} event */

@@ -6,7 +6,7 @@
  * @typedef {{path: string[], id: string, name: string | null, kind: string, waits_for: string | null, until: string | null, callback_id: string | null, attempt: number | null}} Waiting
  * @typedef {{mode: "real" | "paused" | "skip", offset_milliseconds: number, stands_at: string | null, advances_to: string | null}} TimeDocument
  * @typedef {{kind: string, expected: string, actual: string, operation_id: string | null, file: string | null, line: number | null, function: string | null, source: string}} Held
- * @typedef {{durable_execution_name: string, function_name: string, durable_execution_arn: string, status: string, start_timestamp: string, end_timestamp: string | null, operations: number, attempts: number, activity: string, waiting: Waiting[], waiting_count: number, processes: number[], held: Held | null, continued_as: string | null, time: TimeDocument | null}} Row
+ * @typedef {{durable_execution_name: string, function_name: string, durable_execution_arn: string, status: string, start_timestamp: string, end_timestamp: string | null, operations: number, attempts: number, activity: string, waiting: Waiting[], waiting_count: number, processes: number[], held: Held | null, continued_as: string | null, time: TimeDocument | null, custom_status: unknown, custom_status_timestamp: string | null}} Row
  * @typedef {{number: number, start_timestamp: string | null, end_timestamp: string | null, next_attempt_timestamp: string | null, error: ErrorDocument | null}} Attempt
  * @typedef {[start: number | null, end: number | null, next: number | null, failed: 0 | 1]} ShortAttempt in milliseconds after the operation's start
  * @typedef {{total: number | null, started: number, succeeded: number, failed: number, estimated_end_timestamp: string | null}} Progress
