@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         complete_batch,
         continue_batch,
     )
+    from durable_execution_sdk.execution_limits import ExecutionLimits
     from durable_execution_sdk.operations.callback import Callback, CallbackConfig
     from durable_execution_sdk.operations.child import ChildConfig
     from durable_execution_sdk.operations.combinators.settled import Settled, SettledStatus
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
         RetryStrategy,
         custom_retry,
     )
+    from durable_execution_sdk.runtime.contexts.budget import Budget, Quota, TimeQuota
     from durable_execution_sdk.serdes.callback import CallbackSerDes
     from durable_execution_sdk.serdes.custom import CustomSerDes, custom_serdes
 else:
@@ -113,6 +115,7 @@ else:
             "BatchItem": "operations.fan_out.batch_result",
             "BatchItemStatus": "operations.fan_out.batch_result",
             "BatchResult": "operations.fan_out.batch_result",
+            "Budget": "runtime.contexts.budget",
             "Callback": "operations.callback",
             "CallbackConfig": "operations.callback",
             "CallbackSerDes": "serdes.callback",
@@ -126,6 +129,7 @@ else:
             "continue_batch": "batch_completion",
             "Depends": "operations.resources",
             "INJECTED": "operations.resources",
+            "ExecutionLimits": "execution_limits",
             "InvokeConfig": "operations.invoke",
             "ItemBatcher": "operations.fan_out.grouping",
             "MapConfig": "operations.map",
@@ -136,6 +140,7 @@ else:
             "JitterStrategy": "retry.backoff",
             "LinearBackoff": "retry.strategies",
             "NoRetry": "retry.strategies",
+            "Quota": "runtime.contexts.budget",
             "RetryableErrorFilter": "retry.filters",
             "RetryDecision": "retry.strategies",
             "RetryStrategy": "retry.strategies",
@@ -143,6 +148,7 @@ else:
             "Saga": "operations.saga",
             "Settled": "operations.combinators.settled",
             "SettledStatus": "operations.combinators.settled",
+            "TimeQuota": "runtime.contexts.budget",
             "WaitDecision": "retry.polling",
             "WaitForCallbackConfig": "operations.wait_for_callback",
             "WaitForConditionConfig": "operations.wait_for_condition",
@@ -163,6 +169,7 @@ __all__ = [
     "BatchItem",
     "BatchItemStatus",
     "BatchResult",
+    "Budget",
     "Callback",
     "CallbackConfig",
     "CallbackError",
@@ -192,6 +199,7 @@ __all__ = [
     "Duration",
     "DurationLike",
     "ExecutionError",
+    "ExecutionLimits",
     "ExponentialBackoff",
     "FailureGroupError",
     "FixedDelay",
@@ -214,6 +222,7 @@ __all__ = [
     "ParallelConfig",
     "PassThroughSerDes",
     "PayloadSizeError",
+    "Quota",
     "ReplayLogging",
     "RetryDecision",
     "RetryStrategy",
@@ -230,6 +239,7 @@ __all__ = [
     "StepError",
     "StepInterruptedError",
     "StepSemantics",
+    "TimeQuota",
     "WaitDecision",
     "WaitForCallbackConfig",
     "WaitForConditionConfig",

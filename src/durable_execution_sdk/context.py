@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import uuid
 
     from durable_execution_sdk.retry import RetryStrategy
+    from durable_execution_sdk.runtime.contexts.budget import Budget
 
 __all__ = ["DurableContext"]
 
@@ -487,6 +488,17 @@ class DurableContext(Combinators):
         operations.status.set_status(scope, value, every, "ctx.progress")
 
     # The execution.
+
+    @property
+    def budget(self) -> Budget:
+        """The operations, bytes and time that the execution has used and has left, at this place of the code.
+
+        It is the same on every replay: it counts what the log has shown to the code of this context and those around
+        it so far. Reading it costs nothing. See ``Budget``, and ``durable_execution(limits=...)`` for other quotas.
+        """
+        from durable_execution_sdk.runtime.contexts.budget import budget_of  # noqa: PLC0415 - rarely needed
+
+        return budget_of(current_scope(self._context_state))
 
     @property
     def execution_arn(self) -> str:

@@ -54,6 +54,7 @@ from durable_execution_sdk.serdes import (
 )
 
 if TYPE_CHECKING:
+    from durable_execution_sdk.execution_limits import ExecutionLimits
     from durable_execution_sdk.runtime.extension_points import (
         Chain,
         Interceptor,
@@ -260,6 +261,7 @@ def durable_execution(
     foreign_wait: float = 30.0,
     max_threads: int = DEFAULT_MAX_THREADS,
     warn_of_blocking: bool = True,
+    limits: ExecutionLimits | None = None,
     plugins: Sequence[Plugin] = (),
     middleware: Sequence[Interceptor] = (),
 ) -> Callable[[WorkflowFunction[_E, _R]], DurableHandler[_E, _R]]: ...
@@ -280,6 +282,7 @@ def durable_execution(
     foreign_wait: float = 30.0,
     max_threads: int = DEFAULT_MAX_THREADS,
     warn_of_blocking: bool = True,
+    limits: ExecutionLimits | None = None,
     plugins: Sequence[Plugin] = (),
     middleware: Sequence[Interceptor] = (),
 ) -> Any:
@@ -308,6 +311,8 @@ def durable_execution(
             invocations of the process share the threads, which are made when they are needed.
         warn_of_blocking: log a warning, once for each place, that names the line of a step's async body, or of
             workflow code, that has kept the event loop busy for more than a second; on by default.
+        limits: the quotas of the account and the timeout of the execution, for ``ctx.budget`` and warnings; by
+            default 3,000 operations and 100 MiB. See ``ExecutionLimits``.
         plugins: observers of the execution, called in this order; see ``plugins.DurablePlugin``.
         middleware: interceptors, the first outermost; see ``middleware.Middleware``.
 
@@ -324,6 +329,7 @@ def durable_execution(
         "foreign_wait": foreign_wait,
         "max_threads": max_threads,
         "warn_of_blocking": warn_of_blocking,
+        "limits": limits,
     }
     if logger is not None:
         options["logger"] = logger
@@ -380,6 +386,10 @@ def _check_options(settings: Settings, client: object) -> None:
             "durable_execution(client=...) takes a DataPlane, such as that of a Lambda client, not"
             f" {client!r}"
         )
+    if settings.limits is not None:
+        from durable_execution_sdk.execution_limits import check_limits  # noqa: PLC0415 - rarely needed
+
+        check_limits(settings.limits)
     check_settings(settings)
 
 

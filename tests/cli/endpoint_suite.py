@@ -217,6 +217,17 @@ class EndpointSuite:
         assert document["durable_execution_arn"] == arn
         assert document["counts"] == {"invocations": 1, "operations": 1, "checkpoints": None}
 
+    def test_the_cost_of_an_execution_is_estimated(self, command: Commands) -> None:
+        name, _ = command.shipped()
+        document = command("show", f"orders/{name}", "--cost", "--json").document
+        assert document["durable_execution_name"] == name
+        assert document["operations"]["metered"] > 1
+        assert document["checkpoints"] is None
+        assert document["dollars"]["total"] > 0
+        shown = command("show", f"orders/{name}", "--cost")
+        assert shown.code == 0, shown.err
+        assert "not in a history" in shown.out
+
     def test_a_failure_is_shown_with_the_way_on(self, command: Commands) -> None:
         name, _ = command.failed()
         shown = command("show", f"orders/{name}", "--failed")

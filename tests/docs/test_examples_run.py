@@ -14,6 +14,7 @@ DOCS = Path(__file__).parents[2] / "docs"
     "page",
     [
         "batches.md",
+        "budget.md",
         "callbacks.md",
         "client.md",
         "concurrency.md",

@@ -53,6 +53,7 @@ PROVED = {
     "fan-out": Example(
         "fan_out", "publish_album", {"album": "summer", "pages": 1}, ((None, "Grace"),)
     ),
+    "within-budget": Example("within_budget", "import_catalogue", {"page": 0, "pages": 5}),
     "race-with-timeout": Example("race_with_timeout", "book_parcel", {"parcel": "p-1"}),
     "resources": Example("resources", "bill", {"order": "o-1", "amount": 30}),
     "saga-booked": Example("saga", "book_trip", {"traveller": "Ada", "budget": 1100}),

@@ -896,7 +896,7 @@ def test_items_that_know_their_map_go_with_an_invocation_that_ends_before_it() -
     assert [item() for item in gone] == [None] * 3
 
 
-@pytest.mark.parametrize(("items", "count"), [(2_999, 0), (3_000, 1), (9_000, 1)])
+@pytest.mark.parametrize(("items", "count"), [(2_998, 0), (2_999, 1), (9_000, 1)])
 def test_more_items_than_an_execution_has_room_for_are_told_before_the_first(
     items: int, count: int, caplog: pytest.LogCaptureFixture
 ) -> None:

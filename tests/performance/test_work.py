@@ -217,7 +217,7 @@ def test_a_child_context_takes_little() -> None:
 def test_a_replayed_child_context_takes_little_more_than_a_step() -> None:
     work = per_operation(contexts, "10", "60", 50, replayed=True)
     assert (work.loop_objects, work.tasks) == (1, 0)
-    assert work.calls <= 24
+    assert work.calls <= 25  # one to count the bytes, and what is in it, for ``ctx.budget``
 
 
 def test_a_replayed_step_in_a_task_takes_no_more_in_a_process_that_has_run_a_plain_step() -> None:

@@ -31,6 +31,7 @@ from durable_execution_sdk import (
     InvokeConfig,
     InvokeError,
     MapConfig,
+    NestingType,
     NoRetry,
     SerDesContext,
     StepConfig,
@@ -986,6 +987,53 @@ def two_callbacks_at_once(probe: Probe) -> Workflow:
         for handle in asyncio.as_completed([first, second]):
             probe.see("answer", await handle)
         return "both"
+
+    return run
+
+
+@shape()
+def budgets(probe: Probe) -> Workflow:
+    """Look at ``ctx.budget`` around retries, contexts that end in several invocations, tasks and timers."""
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        def look(label: str, ctx: DurableContext, inside: str = "") -> int:
+            operations = ctx.budget.operations
+            probe.see(label, [operations.used, operations.left], inside=inside)
+            return operations.used
+
+        async def item(ctx: DurableContext, n: int, index: int) -> int:
+            await ctx.step(probe.body, f"item {n}")
+            await ctx.wait(seconds(2 * n + 1))
+            look("in item", ctx, f"item {n} of map {maps}")
+            return n
+
+        async def declines(ctx: DurableContext) -> None:
+            await ctx.step(probe.body, "before")
+            await ctx.step(probe.fails, "declines", config=ONE_TRY)
+
+        async def ticks(n: int) -> None:
+            await asyncio.sleep(n)
+            look(f"tick {n}", ctx)
+            await ctx.step(probe.body, f"tick {n}")
+
+        maps = 1
+        look("first", ctx)
+        await ctx.step(probe.fails, "a", 3, config=StepConfig(retry_strategy=RETRY))
+        look("after retries", ctx)
+        await ctx.map([1, 2, 3], item)
+        look("after a map", ctx)
+        try:
+            await ctx.run_in_child_context(declines)
+        except Declined:
+            look("after a failure", ctx)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ticks(2))
+            group.create_task(ticks(4))
+        look("after tasks", ctx)
+        while ctx.budget.operations.used < 26:
+            maps += 1
+            await ctx.map([1], item, config=MapConfig(nesting=NestingType.FLAT))
+        return maps
 
     return run
 

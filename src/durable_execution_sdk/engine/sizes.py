@@ -22,19 +22,13 @@ from durable_execution_sdk.engine.events import (
     StepSucceeded,
 )
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.updates import error_bytes as size_of_error
 from durable_execution_sdk.protocol.updates import text_bytes
 
 
 def error_bytes(error: ErrorObject | None) -> int:
     """Return the size of an error: the sum over its fields."""
-    if error is None:
-        return 0
-    return (
-        text_bytes(error.error_type)
-        + text_bytes(error.error_message)
-        + text_bytes(error.error_data)
-        + sum(map(text_bytes, error.stack_trace or ()))
-    )
+    return 0 if error is None else size_of_error(error)
 
 
 def stored_bytes(event: Event) -> int:

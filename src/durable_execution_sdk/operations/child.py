@@ -22,8 +22,8 @@ from durable_execution_sdk.errors import (
     SerDesError,
 )
 from durable_execution_sdk.first_use import Options
-from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_config, check_serdes
+from durable_execution_sdk.operations.lifecycle.context_totals import TOTALS_SIGN, ContextOperation
 from durable_execution_sdk.operations.virtual_child import (
     Body,
     ErrorMapper,
@@ -94,14 +94,13 @@ class ChildConfig(Options, frozen=True, kw_only=True):
 _DEFAULT = ChildConfig()
 
 
-class Child(DurableOperation[_T]):
+class Child(ContextOperation[_T]):
     """The operation of a child context."""
 
     __slots__ = (
         "_body",
         "_config",
         "_has_ended",
-        "_inner",
         "_kind",
         "_payload",
         "_serdes",
@@ -126,12 +125,16 @@ class Child(DurableOperation[_T]):
         self._body = body
         self._payload: str | None = None
         self._has_ended = False
-        self._inner: ContextState | None = None
+        self._inner = self._totals = None
         record = self.record
         if record is None:
             if self.is_void:
                 return
             self.leave_behind(self.update(OperationAction.START))
+        elif (details := record.context_details) is not None and (
+            details.error is not None or (details.result or "").endswith(TOTALS_SIGN)
+        ):
+            record = self.without_totals(record)
         ended = record is not None and record.status in TERMINAL_STATUSES
         if record is not None and self.run.journal.in_doubt:
             record = self.record = self.run.journal.settled(record, self.may_be_summary)
@@ -201,13 +204,6 @@ class Child(DurableOperation[_T]):
         if not (self._has_ended or self.was_over):
             self.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
 
-    def drop(self, msg: object | None = None) -> bool:
-        """End the context and everything in it."""
-        dropped = super().drop(msg)
-        if dropped and self._inner is not None:
-            self._inner.close()
-        return dropped
-
     async def _run(self, inner: ContextState) -> None:
         """Run the body, and record its end if the log does not hold it."""
         watcher = self.run.watcher
@@ -256,7 +252,7 @@ class Child(DurableOperation[_T]):
             self.complete(self.record)
         elif text_bytes(payload) <= MAX_STORED_RESULT_BYTES:
             self._has_ended = True
-            self.submit(self.update(OperationAction.SUCCEED, payload=payload))
+            self.submit(self.with_totals(self.update(OperationAction.SUCCEED, payload=payload)))
         else:
             self._payload = payload
             try:
@@ -266,7 +262,7 @@ class Child(DurableOperation[_T]):
             except BaseException as error:
                 self._raised(error)
                 return
-            update = self.update(OperationAction.SUCCEED, summary)
+            update = self.with_totals(self.update(OperationAction.SUCCEED, summary))
             self._has_ended = True
             self.submit(replace(update, context_options=ContextOptions(replay_children=True)))
 
@@ -280,7 +276,7 @@ class Child(DurableOperation[_T]):
         if isinstance(error, Exception):
             recorded = mapped(self._config.error_mapper, error, self.label)
         self._has_ended = True
-        self.submit(self.update(OperationAction.FAIL, error=capture(recorded)))
+        self.submit(self.with_totals(self.update(OperationAction.FAIL, error=capture(recorded))))
 
 
 def run_in_child_context(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, get_args, get_origin
@@ -19,10 +20,9 @@ from durable_execution_sdk.operations.fan_out.items import (
     Supply,
     supply_of,
 )
-from durable_execution_sdk.operations.fan_out.operation import FanOut
+from durable_execution_sdk.operations.fan_out.operation import FanOut, check_room
 from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan, check_options
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_config, checked_name
-from durable_execution_sdk.protocol.limits import MAX_OPERATIONS
 from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts import ContextState
@@ -30,8 +30,6 @@ from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, serdes_for_type
 
 __all__ = ["MapConfig", "map_items"]
-
-"""The default quota of operations for an execution; AWS raises it on request."""
 
 Call = Callable[[ContextState, Any, int], Awaitable[Any]]
 
@@ -147,10 +145,11 @@ def map_items(
         branches=supply.total if chosen.item_batcher is None else None,
         report=None if chosen.progress_every is None else _report(chosen.progress_every),
     )
-    fan_out = FanOut[Any](scope, _Branches(supply, call, chosen), plan, name, OperationSubType.MAP)
-    if fan_out.record is None and not fan_out.is_void:
-        _warn_of_many(fan_out, supply.total, chosen)
-    return fan_out.handle
+    if chosen.nesting is NestingType.NESTED:
+        fewest = _fewest_branches(supply.total, chosen.item_batcher)
+        check_room(scope, "ctx.map", name, fewest, chosen.completion)
+    branches = _Branches(supply, call, chosen)
+    return FanOut[Any](scope, branches, plan, name, OperationSubType.MAP).handle
 
 
 def _report(every: DurationLike) -> Callable[[ContextState, int, int | None, bool], None]:
@@ -160,19 +159,12 @@ def _report(every: DurationLike) -> Callable[[ContextState, int, int | None, boo
     return partial(report_items, every)
 
 
-def _warn_of_many(fan_out: FanOut[object], total: int | None, config: MapConfig) -> None:
-    """Log a warning before the first item if there are more than the quota of operations allows."""
-    each_counts = config.nesting is NestingType.NESTED and config.item_batcher is None
-    if total is None or total < MAX_OPERATIONS or not each_counts:
-        return
-    fan_out.run.settings.logger.warning(
-        "%s has %s items, each an operation at least, and an execution may have %s operations unless"
-        " AWS has raised the quota: use nesting=NestingType.FLAT, an ItemBatcher, or invoke a durable"
-        " function for each part of the items",
-        fan_out.label,
-        f"{total:,}",
-        f"{MAX_OPERATIONS:,}",
-    )
+def _fewest_branches(total: int | None, batcher: ItemBatcher | None) -> int:
+    """Return the fewest contexts that the items of a map have, as far as that is known."""
+    if not total or batcher is None:
+        return total or 0
+    # Groups that are limited by bytes may be smaller.
+    return math.ceil(total / (batcher.max_items or total))
 
 
 def _validation(completion: CompletionConfig | None) -> Callable[[int], None] | None:

@@ -10,7 +10,7 @@ from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.items import supply_of
-from durable_execution_sdk.operations.fan_out.operation import FanOut
+from durable_execution_sdk.operations.fan_out.operation import FanOut, check_room
 from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan, check_options
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_config,
@@ -86,6 +86,8 @@ def parallel(
         summary_generator=chosen.summary_generator,
         branches=len(named),
     )
+    if chosen.nesting is NestingType.NESTED:
+        check_room(scope, "ctx.parallel", name, len(named), chosen.completion)
     supply = supply_of(branches, scope, "ctx.parallel")
     return FanOut[Any](scope, supply, plan, name, OperationSubType.PARALLEL).handle
 

@@ -68,6 +68,7 @@ class VirtualChild(Completion[_T]):
             outer.run.turn_down(self)
             return
         outer.unsettled[self.sequence] = self
+        outer.operations -= 1  # it has an id, and is none itself
         self._task = start_in(self._inner, self._run(), scope, self.place)
 
     @property
@@ -91,7 +92,7 @@ class VirtualChild(Completion[_T]):
         dropped = super().drop(msg)
         if dropped:
             self._outer.unsettled.pop(self.sequence, None)
-            self._inner.close()
+            self._close()
         return dropped
 
     async def _run(self) -> None:
@@ -119,9 +120,15 @@ class VirtualChild(Completion[_T]):
                 self.set_result(result)
         finally:
             self._outer.unsettled.pop(self.sequence, None)
-            self._inner.close()
+            self._close()
             if not self.is_cancelled:
                 self._tell()
+
+    def _close(self) -> None:
+        """End the context; its operations are those of the context around it."""
+        if not self._inner.is_closed:
+            self._outer.take_over(self._inner)
+            self._inner.close()
 
     def _raised(self, error: Exception) -> None:
         if type(error) is TypeError:

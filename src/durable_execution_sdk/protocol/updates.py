@@ -18,6 +18,33 @@ def text_bytes(text: str | None) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
+def error_bytes(error: ErrorObject) -> int:
+    """The size of an error as the service counts it: the sum over its fields."""
+    return (
+        text_bytes(error.error_type)
+        + text_bytes(error.error_message)
+        + text_bytes(error.error_data)
+        + sum(map(text_bytes, error.stack_trace or ()))
+    )
+
+
+# The end of a context's payload that has totals, as ``operations.lifecycle.context_totals`` writes them.
+TOTALS_SIGN = "\n \t\t \t\n"
+_TOTALS_DIGITS = str.maketrans(" \t", "01")
+
+
+def split_totals(payload: str) -> tuple[str, tuple[int, int] | None]:
+    """Return a context's payload without totals, and these: the operations in the context, and their bytes."""
+    if not payload.endswith(TOTALS_SIGN):
+        return payload, None
+    try:
+        plain, operations, stored = payload.removesuffix(TOTALS_SIGN).rsplit("\n", 2)
+        numbers = operations.translate(_TOTALS_DIGITS), stored.translate(_TOTALS_DIGITS)
+        return plain, (int(numbers[0], 2), int(numbers[1], 2))
+    except ValueError:
+        return payload, None  # it only looks like it
+
+
 class OperationAction:
     """Actions of updates."""
 

@@ -11,6 +11,7 @@ import msgspec
 
 from durable_execution_sdk.engine.views.progress import CustomStatus
 from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.protocol.updates import split_totals
 from durable_execution_sdk.rendering.escaping import visible
 from durable_execution_sdk.rendering.times import iso
 
@@ -46,7 +47,10 @@ def result_of(operation: Operation) -> str | None:
         or operation.callback_details
         or operation.chained_invoke_details
     )
-    return None if details is None else details.result
+    result = None if details is None else details.result
+    if operation.context_details is None or result is None:
+        return result
+    return split_totals(result)[0]  # the totals are for the SDK
 
 
 def payload_line(payload: str) -> str:

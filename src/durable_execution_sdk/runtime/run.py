@@ -16,7 +16,7 @@ from durable_execution_sdk.protocol.operations import Operation, OperationType
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.runtime.bodies import Bodies, BodyWatcher
 from durable_execution_sdk.runtime.completions import Claim, Completions
-from durable_execution_sdk.runtime.completions.completion import Completion
+from durable_execution_sdk.runtime.completions.completion import Completion, Timer
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.runtime.event_loop.observer import ObservedRun
@@ -33,25 +33,12 @@ from durable_execution_sdk.runtime.verdicts import Abort, Suspend, Verdict
 if TYPE_CHECKING:
     from durable_execution_sdk.runtime.extension_points import Reporter
 
-__all__ = ["InvocationRun", "MakeRun", "Reader", "Seam", "Timer"]
+__all__ = ["InvocationRun", "MakeRun", "Reader", "Seam"]
 
 # Number of operations asked for after the end that are cancelled at once; later ones stay blocked.
 _TURNED_DOWN_AT_MOST = 1_000
 
 Reader = Callable[[str], object]  # decodes a payload to the value that user code sees
-
-
-class Timer(Completion[None]):
-    """A timer of workflow code."""
-
-    __slots__ = ("is_loose", "is_ticking")
-
-    is_loose: bool  # it is a second or longer, and not yet recorded as a WAIT
-    is_ticking: bool  # it is shorter, and fires in this process
-
-    def hand_over(self) -> None:
-        """Record it as a WAIT, so that the service keeps it."""
-        raise NotImplementedError
 
 
 class Seam:
@@ -143,6 +130,9 @@ class InvocationRun(Seam, ObservedRun):
         self.said_by_contexts: dict[Any, Any] = {}
         self.event_serdes: Any = None  # that of the handler, for ``operations.continue_as_new``
         self.patches: Any = None  # ``operations.patched.Patches``, once code has asked for one
+        self.counts_contexts, self.leaves_out_contexts = settings.limits is not None, False
+        journal.warns_at = settings.warning_marks()
+        self.bytes_in_contexts: Callable[[], int] = lambda: 0
         self.verdict: Verdict | None = None
         self.refusal: Abort | None = None
         self.is_ending = False
@@ -244,6 +234,8 @@ class InvocationRun(Seam, ObservedRun):
         gate, self.gate, self.bodies.gate = self.gate, None, None
         if gate is not None:
             self.position.gate_opens(starts_bodies=gate.holds_bodies)
+            stored = self.bytes_in_contexts()
+            self.journal.held_at_start(stored, self.settings, self.completions.claims)
             gate.open()
             self.checkpointer.let_go()
 
@@ -279,6 +271,7 @@ class InvocationRun(Seam, ObservedRun):
             if update.id not in told and update.type != OperationType.EXECUTION:
                 at = self.completions.time_after()
                 self.unsettled.learn([self.journal.acknowledged(update, at)])
+        self.journal.wrote(batch, self.settings, self.completions.claims)
 
     def _record_rank(self, completion: Claim[Any], news: LateNews) -> None:
         """Record the rank of an end that came late, in a STEP of the SDK's own; then it may be delivered."""
@@ -293,7 +286,7 @@ class InvocationRun(Seam, ObservedRun):
     def _refused(self, error: Exception, batch: Sequence[OperationUpdate]) -> None:
         from durable_execution_sdk.runtime.log.refusals import refusal_of  # noqa: PLC0415 - rarely needed
 
-        self.refusal = refusal_of(batch, error)
+        self.refusal = refusal_of(batch, error, self.journal, self.settings)
         self.stop(self.refusal)
 
 

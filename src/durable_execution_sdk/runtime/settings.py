@@ -13,9 +13,11 @@ from msgspec import Struct, field
 from durable_execution_sdk import retry
 from durable_execution_sdk.errors import ConfigError, DeterminismError
 from durable_execution_sdk.first_use import OptionEnum
+from durable_execution_sdk.protocol.limits import MAX_OPERATIONS, MAX_STORAGE_BYTES
 from durable_execution_sdk.serdes import SerDes, serdes_for_return, serdes_for_type
 
 if TYPE_CHECKING:
+    from durable_execution_sdk.execution_limits import ExecutionLimits
     from durable_execution_sdk.runtime.extension_points import Chain, Observers
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "GRACE_SECONDS",
     "MOST_CACHED_FUNCTIONS",
     "SHORTEST_GRACE",
+    "WARNS_AT",
     "CheckpointingMode",
     "Invoked",
     "OnDivergence",
@@ -40,6 +43,9 @@ SHORTEST_GRACE = 0.05
 
 # Seconds that all clean-up together may take.
 GRACE_SECONDS = 5.0
+
+# The share of a quota from which the log has a warning.
+WARNS_AT = 0.8
 
 # Upper bound of caches by function. Code that makes a function for each operation would fill the memory.
 MOST_CACHED_FUNCTIONS = 256
@@ -99,6 +105,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     foreign_wait: float = 30.0
     max_threads: int = DEFAULT_MAX_THREADS
     warn_of_blocking: bool = True
+    limits: ExecutionLimits | None = None
     observers: Observers | None = None
     middleware: Chain | None = None
     logger: logging.Logger = field(default_factory=lambda: logging.getLogger("durable_execution"))
@@ -107,6 +114,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         """Return ``True`` if this error fails the execution, and not only the invocation."""
         retried = self.on_divergence is OnDivergence.RETRY and isinstance(error, DeterminismError)
         return not retried
+
+    def warning_marks(self) -> tuple[float, float]:
+        """Return the numbers of operations and of bytes from which the log has a warning."""
+        limits = self.limits
+        if limits is None:
+            return WARNS_AT * MAX_OPERATIONS, WARNS_AT * MAX_STORAGE_BYTES
+        return WARNS_AT * limits.operations, WARNS_AT * limits.bytes
 
     def retry_by(self, strategy: retry.RetryStrategy | None) -> retry.RetryStrategy:
         """Return an operation's retry strategy; that of the handler if it has none of its own."""

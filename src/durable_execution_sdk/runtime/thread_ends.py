@@ -97,6 +97,7 @@ class ThreadEnd(Completion[None]):
 
     def settle(self) -> None:
         """Let workflow code see the end."""
+        self.context_state.operations += 1
         super().settle()
         self.context_state.release(self)
 

@@ -43,11 +43,10 @@ from durable_execution_sdk.protocol.updates import (
     OperationUpdate,
     WaitOptions,
 )
-from durable_execution_sdk.runtime.completions.completion import Dropped
+from durable_execution_sdk.runtime.completions.completion import Dropped, Timer
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.observer import timed_by
-from durable_execution_sdk.runtime.run import Timer
 from durable_execution_sdk.runtime.tasks.identity import calling_row
 
 __all__ = ["TIMER_NAME", "start_timer"]
@@ -134,6 +133,7 @@ class DurableTimer(Timer):
 
     def settle(self) -> None:
         """Fire: run the callback."""
+        self.context_state.operations += 1
         super().settle()
         self._leave()
 

@@ -17,6 +17,7 @@ from durable_execution_sdk.cli.options import (
     store_option,
 )
 from durable_execution_sdk.cli.output.branch_totals import noted_totals
+from durable_execution_sdk.cli.output.cost import CostOptions, cost_options, tell_cost
 from durable_execution_sdk.cli.output.held_executions import finding_lines, ways_on
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.outcome import (
@@ -56,6 +57,7 @@ from durable_execution_sdk.rendering.payloads import payload_line, payload_lines
 @click.option(
     "--follow", is_flag=True, help="Show progress until the execution has ended or is held."
 )
+@cost_options
 @endpoint_options
 @json_option
 def show(
@@ -66,10 +68,15 @@ def show(
     follow: bool,
     as_json: bool,
     at: Endpoint,
+    cost: bool,
+    prices: tuple[str, ...],
+    memory: int | None,
+    retention: float | None,
 ) -> int:
     """Show an execution and its operations.
 
-    Shows the results of operations, what it waits for, and its own result or error.
+    Shows the results of operations, what it waits for, and its own result or error. With --cost, what it costs on
+    AWS instead: operations, bytes, invocations and the share of replay, with the public prices.
 
     NAME is the execution's name, its ARN, the beginning of its id, or @last. At an endpoint it is
     FUNCTION/NAME, FUNCTION/@last or an ARN.
@@ -78,6 +85,12 @@ def show(
         raise Refusal(
             "--json writes all operations with whole payloads: leave out --full and --failed"
         )
+    costs = CostOptions(cost, prices, memory, retention)
+    costs.chosen()
+    if cost:
+        if full or failed or follow:
+            raise Refusal("--cost shows no operations: leave out --full, --failed and --follow")
+        return _show_cost(name, store, at, costs, as_json=as_json)
     return _shown(name, store, at, full=full, failed=failed, follow=follow, as_json=as_json)
 
 
@@ -120,6 +133,23 @@ def _shown(
         elif not emulator.is_closed(arn):
             say(running_or_resume(emulator, arn, place))
         return code
+
+
+def _show_cost(
+    name: str, store: str | None, at: Endpoint, costs: CostOptions, *, as_json: bool
+) -> int:
+    if at.is_given:
+        from durable_execution_sdk.cli.remote.views import (  # noqa: PLC0415 - only for endpoints
+            EndpointView,
+        )
+
+        view = EndpointView(name, at)
+        tell_cost(view.emulator, view.arn, costs, as_json=as_json, has_log=False)
+        return ExitCode.SUCCEEDED
+    place = Place(store)
+    with place.existing() as emulator:
+        tell_cost(emulator, place.arn(emulator, name), costs, as_json=as_json)
+    return ExitCode.SUCCEEDED
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from zlib import crc32
 
 from durable_execution_sdk.engine.commands import Checkpoint, FunctionTarget
-from durable_execution_sdk.engine.decide.ends import contract_error, too_many_operations
+from durable_execution_sdk.engine.decide.ends import too_many_bytes, too_many_operations
 from durable_execution_sdk.engine.decide.pause import begin_pause
 from durable_execution_sdk.engine.decide.validation import (
     check_names,
@@ -168,9 +168,7 @@ class _Batch:
         if operations > self._limits.operations:
             return too_many_operations(self._limits)
         if self._state.stored_bytes + self._stored > self._limits.storage_bytes:
-            return contract_error(
-                f"The execution exceeded the limit of {self._limits.storage_bytes} bytes of storage."
-            )
+            return too_many_bytes(self._limits)
         return None
 
     def _settle(self, update: OperationUpdate) -> None:

@@ -9,6 +9,7 @@ from durable_execution_sdk.engine.events import (
 )
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.engine.state import SettledOutcome
+from durable_execution_sdk.protocol import error_codes
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -28,9 +29,9 @@ def contract_error(message: str) -> ErrorObject:
 
 def too_many_operations(limits: Limits) -> ErrorObject:
     """Return the error of an execution above its quota of operations, with ways to need fewer."""
-    return contract_error(
-        f"The execution exceeded the limit of {limits.operations} durable operations. Every operation"
-        " counts, and every retry: give the items of a map no operation of their own"
-        " (NestingType.FLAT), group them (ItemBatcher), do more in each step, or invoke other durable"
-        " functions, whose executions have limits of their own."
-    )
+    return contract_error(error_codes.too_many_operations(limits.operations))
+
+
+def too_many_bytes(limits: Limits) -> ErrorObject:
+    """Return the error of an execution above its quota of storage, with ways to need less."""
+    return contract_error(error_codes.too_many_bytes(limits.storage_bytes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+from durable_execution_sdk.batch_completion import CompletionConfig
 from durable_execution_sdk.operations.child import Child, ChildConfig
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.batch_serdes import (
@@ -15,6 +16,7 @@ from durable_execution_sdk.operations.fan_out.batch_serdes import (
 from durable_execution_sdk.operations.fan_out.execution import FanOutRun
 from durable_execution_sdk.operations.fan_out.items import Supply
 from durable_execution_sdk.operations.fan_out.plan import Branch, NestingType, Plan
+from durable_execution_sdk.protocol.limits import MAX_OPERATIONS
 from durable_execution_sdk.protocol.operations import (
     OperationSubTypeName,
     is_built_again,
@@ -23,7 +25,7 @@ from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.serdes import checked_text
 
-__all__ = ["FanOut", "branch_contexts"]
+__all__ = ["FanOut", "branch_contexts", "check_room"]
 
 _T = TypeVar("_T")
 
@@ -74,6 +76,20 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
         )
         run.has_ended = self.record is not None and is_built_again(self.record)
         return await run.to_the_end()
+
+
+def check_room(
+    scope: IdScope, call: str, name: str | None, branches: int, completion: CompletionConfig | None
+) -> None:
+    """Check that so many branches fit into what is left of the quota of operations: see ``room``."""
+    context_state = scope.context_state
+    limits = context_state.run.settings.limits
+    # Two more are the execution and the batch.
+    needed = context_state.operations_around + 2 + branches
+    if needed > (MAX_OPERATIONS if limits is None else limits.operations):
+        from durable_execution_sdk.operations.fan_out.room import refuse_or_warn  # noqa: PLC0415 - rare
+
+        refuse_or_warn(scope, f"{call} {name!r}" if name else call, branches, completion)
 
 
 def branch_contexts(operation: object) -> int | None:

@@ -21,6 +21,7 @@ from durable_execution_sdk.protocol.operations import (
 from durable_execution_sdk.protocol.updates import (
     OperationActionName,
     OperationUpdate,
+    text_bytes,
 )
 from durable_execution_sdk.runtime.completions.completion import Completion, Dropped
 from durable_execution_sdk.runtime.contexts.scope import IdScope
@@ -160,6 +161,13 @@ class DurableOperation(PayloadOperation[_T]):
         """Take the outcome from the log and leave the registers; called in this completion's turn."""
         # As the base class does, and ``_leave`` below: calls that each replayed operation would make.
         if not self.is_done:
+            record: Any = self.record
+            details = record.step_details
+            if details is not None and details.attempt == 1 and details.result is not None:
+                text = details.result
+                self.context_state.stored_bytes += len(text) if text.isascii() else text_bytes(text)
+            else:
+                self.count(record)
             try:
                 _set_result(self.handle, self.outcome())
             except Exception as error:

@@ -15,10 +15,12 @@ from durable_execution_sdk.errors import (
 from durable_execution_sdk.protocol.error_object import READS_FROM_OUTSIDE, ErrorObject
 from durable_execution_sdk.protocol.limits import MAX_PAYLOAD_BYTES
 from durable_execution_sdk.protocol.operations import (
+    Operation,
+    OperationStatus,
     OperationSubTypeName,
     OperationTypeName,
 )
-from durable_execution_sdk.protocol.updates import text_bytes
+from durable_execution_sdk.protocol.updates import error_bytes, text_bytes
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.error_objects import rebuild, shown
 from durable_execution_sdk.runtime.run import InvocationRun
@@ -50,6 +52,7 @@ class PayloadOperation(Completion[_T]):
     # True if another system writes its result and reads its payload, as for callbacks and invokes.
     is_from_outside: ClassVar[bool] = False
     run: InvocationRun
+    was_over: bool
     sub_type: OperationSubTypeName
 
     def named(self, make: Callable[[], SerDes[Any]]) -> SerDes[Any]:
@@ -58,6 +61,25 @@ class PayloadOperation(Completion[_T]):
             return make()
         except ConfigError as error:
             raise ConfigError(f"{self.label}: {error}") from error
+
+    def count(self, record: Operation) -> None:
+        """Count the attempts after the first, and the bytes of the outcome, for ``ctx.budget``."""
+        context_state = self.context_state
+        steps = record.step_details
+        if steps is not None and steps.attempt is not None and steps.attempt > 1:
+            context_state.operations += steps.attempt - 1
+            if self.was_over:
+                self.run.journal.hidden_operations += steps.attempt - 1
+        details = (
+            steps
+            or record.context_details
+            or record.callback_details
+            or record.chained_invoke_details
+        )
+        if details is not None:
+            context_state.stored_bytes += text_bytes(details.result)
+            if details.error is not None and record.status == OperationStatus.FAILED:
+                context_state.stored_bytes += error_bytes(details.error)
 
     def encode(self, serdes: SerDes[Any], value: object, what: str) -> str:
         """Write a value as a payload for the log.

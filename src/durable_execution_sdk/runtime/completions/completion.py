@@ -29,7 +29,7 @@ from durable_execution_sdk.runtime.current import StepContext, get_current
 from durable_execution_sdk.runtime.log import LateNews
 from durable_execution_sdk.runtime.tasks.numbered_task import refused_in_step
 
-__all__ = ["Completion", "Dropped", "operation_of"]
+__all__ = ["Completion", "Dropped", "Timer", "operation_of"]
 
 _T = TypeVar("_T")
 
@@ -234,6 +234,19 @@ class Completion(Claim[_T]):
         if at <= completions.last_at or completions.may_be_late:
             at = completions.rank(self, at)
         heappush(completions.due, (at, self.sequence, self))
+
+
+class Timer(Completion[None]):
+    """A timer of workflow code."""
+
+    __slots__ = ("is_loose", "is_ticking")
+
+    is_loose: bool  # it is a second or longer, and not yet recorded as a WAIT
+    is_ticking: bool  # it is shorter, and fires in this process
+
+    def hand_over(self) -> None:
+        """Record it as a WAIT, so that the service keeps it."""
+        raise NotImplementedError
 
 
 class Dropped:

@@ -55,8 +55,17 @@ class ContextState:
         # Both are in order of creation, so that a replay cancels in the same order.
         self.unsettled: dict[int, Completion[Any]] = {}
         self._tasks: dict[WorkflowTask[Any], None] = {}
+        # For ``ctx.budget``, which explains them (``runtime.contexts.budget``): the scopes that claim operations here, the
+        # operations besides, the bytes that code has seen here, and what contexts that were given up had of both.
+        self.scopes: dict[Any, None] = {}
+        self.operations = 0
+        self.stored_bytes = 0
+        self.unseen_operations = 0
+        self.unseen_bytes = 0
         if parent is not None:
             parent.children[self] = None
+        else:
+            run.bytes_in_contexts = self.bytes_in_all
         if run.gate is not None and not virtual:
             run.gate.entered(operation_id)
 
@@ -133,6 +142,29 @@ class ContextState:
         """Record an update that may wait for the next call, unless this context is over."""
         if not self.is_closed:
             self.run.leave_behind(update)
+
+    @property
+    def counted_operations(self) -> int:
+        """The operations that code has asked for here, their retries, and what ended contexts had: see ``runtime.contexts.budget``."""
+        claimed: int = sum(scope.operations for scope in self.scopes)
+        return self.operations + claimed
+
+    @property
+    def operations_around(self) -> int:
+        """The counted operations here and in the contexts around this one."""
+        around = self.parent.operations_around if self.parent is not None else 0
+        return around + self.counted_operations
+
+    def bytes_in_all(self) -> int:
+        """Return the bytes that code has seen here, and in the contexts in it that run."""
+        return self.stored_bytes + sum(child.bytes_in_all() for child in self.children)
+
+    def take_over(self, inner: ContextState) -> None:
+        """Count what is in a virtual context as being in this one, now that it ends."""
+        self.operations += inner.counted_operations
+        self.stored_bytes += inner.stored_bytes
+        self.unseen_operations += inner.unseen_operations
+        self.unseen_bytes += inner.unseen_bytes
 
     def release(self, operation: Completion[Any]) -> None:
         """Forget an operation in this context that has settled or was dropped: no news of it is of use any more."""

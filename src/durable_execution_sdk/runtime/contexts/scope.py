@@ -111,10 +111,12 @@ class IdScope(TaskScope):
     """
 
     __slots__ = (
+        "_before",
         "_counts",
         "_drawn",
         "_maker",
         "_random",
+        "_users",
         "claimed",
         "context",
         "context_state",
@@ -146,7 +148,10 @@ class IdScope(TaskScope):
         self.path = path
         # The hashes of the things that this scope makes start here, so that those of two scopes differ.
         self.place = place_of(f"{context}{path.text}") if place is None else place
-        self.claimed = first - 1
+        self.claimed = self._before = first - 1
+        # The number of tasks that run in it; on Python 3.11 that of ``asyncio.wait_for`` is one of two.
+        self._users = 0
+        context_state.scopes[self] = None
         # Made at the first use, since most tasks make none of these things.
         self._counts: dict[str, int] | None = None
         self._drawn = 0
@@ -203,11 +208,22 @@ class IdScope(TaskScope):
 
     def entered(self, task: WorkflowTask[Any]) -> None:
         """Note that the scope's task begins."""
+        self._users += 1
         self.context_state.entered(task)
 
     def left(self, task: WorkflowTask[Any]) -> None:
         """Note that the scope's task has ended."""
-        self.context_state.left(task)
+        context_state = self.context_state
+        context_state.left(task)
+        self._users -= 1
+        if not self._users and self in context_state.scopes:
+            del context_state.scopes[self]
+            context_state.operations += self.claimed - self._before
+
+    @property
+    def operations(self) -> int:
+        """The number of operations that it has claimed."""
+        return self.claimed - self._before
 
     @property
     def now(self) -> float:

@@ -5,7 +5,8 @@ It grows with every response, and shrinks as the workflow sees the ends of opera
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+import math
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -23,8 +24,14 @@ from durable_execution_sdk.protocol.operations import (
     StepDetails,
     was_given_up,
 )
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
+from durable_execution_sdk.protocol.updates import (
+    OperationAction,
+    OperationUpdate,
+    error_bytes,
+    text_bytes,
+)
 from durable_execution_sdk.runtime.log.ids import THREAD_NAME, is_marker, late_news_id
+from durable_execution_sdk.runtime.settings import Settings
 
 _STATUS_AFTER = {
     OperationAction.START: OperationStatus.STARTED,
@@ -87,6 +94,10 @@ class Journal:
                 self.thread_ends[op.id] = op
             elif op.id[5:6] == "-" and is_marker(op.id, name):  # no other id has a dash there
                 self.marked(op.id)
+        # The retries, and the operations that only the ends of contexts tell (``operations.lifecycle.context_totals``);
+        # the bytes that the log is known to hold; the counts of both at which to look at the quotas.
+        self.hidden_operations = self.stored_bytes = 0
+        self.warns_at = (math.inf, math.inf)
         # True if the log held ends at the start, besides those of notes.
         self.held_ends = bool(self.old_ends)
         # The ids of operations that were asked for and whose recorded ends are not due at once: a context whose
@@ -219,6 +230,36 @@ class Journal:
             if update.type == OperationType.CHAINED_INVOKE
             else None,
         )
+
+    def held_at_start(self, stored_bytes: int, settings: Settings, claims: int) -> None:
+        """Count what the log held at the start: the code has asked for all of it now, and has seen so many bytes."""
+        self.stored_bytes = stored_bytes
+        for record in self._operations.values():
+            details = record.step_details
+            if details is not None and details.attempt and record.status not in TERMINAL_STATUSES:
+                self.hidden_operations += details.attempt
+        self.wrote((), settings, claims)  # of no update: an earlier invocation has warned
+
+    def wrote(self, batch: Sequence[OperationUpdate], settings: Settings, claims: int) -> None:
+        """Count acknowledged updates, and log a warning when the execution has come near a quota: see ``quotas``."""
+        for update in batch:
+            payload = update.payload
+            if payload is not None:
+                self.stored_bytes += len(payload) if payload.isascii() else text_bytes(payload)
+            if update.error is not None:
+                self.stored_bytes += error_bytes(update.error)
+            self.hidden_operations += update.action == OperationAction.RETRY
+        asked = claims + self.hidden_operations
+        if asked >= self.warns_at[0] or self.stored_bytes >= self.warns_at[1]:
+            from durable_execution_sdk.runtime.log.quotas import next_marks  # noqa: PLC0415 - rarely needed
+
+            self.warns_at = next_marks(settings, self.used, self.warns_at, is_news=bool(batch))
+
+    @property
+    def used(self) -> tuple[int, int]:
+        """The operations and bytes that this process knows of, seen by code or not."""
+        known = 1 + len(self._operations) + len(self._released)
+        return known + self.hidden_operations, self.stored_bytes
 
     def name_of(self, operation_id: str) -> str | tuple[str, str | None] | None:
         """Return the name of an operation that the log holds or held, or else its type and subtype."""

@@ -8,12 +8,17 @@ from msgspec.json import encode
 
 from durable_execution_sdk.errors import ConfigError, DurableError, ExecutionError, ServiceError
 from durable_execution_sdk.protocol.updates import OperationUpdate
+from durable_execution_sdk.runtime.log import Journal
+from durable_execution_sdk.runtime.log.quotas import cure_at_quota
+from durable_execution_sdk.runtime.settings import Settings
 from durable_execution_sdk.runtime.verdicts import Abort
 
 __all__ = ["refusal_of"]
 
 
-def refusal_of(batch: Sequence[OperationUpdate], error: Exception) -> Abort:
+def refusal_of(
+    batch: Sequence[OperationUpdate], error: Exception, journal: Journal, settings: Settings
+) -> Abort:
     """Return the verdict of an invocation whose checkpoint has failed with this error."""
     if not isinstance(error, DurableError):
         error = _unencodable(batch) or error
@@ -21,7 +26,8 @@ def refusal_of(batch: Sequence[OperationUpdate], error: Exception) -> Abort:
         error.is_stale_token or error.is_transient or error.is_about_credentials
     ):
         subject = ", ".join(sorted({_title(update) for update in batch})) or "a state request"
-        error = ExecutionError(f"the service refused the checkpoint of {subject}: {error}")
+        cure = cure_at_quota(settings, journal.used, len(batch))
+        error = ExecutionError(f"the service refused the checkpoint of {subject}: {error}{cure}")
     return Abort(error, fatal=isinstance(error, (ExecutionError, ConfigError)))
 
 

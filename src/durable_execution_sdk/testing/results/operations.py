@@ -30,6 +30,7 @@ from durable_execution_sdk.protocol.operations import (
     OperationSubType,
     OperationType,
 )
+from durable_execution_sdk.protocol.updates import split_totals
 from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.rendering.payloads import json_or_text
 from durable_execution_sdk.runtime.error_objects import rebuild
@@ -152,7 +153,8 @@ class RecordedOperation:
         for details in self._details():
             text = getattr(details, "result", None)
             if isinstance(text, str):
-                return text
+                is_context = self._recorded.context_details is not None
+                return split_totals(text)[0] if is_context else text
         return None
 
     @property

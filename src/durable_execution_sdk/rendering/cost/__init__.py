@@ -1,0 +1,1 @@
+"""The cost of an execution, estimated from its history."""
