@@ -24,6 +24,10 @@ from durable_execution_sdk.errors import (
     DurableError,
     ExecutionError,
     FailureGroupError,
+    InboxClosedError,
+    InboxError,
+    InboxMessageError,
+    InboxTimeoutError,
     InternalError,
     InvocationError,
     InvokeError,
@@ -78,6 +82,7 @@ if TYPE_CHECKING:
     )
     from durable_execution_sdk.operations.fan_out.grouping import ItemBatcher
     from durable_execution_sdk.operations.fan_out.plan import NestingType
+    from durable_execution_sdk.operations.inboxes.inbox import Inbox
     from durable_execution_sdk.operations.invoke import InvokeConfig
     from durable_execution_sdk.operations.map import MapConfig
     from durable_execution_sdk.operations.parallel import ParallelConfig
@@ -126,6 +131,7 @@ else:
             "continue_batch": "batch_completion",
             "Depends": "operations.resources",
             "INJECTED": "operations.resources",
+            "Inbox": "operations.inboxes.inbox",
             "InvokeConfig": "operations.invoke",
             "ItemBatcher": "operations.fan_out.grouping",
             "MapConfig": "operations.map",
@@ -196,6 +202,11 @@ __all__ = [
     "FailureGroupError",
     "FixedDelay",
     "Handle",
+    "Inbox",
+    "InboxClosedError",
+    "InboxError",
+    "InboxMessageError",
+    "InboxTimeoutError",
     "InternalError",
     "InvocationError",
     "InvokeConfig",

@@ -143,6 +143,7 @@ class InvocationRun(Seam, ObservedRun):
         self.said_by_contexts: dict[Any, Any] = {}
         self.event_serdes: Any = None  # that of the handler, for ``operations.continue_as_new``
         self.patches: Any = None  # ``operations.patched.Patches``, once code has asked for one
+        self.inboxes: Any = None  # those of ``operations.inbox`` by name, once code has opened one
         self.verdict: Verdict | None = None
         self.refusal: Abort | None = None
         self.is_ending = False
@@ -153,8 +154,7 @@ class InvocationRun(Seam, ObservedRun):
         # Seconds between the time at which the invocation leaves and the end of the function's time.
         self.margin = 0.0
         self._turned_down = 0
-        # Present until replay has asked for all recorded operations.
-        self.gate: Gate | None = None
+        self.gate: Gate | None = None  # until replay has asked for all recorded operations
         if len(journal) and not self.is_rehearsal:
             self.gate = self.bodies.gate = Gate(journal, self.loop)
             self.checkpointer.is_held = True
