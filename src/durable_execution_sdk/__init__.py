@@ -24,6 +24,10 @@ from durable_execution_sdk.errors import (
     DurableError,
     ExecutionError,
     FailureGroupError,
+    InboxClosedError,
+    InboxError,
+    InboxMessageError,
+    InboxTimeoutError,
     InternalError,
     InvocationError,
     InvokeError,
@@ -79,6 +83,7 @@ if TYPE_CHECKING:
     )
     from durable_execution_sdk.operations.fan_out.grouping import ItemBatcher
     from durable_execution_sdk.operations.fan_out.plan import NestingType
+    from durable_execution_sdk.operations.inboxes.inbox import Inbox
     from durable_execution_sdk.operations.invoke import InvokeConfig
     from durable_execution_sdk.operations.map import MapConfig
     from durable_execution_sdk.operations.parallel import ParallelConfig
@@ -130,6 +135,7 @@ else:
             "Depends": "operations.resources",
             "INJECTED": "operations.resources",
             "ExecutionLimits": "execution_limits",
+            "Inbox": "operations.inboxes.inbox",
             "InvokeConfig": "operations.invoke",
             "ItemBatcher": "operations.fan_out.grouping",
             "MapConfig": "operations.map",
@@ -204,6 +210,11 @@ __all__ = [
     "FailureGroupError",
     "FixedDelay",
     "Handle",
+    "Inbox",
+    "InboxClosedError",
+    "InboxError",
+    "InboxMessageError",
+    "InboxTimeoutError",
     "InternalError",
     "InvocationError",
     "InvokeConfig",

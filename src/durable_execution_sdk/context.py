@@ -276,6 +276,33 @@ class DurableContext(Combinators):
             config,
         )
 
+    # Messages.
+
+    @overload
+    def inbox(
+        self, name: str, type_: type[_T], /, *, window: int = ...
+    ) -> operations.inbox.Inbox[_T]: ...
+
+    @overload
+    def inbox(
+        self, name: str, type_: object = ..., /, *, window: int = ...
+    ) -> operations.inbox.Inbox[Any]: ...
+
+    def inbox(
+        self, name: str, type_: Any = Any, /, *, window: int = 4
+    ) -> operations.inbox.Inbox[Any]:
+        """Open an inbox, to which ``client.send(execution, name, value)`` sends messages from outside.
+
+        ``async for message in inbox`` takes them in the order in which they were accepted, each once, decoded to
+        ``type_``; without a type they are plain JSON data. ``window`` messages may lie there until they are taken,
+        also while no invocation runs. A second call with this name returns the same inbox. It costs ``window``
+        operations, and one for each message. It belongs to the handler's own context.
+
+        Raises:
+            ConfigError: the name, the type or the window cannot be, or the inbox was opened with others.
+        """
+        return operations.inbox.inbox(current_scope(self._context_state), name, type_, window)
+
     # Contexts.
 
     def run_in_child_context(

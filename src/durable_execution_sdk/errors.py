@@ -11,6 +11,10 @@
     │   │   ├── CallbackTimeoutError      no result and no heartbeat came in time
     │   │   ├── CallbackExternalError     the external system sent an error
     │   │   └── CallbackSubmitterError    the function that submits the callback id failed
+    │   ├── InboxError
+    │   │   ├── InboxTimeoutError         no message came in time
+    │   │   ├── InboxMessageError         a message does not fit the type of the inbox
+    │   │   └── InboxClosedError          the inbox was closed, and has no more messages
     │   ├── InvokeError
     │   ├── ChildContextError
     │   ├── WaitForConditionError
@@ -61,6 +65,10 @@ __all__ = [
     "DurableError",
     "ExecutionError",
     "FailureGroupError",
+    "InboxClosedError",
+    "InboxError",
+    "InboxMessageError",
+    "InboxTimeoutError",
     "InternalError",
     "InvocationError",
     "InvokeError",
@@ -194,6 +202,36 @@ class CallbackExternalError(CallbackError):
 
 class CallbackSubmitterError(CallbackError):
     """The function that submits the callback id failed, after all its retries."""
+
+    __slots__ = _NO_SLOTS
+
+
+class InboxError(OperationError):
+    """An inbox gave no message."""
+
+    __slots__ = _NO_SLOTS
+
+
+class InboxTimeoutError(InboxError, TimeoutError):
+    """No message came within the timeout of ``inbox.get``; none is lost."""
+
+    __slots__ = _NO_SLOTS
+
+
+class InboxMessageError(InboxError):
+    """A message could not be read as the inbox's type. It counts as taken: the next ``get`` takes the next one.
+
+    ``inbox`` is the name of the inbox, ``number`` that of the message, from 1.
+    """
+
+    __slots__ = _NO_SLOTS
+
+    inbox: str | None = None
+    number: int | None = None
+
+
+class InboxClosedError(InboxError):
+    """The inbox was closed, and all messages that it had accepted before were taken."""
 
     __slots__ = _NO_SLOTS
 

@@ -31,6 +31,8 @@ cli/arguments/durations.py _MILLISECONDS
 cli/main.py context_settings
 rendering/time_and_origin.py _SMALLEST_OFFSET
 dev/functions/runtime_api.py status_code
+operations/inboxes/inbox.py _MOST_OPEN
+client/messages/inbox_ref.py _MAX_ID_CHARACTERS
 dev/functions/code_notes.py _MOST_CHARACTERS
 batch_completion.py _check_share()
 batch_completion.py tolerated_failure_percentage

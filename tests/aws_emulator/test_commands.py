@@ -38,7 +38,8 @@ class Emulator(ServedEndpoint):
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    handlers = {each.__name__: each for each in (endpoint_app.orders, endpoint_app.approvals)}
+    functions = (endpoint_app.orders, endpoint_app.approvals, endpoint_app.desk)
+    handlers = {each.__name__: each for each in functions}
     with local_runner(handlers, tmp_path_factory.mktemp("runner") / "log") as runner:
         yield Emulator(runner)
 

@@ -80,6 +80,28 @@ def test_a_callback_is_answered_in_its_panel(page: Page, arn: str, client: Clien
     expect(page).to_have_title(re.compile("✓ first"))
 
 
+def test_a_message_is_sent_from_the_panel_of_an_inbox(page: Page, client: Client) -> None:
+    page.goto(address(client.start("desk", "second")))
+    page.get_by_role("link", name="Send").click()
+    panel = page.get_by_role("complementary", name="inbox:tickets:1")
+    field = panel.get_by_label("Message for the inbox tickets, as JSON")
+    field.fill('{"n": tru}')
+    expect(panel.get_by_role("button", name="Send", exact=True)).to_be_disabled()
+    field.fill('{"n": 1}')
+    panel.get_by_text("From a program").click()
+    expect(panel.get_by_text("durable send second tickets '{\"n\": 1}'")).to_be_visible()
+    panel.get_by_role("button", name="Send", exact=True).click()
+    expect(page.get_by_text("Sent.")).to_be_visible()
+    expect(panel.get_by_role("button", name="Send", exact=True)).to_have_count(0)
+    page.get_by_role("list", name="Waits for").get_by_role("link", name="Send").click()
+    panel = page.get_by_role("complementary", name="inbox:tickets:2")
+    panel.get_by_label("Message for the inbox tickets, as JSON").fill("2")
+    panel.get_by_role("button", name="Send", exact=True).click()
+    expect(status(page)).to_contain_text("succeeded")
+    page.goto("/callbacks")
+    expect(page.get_by_text("No callback waits for an answer")).to_be_visible()
+
+
 def test_a_callback_is_failed(page: Page, arn: str) -> None:
     page.goto("/callbacks")
     page.get_by_role("button", name="Answer").click()

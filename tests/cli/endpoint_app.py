@@ -41,3 +41,8 @@ async def approvals(event: Any, ctx: DurableContext) -> Any:
         timeout=Duration.from_hours(3), heartbeat_timeout=Duration.from_hours(2)
     )
     return await (await ctx.create_callback(name="approve", config=config))
+
+
+@durable_execution
+async def desk(event: Any, ctx: DurableContext) -> int:
+    return await ctx.inbox("tickets", int, window=1).get()

@@ -39,7 +39,7 @@ _NUMBERS = itertools.count(1)
 
 
 class ServedEndpoint(ABC):
-    """An endpoint that runs ``orders`` and ``approvals``; ``lacks`` says in words what the endpoint does not have."""
+    """An endpoint that runs ``orders``, ``approvals`` and ``desk``; ``lacks`` says in words what the endpoint does not have."""
 
     lacks: ClassVar[dict[str, str]] = {}
     url: str
@@ -329,6 +329,20 @@ class EndpointSuite:
         command.endpoint.until(arn, EventType.EXECUTION_SUCCEEDED)
         refused = command("callback", "succeed", f"approvals/{name}/approve", "--data", "1")
         assert (refused.code, "was answered" in refused.err) == (2, True)
+
+    def test_a_message_is_sent(self, command: Commands) -> None:
+        name, arn = command.started("desk", until=EventType.INVOCATION_COMPLETED)
+        refused = command("send", f"desk/{name}", "ticket", "1", "--timeout", "0.1")
+        assert refused.code == 2
+        assert "has not opened an inbox 'ticket'" in refused.err
+        assert "it has opened 'tickets'" in refused.err
+        assert command("callback", "list", f"desk/{name}").out.count("tickets") == 0
+        sent = command("send", arn, "tickets", "7", "--id", "mine")
+        assert (sent.code, sent.out) == (0, "accepted: mine\n"), sent.err
+        command.endpoint.until(arn, EventType.EXECUTION_SUCCEEDED)
+        assert command.endpoint.describe(arn).result == "7"
+        refused = command("send", f"desk/{name}", "tickets", "8")
+        assert (refused.code, "has ended: it is SUCCEEDED" in refused.err) == (2, True)
 
     def test_an_execution_is_stopped_once(self, command: Commands) -> None:
         name, arn = command.waiting()

@@ -26,7 +26,7 @@ class Engine(InvokedEndpoint):
 
     def __init__(self) -> None:
         functions = Functions()
-        for handler in (endpoint_app.orders, endpoint_app.approvals):
+        for handler in (endpoint_app.orders, endpoint_app.approvals, endpoint_app.desk):
             functions.add_durable(handler.__name__, handler.bind)
         self.driver = Driver(Emulator(MemoryStore(), RealClock(), functions))
 

@@ -30,6 +30,7 @@ R = TypeVar("R")
 ORDERS = FunctionRef("order:$LATEST", input=shop.Order, output=shop.Receipt)
 COUNTS = FunctionRef("counts:$LATEST", handler=shop.counts)
 ASKS = FunctionRef("asks:$LATEST", handler=shop.asks)
+DESK = FunctionRef("desk:$LATEST", handler=shop.desk)
 
 LACKS: dict[str, dict[str, str]] = {
     "engine": {},
@@ -96,6 +97,7 @@ def engine(folder: Path) -> Iterator[Place]:
     functions.add_durable("order", shop.order.bind)
     functions.add_durable("asks", shop.asks.bind)
     functions.add_durable("counts", shop.counts.bind)
+    functions.add_durable("desk", shop.desk.bind)
     functions.add_plain("plain", lambda event, context: event)
     driver = Driver(Emulator(MemoryStore(), RealClock(), functions))
     with serve(driver) as server:
@@ -115,7 +117,8 @@ def durable_dev(folder: Path) -> Iterator[Place]:
 @contextmanager
 def aws_emulator(folder: Path) -> Iterator[Place]:
     """Run AWS's emulator as a process."""
-    with local_runner({"order": shop.order, "asks": shop.asks}, folder / "log") as runner:
+    handlers = {"order": shop.order, "asks": shop.asks, "desk": shop.desk}
+    with local_runner(handlers, folder / "log") as runner:
         yield Place("AWS's emulator", runner.url, lambda: DurableClient(runner.url))
 
 

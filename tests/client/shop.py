@@ -76,3 +76,14 @@ async def counts(event: Order, ctx: DurableContext) -> Receipt:
     if event.amount:
         await ctx.continue_as_new(Order(f"{number} {total}", event.amount - 1))
     return Receipt(number, total)
+
+
+@durable_execution
+async def desk(event: Any, ctx: DurableContext) -> list[int]:
+    """Take tickets until 0 comes, and those that were accepted before."""
+    inbox, seen = ctx.inbox("tickets", int, window=2), list[int]()
+    async for ticket in inbox:
+        seen.append(ticket)
+        if ticket == 0:
+            await inbox.close()
+    return seen

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.aws_emulator.local_runner import VARIABLE
-from tests.client.endpoints import ASKS, COUNTS, LACKS, MAKERS, ORDERS, Place
+from tests.client.endpoints import ASKS, COUNTS, DESK, LACKS, MAKERS, ORDERS, Place
 from tests.client.shop import Order, Receipt, order
 
 from durable_execution_sdk import ConfigError, InvokeError, SerDesError, ServiceError
@@ -24,6 +24,8 @@ from durable_execution_sdk.client import (
     DurableClient,
     ExecutionHandle,
     FunctionRef,
+    InboxRef,
+    NoInboxError,
     PendingCallback,
     ResultTimeoutError,
     SyncDurableClient,
@@ -458,3 +460,46 @@ async def test_pointers_in_a_circle_are_refused() -> None:
     reading: Any = None  # pointers with an ARN ask for nothing
     with pytest.raises(ServiceError, match="leads back to an earlier execution"):
         await last_of(reading, described("a", "b"), describe)
+
+
+TICKETS = InboxRef("tickets", int)
+
+
+@on_a_loop
+async def test_messages_are_taken_in_order_and_each_once(place: Place, name: str) -> None:
+    async with client_of(place) as client:
+        handle = await place.start(client, DESK, None, name)
+        # More than lie in the window at once: a sender waits for room.
+        for ticket in (1, 2, 3, 4, 5):
+            assert await client.send(handle, TICKETS, ticket, id=f"ticket {ticket}", timeout=60)
+        assert await client.send(handle.arn, "tickets", 5, id="ticket 5", timeout=60) == "ticket 5"
+        await client.send(handle, TICKETS, 0, timeout=60)
+        assert await handle.result(timeout=60) == [1, 2, 3, 4, 5, 0]
+        assert await handle.callbacks() == []  # those of an inbox are for messages only
+        with pytest.raises(NoInboxError, match="takes no more messages"):
+            await client.send(handle, TICKETS, 6)
+
+
+@on_a_loop
+async def test_many_senders_lose_nothing(place: Place, name: str) -> None:
+    async with client_of(place) as client:
+        handle = await place.start(client, DESK, None, name)
+        sent = range(1, 9)
+        await asyncio.gather(*(client.send(handle, TICKETS, n, timeout=120) for n in sent))
+        await client.send(handle, TICKETS, 0, timeout=120)
+        assert sorted(await handle.result(timeout=120)) == [0, *sent]
+
+
+@on_a_loop
+async def test_a_message_is_refused_where_that_is_known(place: Place, name: str) -> None:
+    async with client_of(place) as client:
+        handle = await place.start(client, DESK, None, name)
+        with pytest.raises(SerDesError, match="the message for the inbox 'tickets'"):
+            await client.send(handle, TICKETS, "seven")  # type: ignore[arg-type]
+        await client.send(handle, TICKETS, 1, timeout=60)
+        with pytest.raises(NoInboxError, match=r"has not opened an inbox 'ticket'.*'tickets'"):
+            await client.send(handle, "ticket", 1, timeout=0.05)
+        with pytest.raises(ConfigError, match="the handle or the ARN"):
+            await client.send("my name", "tickets", 1)
+        await client.send(handle, TICKETS, 0, timeout=60)
+        assert await handle.result(timeout=60) == [1, 0]

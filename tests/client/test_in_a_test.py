@@ -8,9 +8,26 @@ from typing import Any
 import pytest
 from tests.client.shop import Order, Receipt, asks, order
 
-from durable_execution_sdk import DurableContext, Duration, InvokeError, durable_execution
-from durable_execution_sdk.client import AlreadyStartedError, DurableClient, SyncDurableClient
-from durable_execution_sdk.testing import LocalDurableTestRunner, RunTimeoutError, StuckError
+from durable_execution_sdk import (
+    DurableContext,
+    Duration,
+    InvokeError,
+    ServiceError,
+    durable_execution,
+)
+from durable_execution_sdk.client import (
+    AlreadyStartedError,
+    DurableClient,
+    InboxFullError,
+    InboxRef,
+    SyncDurableClient,
+)
+from durable_execution_sdk.testing import (
+    LocalDurableTestRunner,
+    NoSuchOperationError,
+    RunTimeoutError,
+    StuckError,
+)
 
 
 @durable_execution
@@ -147,3 +164,51 @@ def test_a_time_limit_is_in_real_seconds() -> None:
 
     with pytest.raises(RunTimeoutError):
         asyncio.run(run())
+
+
+@durable_execution
+async def desk(event: int, ctx: DurableContext) -> list[int]:
+    inbox = ctx.inbox("tickets", int, window=1)
+    await ctx.wait(Duration.from_days(1))
+    return [await inbox.get() for _ in range(event)]
+
+
+def test_a_message_waits_for_room_while_the_execution_runs() -> None:
+    async def run() -> list[int]:
+        async with LocalDurableTestRunner(desk).client() as client:
+            handle = await client.start(desk, 3)
+            await client.send(handle, "tickets", 1)
+            with pytest.raises(InboxFullError):  # its workflow takes it after a day
+                await client.send(handle, "tickets", 2, timeout=0.01)
+            result = asyncio.create_task(handle.result())
+            with pytest.raises(StuckError):
+                await result
+            for ticket in (2, 3):
+                await client.send(handle, "tickets", ticket)
+            return await handle.result()
+
+    assert asyncio.run(run()) == [1, 2, 3]
+
+
+def test_a_runner_sends_when_there_is_room_and_tells_why_there_is_none() -> None:
+    runner = LocalDurableTestRunner(desk).sync
+    runner.start(3)
+    for ticket in (1, 2):
+        runner.send("tickets", ticket)
+    with pytest.raises(ServiceError, match="Expected `int`, got `str`"):
+        runner.send("tickets", "three")
+    runner.send("tickets", 3)
+    assert runner.complete().result == [1, 2, 3]
+    with pytest.raises(NoSuchOperationError, match="the execution has ended: it is SUCCEEDED"):
+        runner.send("tickets", 4)
+    runner.start(1)
+    with pytest.raises(StuckError, match=r"has no room(.|\n)*send it a message: runner.send"):
+        runner.send("ticket", 1)
+
+    async def run() -> list[int]:
+        other = LocalDurableTestRunner(desk)
+        await other.start(1)
+        assert await other.send(InboxRef("tickets", int), 7, id="mine") == "mine"
+        return (await other.complete()).result or []
+
+    assert asyncio.run(run()) == [7]

@@ -181,7 +181,13 @@ def test_callbacks_and_functions_are_listed(client: Client) -> None:
     assert callback["callback"] == "o/approval"
     assert callback["callback_id"] == row["waiting"][0]["callback_id"]
     functions = client.get("/_durable/functions")["functions"]
-    assert [each["function_name"] for each in functions] == ["order", "outer", "retries", "spread"]
+    assert [each["function_name"] for each in functions] == [
+        "desk",
+        "order",
+        "outer",
+        "retries",
+        "spread",
+    ]
     assert functions[0]["durable"] is True
 
 

@@ -27,7 +27,7 @@ Runner = LocalDurableTestRunner[Any]
 
 @dataclass
 class Example:
-    """An example as it is run here: its workflow, its event, and who answers its callbacks."""
+    """An example as it is run here: its workflow, its event, its messages, and who answers its callbacks."""
 
     directory: str
     workflow: str
@@ -37,6 +37,7 @@ class Example:
     varies: dict[str, str] | None = None
     # False for the first execution alone of those that go on as new ones.
     follow: bool = True
+    messages: tuple[tuple[str, Any], ...] = ()
 
     def runner(self, app: Any) -> Runner:
         functions = {name: getattr(app, name) for name in self.functions}
@@ -44,6 +45,8 @@ class Example:
 
     def play(self, runner: Runner) -> Any:
         runner.sync.start(self.event)
+        for number, (inbox, message) in enumerate(self.messages):
+            runner.sync.send(inbox, message, id=f"message {number}")
         for name, answer in self.answers:
             runner.sync.wait_for_callback(name).succeed(answer)
         return runner.sync.complete(follow=self.follow)
@@ -76,6 +79,12 @@ PROVED = {
     ),
     "import-customers": Example(
         "import_customers", "import_customers", {"file": "spring.csv", "customers": 9}
+    ),
+    "membership": Example(
+        "membership",
+        "membership",
+        {"customer": "Ada", "plan": "basic"},
+        messages=(("commands", {"plan": "pro"}), ("commands", {"cancel": True})),
     ),
     "order-processing": Example(
         "order_processing",

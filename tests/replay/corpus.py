@@ -28,6 +28,8 @@ from durable_execution_sdk import (
     DurableHandler,
     Duration,
     FixedDelay,
+    InboxMessageError,
+    InboxTimeoutError,
     InvokeConfig,
     InvokeError,
     MapConfig,
@@ -76,6 +78,7 @@ class Probe:
     runs: Counter[tuple[str, int]] = field(default_factory=Counter)
     answer: Callable[[str, bytes | None], None] = lambda _id, _result: None
     refuse: Callable[[str, ErrorObject], None] = lambda _id, _error: None
+    post: Callable[[str, str, Any], bool] = lambda _arn, _inbox, _value: True
     pause: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0)
 
     def begin(self) -> None:
@@ -109,6 +112,13 @@ class Probe:
         """Submit a callback, and answer it with a result at once."""
         await self.body("gives")
         self.answer(callback_id, result)
+
+    async def sends(self, inbox: str, *values: Any) -> None:
+        """Send messages to an inbox of the execution, each once, when there is room."""
+        await self.body(f"sends to {inbox}")
+        for value in values:
+            while not self.post(StepContext.current().durable_execution_arn, inbox, value):
+                await asyncio.sleep(0.002)  # the callback is yet to be recorded
 
     async def denies(self, callback_id: str) -> None:
         """Submit a callback, and answer it with a failure at once."""
@@ -283,6 +293,44 @@ def callbacks(probe: Probe) -> Workflow:
         probe.see("id", callback.callback_id)
         await ctx.step(probe.gives, callback.callback_id, b'{"ok": true}')
         return probe.see("answer", await callback)
+
+    return run
+
+
+@shape(strict=True)
+def messages(probe: Probe) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        inbox = ctx.inbox("orders", int)
+        await ctx.wait(seconds(1))
+        await ctx.step(probe.sends, "orders", 1, 2, name="sends")
+        probe.see("first", await inbox.get())
+        probe.see("step", await ctx.step(probe.body, "between"))
+        probe.see("second", await inbox.get(timeout=seconds(30)))
+        await ctx.wait(seconds(1))
+        await ctx.step(probe.sends, "orders", "no number", 4, name="sends again")
+        try:
+            await inbox.get()
+        except InboxMessageError as error:
+            probe.see("misfit", [error.inbox, error.number])
+        await inbox.close()
+        async for message in inbox:
+            probe.see("rest", message)
+        return event
+
+    return run
+
+
+@shape(tasks=False)
+def no_message_in_time(probe: Probe) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        inbox = ctx.inbox("orders", window=2)
+        for limit in (1, 30):
+            try:
+                await inbox.get(timeout=seconds(limit))
+            except InboxTimeoutError as error:
+                probe.see("late", str(error))
+        await ctx.step(probe.sends, "orders", {"n": 1})
+        return probe.see("now", await inbox.get(timeout=seconds(30)))
 
     return run
 
@@ -1034,6 +1082,43 @@ def budgets(probe: Probe) -> Workflow:
             maps += 1
             await ctx.map([1], item, config=MapConfig(nesting=NestingType.FLAT))
         return maps
+
+    return run
+
+
+@shape()
+def messages_to_tasks(probe: Probe) -> Workflow:
+    """Several consumers of one inbox, one of them cancelled while it waits, and another inbox with a race."""
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        orders, stops = ctx.inbox("orders", int, window=6), ctx.inbox("stops", str)
+
+        async def consume(name: str) -> None:
+            async for order in orders:
+                probe.see(name, order)
+                await ctx.step(probe.body, f"handle {order}")
+
+        async def impatient() -> None:
+            try:
+                probe.see("impatient", await asyncio.wait_for(orders.get(), 3))
+            except TimeoutError:
+                probe.see("impatient", "gave up")
+
+        waiting = asyncio.create_task(impatient())
+        consumers = [asyncio.create_task(consume(name)) for name in ("a", "b")]
+        await ctx.wait(seconds(5))
+        await ctx.step(probe.sends, "orders", 1, 2, 3, name="sends three")
+        ended = ctx.race(stops.get(), ctx.wait(seconds(60)))
+        await ctx.wait(seconds(1))
+        await ctx.step(probe.sends, "orders", 4, 5, name="sends two")
+        await ctx.step(probe.sends, "stops", "now", name="stops")
+        probe.see("ended", await ended)
+        await ctx.wait(
+            seconds(90)
+        )  # by then all are taken, so that no crash changes how many are opened
+        await orders.close()
+        await asyncio.gather(waiting, *consumers)
+        return event
 
     return run
 

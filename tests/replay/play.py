@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from durable_execution_sdk.emulator.clock import VirtualClock
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
 from durable_execution_sdk.engine.views.handler_view import invocation_event
+from durable_execution_sdk.engine.views.inboxes import inboxes
 from durable_execution_sdk.ports import DataPlane, read_history, start_execution
 from durable_execution_sdk.protocol import codec
 from durable_execution_sdk.protocol.control_plane import (
@@ -33,6 +35,7 @@ from durable_execution_sdk.protocol.data_plane import (
     StateRequest,
 )
 from durable_execution_sdk.protocol.history import HistoryEvent
+from durable_execution_sdk.protocol.inboxes import message_payload
 from durable_execution_sdk.protocol.operations import is_status
 from durable_execution_sdk.protocol.updates import OperationUpdate
 
@@ -146,7 +149,26 @@ class Play:
         emulator = self.rig.emulator
         self.probe.answer = _once(emulator.callback_success)
         self.probe.refuse = _once(emulator.callback_failure)
+        self.probe.post = self._post
+        self._posted: dict[str, int] = {}
         self.arn = ""
+
+    def _post(self, arn: str, inbox: str, value: Any) -> bool:
+        """Send a message if there is room; return ``False`` if there is none.
+
+        A step that runs again sends again: the message of an earlier run has a number that is not open any more.
+        """
+        emulator = self.rig.emulator
+        operations = [each.operation for each in emulator.progress(arn).operations]
+        found = inboxes(operations).get(inbox)
+        if found is None or not found.open:
+            return False
+        text = json.dumps(value)
+        key, number = f"{inbox} {text}", min(found.open)
+        if self._posted.setdefault(key, number) >= number:
+            payload = message_payload(key, text).encode()
+            emulator.callback_success(found.open[number], payload)
+        return True
 
     def keep_state(self) -> None:
         """Record the state that an invocation would begin with now."""

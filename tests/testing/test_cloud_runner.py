@@ -17,6 +17,7 @@ from tests.rig import Rig
 from durable_execution_sdk import ConfigError, Duration, ServiceError, StepError, durable_execution
 from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
+from durable_execution_sdk.client import InboxRef, NoInboxError
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.ports.follower import Follower
 from durable_execution_sdk.protocol import control_plane_codec
@@ -152,6 +153,25 @@ def test_plain_tests_answer_callbacks_too(server):
     runner.start({"name": "Ada", "ask": True})
     runner.wait_for_callback()
     assert runner.stop().status == "STOPPED"
+
+
+def test_messages_are_sent_to_a_deployed_workflow():
+    async def words(event: Any, ctx: Any) -> list[str]:
+        inbox = ctx.inbox("words", str)
+        return [await inbox.get(), await inbox.get()]
+
+    with serve(Rig(durable_execution(words)).driver, workers=1) as served:
+        runner = runner_of(served)
+
+        async def test() -> None:
+            await runner.start()
+            assert await runner.send("words", "a", id="one") == "one"
+
+        asyncio.run(test())
+        assert runner.sync.send(InboxRef("words", str), "b")
+        assert runner.sync.complete().result == ["a", "b"]
+        with pytest.raises(NoInboxError, match="has ended"):
+            runner.sync.send("words", "c")
 
 
 def test_what_goes_on_for_too_long_is_shown_and_can_be_stopped(server):

@@ -6,6 +6,7 @@ from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import ExecutionPlace, Place
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.tokens import parse_callback_id
+from durable_execution_sdk.engine.views.progress import is_for_message
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.protocol.operations import OperationStatus, OperationType
 from durable_execution_sdk.rendering.callback_names import names_of, references
@@ -44,6 +45,7 @@ def callback_in(
         entry
         for entry in executions.entries()
         if entry.progress.operation.type == OperationType.CALLBACK
+        and not is_for_message(entry.progress.operation)
     ]
     named = [
         entry

@@ -124,7 +124,8 @@ class Run:
     def _needs_answer(self) -> bool:
         executions = family(self.emulator, self.arn)
         return executions.is_idle and any(
-            waiter.waiting.awaited is Awaited.ANSWER for waiter in executions.waiters()
+            waiter.waiting.awaited in (Awaited.ANSWER, Awaited.MESSAGE)
+            for waiter in executions.waiters()
         )
 
 

@@ -101,6 +101,7 @@ _SECTIONS = {
     },
     "Steer": {
         "callback": f"{_COMMANDS}.callback:callback",
+        "send": f"{_COMMANDS}.send:send",
         "stop": f"{_COMMANDS}.stop:stop",
         "delete": f"{_COMMANDS}.stop:delete",
         **{name: f"{_COMMANDS}.steer:{name}" for name in ("time", "pause", "resume", "crash")},

@@ -5,10 +5,13 @@ from durable_execution_sdk.client.durable_client import DurableClient
 from durable_execution_sdk.client.errors import (
     AlreadyStartedError,
     ContinuedAsNewError,
+    InboxFullError,
+    NoInboxError,
     ResultTimeoutError,
 )
 from durable_execution_sdk.client.execution_handle import ExecutionHandle
 from durable_execution_sdk.client.function_ref import FunctionRef
+from durable_execution_sdk.client.messages.inbox_ref import InboxRef
 from durable_execution_sdk.client.synchronous.client import SyncDurableClient
 from durable_execution_sdk.client.synchronous.handle import SyncExecutionHandle
 
@@ -18,6 +21,9 @@ __all__ = [
     "DurableClient",
     "ExecutionHandle",
     "FunctionRef",
+    "InboxFullError",
+    "InboxRef",
+    "NoInboxError",
     "PendingCallback",
     "ResultTimeoutError",
     "SyncDurableClient",

@@ -14,6 +14,7 @@ from durable_execution_sdk.client.endpoint_connection import EndpointOptions
 from durable_execution_sdk.client.execution_handle import ExecutionHandle
 from durable_execution_sdk.client.executions import NO_EVENT, Executions, Filters
 from durable_execution_sdk.client.function_ref import FunctionRef
+from durable_execution_sdk.client.messages.inbox_ref import InboxRef
 from durable_execution_sdk.client.service import WaitForEnd
 from durable_execution_sdk.client.targets import AnyTarget, Targets
 from durable_execution_sdk.errors import ConfigError
@@ -24,10 +25,11 @@ __all__ = ["DurableClient"]
 
 _E = TypeVar("_E")
 _R = TypeVar("_R")
+_T = TypeVar("_T")
 
 
 class DurableClient:
-    """Starts, reads and stops executions of durable functions, and answers callbacks.
+    """Starts, reads and stops executions of durable functions, answers callbacks, and sends messages.
 
     It speaks Lambda's API, at AWS, at ``durable dev`` or at any server of the engine. Without arguments it uses the
     endpoint, the region and the credentials of the environment, as the SDK does (``AWS_ENDPOINT_URL_LAMBDA``,
@@ -226,6 +228,38 @@ class DurableClient:
             oldest_first=oldest_first,
         )
         return self.executions.list(function, filters, most)
+
+    async def send(
+        self,
+        execution: ExecutionHandle[Any] | str,
+        inbox: str | InboxRef[_T],
+        value: _T,
+        *,
+        id: str | None = None,  # noqa: A002 - the public name
+        timeout: float = 10.0,
+    ) -> str:
+        """Send a message to an inbox of an execution that runs, and return the id of the message.
+
+        The call returns once the service has accepted the message. The workflow takes the messages in the order in
+        which they were accepted, each once. It costs one or two requests, of which those for histories are 15 a second
+        for all of an account, and the message is one operation of the execution.
+
+        Args:
+            execution: its handle or its ARN.
+            inbox: the name of the inbox, or an ``InboxRef`` with the type of its messages.
+            value: the message, at most 1 MiB as JSON.
+            id: an id for the message, which you keep if you may send it again: the workflow takes only one of several
+                messages with the same id. Without one it is a new UUID.
+            timeout: the seconds for which the call waits for room in the inbox, or for the inbox to be opened.
+
+        Raises:
+            InboxFullError: there was no room in time.
+            NoInboxError: the inbox was not opened in time, or was closed, or the execution has ended.
+            SerDesError: the message does not fit the type of the ``InboxRef``.
+            PayloadSizeError: the message is larger than 1 MiB.
+            ServiceError: the service refused the call.
+        """
+        return await self.executions.send(execution, inbox, value, id, timeout)
 
     def callback(self, callback_id: str) -> PendingCallback:
         """Return the callback with this id, which ``succeed``, ``fail`` and ``heartbeat`` answer."""

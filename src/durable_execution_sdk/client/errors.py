@@ -5,7 +5,13 @@ from __future__ import annotations
 from durable_execution_sdk.errors import DurableError, ServiceError
 from durable_execution_sdk.protocol.continuation import Continuation
 
-__all__ = ["AlreadyStartedError", "ContinuedAsNewError", "ResultTimeoutError"]
+__all__ = [
+    "AlreadyStartedError",
+    "ContinuedAsNewError",
+    "InboxFullError",
+    "NoInboxError",
+    "ResultTimeoutError",
+]
 
 
 class AlreadyStartedError(ServiceError):
@@ -25,3 +31,11 @@ class ContinuedAsNewError(DurableError):
 
 class ResultTimeoutError(DurableError, TimeoutError):
     """The execution has not ended in the time that ``result(timeout=...)`` allows; it goes on."""
+
+
+class InboxFullError(ServiceError):
+    """The inbox of the execution had no room for the message; it was not accepted."""
+
+
+class NoInboxError(ServiceError):
+    """The execution has no such inbox, or takes no more messages; the message was not accepted."""

@@ -13,8 +13,11 @@ from msgspec import Struct
 from durable_execution_sdk.client.errors import AlreadyStartedError
 from durable_execution_sdk.client.execution_handle import ExecutionHandle
 from durable_execution_sdk.client.function_ref import FunctionRef, split_name
+from durable_execution_sdk.client.messages.inbox_ref import InboxRef, message_for
+from durable_execution_sdk.client.messages.sending import Sending, send
 from durable_execution_sdk.client.service import Service
 from durable_execution_sdk.client.targets import AnyTarget, Targets
+from durable_execution_sdk.emulator.durations import seconds_allowed
 from durable_execution_sdk.errors import ConfigError, PayloadSizeError, ServiceError
 from durable_execution_sdk.protocol.control_plane import (
     ExecutionStatus,
@@ -24,6 +27,7 @@ from durable_execution_sdk.protocol.control_plane import (
     ListRequest,
 )
 from durable_execution_sdk.protocol.error_codes import ALREADY_STARTED, NOT_FOUND, STATUS
+from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.protocol.limits import MAX_EXECUTION_NAME_CHARACTERS, MAX_PAYLOAD_BYTES
 from durable_execution_sdk.protocol.updates import text_bytes
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, ValueContext, checked_text
@@ -109,6 +113,28 @@ class Executions:
             code=NOT_FOUND,
             status=STATUS[NOT_FOUND],
         )
+
+    async def send(
+        self,
+        execution: ExecutionHandle[Any] | str,
+        inbox: str | InboxRef[Any],
+        value: object,
+        message_id: str | None,
+        timeout: float,
+    ) -> str:
+        """Send a message to an inbox of an execution; return the id of the message."""
+        arn = execution if isinstance(execution, str) else execution.arn
+        if not ExecutionArn.read(arn) and "/" not in arn:
+            raise ConfigError(
+                f"client.send takes the handle or the ARN of an execution, not {execution!r}: client.execution(NAME,"
+                " FUNCTION) finds one by its name"
+            )
+        seconds = seconds_allowed(timeout)
+        ref, chosen, payload = message_for(inbox, value, message_id)
+        message = Sending(inbox=ref.name, message_id=chosen, payload=payload, timeout=seconds)
+        service = self.service
+        await send(service.control, service.reading, arn, message, service.pause)
+        return chosen
 
     async def list(
         self, function: AnyTarget, filters: Filters, most: int | None

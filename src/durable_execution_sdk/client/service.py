@@ -11,6 +11,7 @@ import msgspec
 
 from durable_execution_sdk.client.errors import ResultTimeoutError
 from durable_execution_sdk.client.function_ref import split_name
+from durable_execution_sdk.client.messages.sending import Pause, let_time_pass
 from durable_execution_sdk.client.paced_reading import PacedReading
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports.backoff import Timing
@@ -37,7 +38,11 @@ _PATIENCE = 300.0
 
 
 class WaitForEnd(Protocol):
-    """Waits until an execution has ended, and returns its description with its data."""
+    """Waits until an execution has ended, and returns its description with its data.
+
+    That of an engine which the caller drives may have a method ``let_run(arn, seconds)`` too, by which an execution
+    runs until it suspends: a sender calls it while the inbox has no room.
+    """
 
     async def __call__(self, arn: str, timeout: float | None) -> ExecutionDescription:
         """Wait for the end of an execution, for at most ``timeout`` seconds."""
@@ -56,6 +61,12 @@ class Service(msgspec.Struct, frozen=True, kw_only=True):
     address: str
     is_local: bool
     close: Callable[[], Awaitable[None]]
+
+    @property
+    def pause(self) -> Pause:
+        """Lets time pass between two looks at an execution."""
+        own: Pause = getattr(self.wait_for_end, "let_run", let_time_pass)
+        return own
 
 
 class Polling:

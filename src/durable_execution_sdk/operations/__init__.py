@@ -16,6 +16,7 @@ __all__ = [
     "complete_execution",
     "context_functions",
     "continue_as_new",
+    "inbox",
     "invoke",
     "map",
     "parallel",
@@ -48,12 +49,14 @@ if TYPE_CHECKING:
     )
     from durable_execution_sdk.operations.combinators import rules
     from durable_execution_sdk.operations.fan_out import batch_result
+    from durable_execution_sdk.operations.inboxes import inbox
     from durable_execution_sdk.operations.lifecycle import call_errors, context_functions
 else:
     _INNER = {
         "batch_result": "fan_out.batch_result",
         "call_errors": "lifecycle.call_errors",
         "context_functions": "lifecycle.context_functions",
+        "inbox": "inboxes.inbox",
         "rules": "combinators.rules",
     }
     __getattr__ = on_first_use(__name__, {name: _INNER.get(name, name) for name in __all__})

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.stores.store import Search
+from durable_execution_sdk.engine.views.progress import Awaited
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.limits import MAX_PAGE_ITEMS
 from durable_execution_sdk.protocol.operations import OperationSubType
@@ -26,6 +27,7 @@ def references(executions: Family) -> dict[str, Waiter]:
         (names_of(executions, waiter), callback_id, waiter)
         for waiter in executions.waiters()
         if (callback_id := callback_id_of(waiter.progress)) is not None
+        and waiter.waiting.awaited is Awaited.ANSWER
     ]
     uses = Counter(name for names, _, _ in waiting for name in set(names))
     waiter_by_name: dict[str, Waiter] = {}

@@ -18,6 +18,7 @@ from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.protocol.error_codes import NOT_FOUND
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.inboxes import inbox_of
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.rendering.escaping import visible
 
@@ -118,13 +119,14 @@ class Family(msgspec.Struct, frozen=True, kw_only=True):
     def waiters(self) -> Iterator[Waiter]:
         """Yield the operations that wait; those of an invoked execution in place of the invoke.
 
-        An invoke whose execution is held waits itself, too.
+        An invoke whose execution is held waits itself, too. Of an inbox only the callback of the next message does.
         """
+        inboxes: set[tuple[str, str]] = set()
         for entry, child in self.held_invokes():
             if entry.progress.waiting is not None:
                 yield _waiter(entry, entry.progress.waiting, held=child.name)
         for entry in self.entries():
-            if entry.progress.waiting is not None:
+            if entry.progress.waiting is not None and _is_next(entry, inboxes):
                 yield _waiter(entry, entry.progress.waiting)
 
     def held_invokes(self, above: tuple[str, ...] = ()) -> Iterator[tuple[Entry, Family]]:
@@ -198,3 +200,15 @@ def title(operation: Operation) -> str:
 def kind(operation: Operation) -> str:
     """Return an operation's kind, such as ``Step`` or ``WaitForCallback``."""
     return visible(operation.sub_type or operation.type.capitalize())
+
+
+def _is_next(entry: Entry, inboxes: set[tuple[str, str]]) -> bool:
+    """Return ``False`` for a callback of an inbox that another one was seen of; ``inboxes`` are those that were seen."""
+    operation = entry.progress.operation
+    inbox = inbox_of(operation.id, operation.name)
+    if inbox is None:
+        return True
+    key = entry.execution.arn, inbox
+    is_next = key not in inboxes
+    inboxes.add(key)
+    return is_next

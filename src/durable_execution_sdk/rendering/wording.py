@@ -58,6 +58,8 @@ def awaited(waiting: Waiting, attempt: int | None, now: int) -> str:
             return f"attempt {attempt} {_until('at', waiting.until, now)}"
         case Awaited.ANSWER:
             return f"for an answer {deadline(waiting, now)}".rstrip()
+        case Awaited.MESSAGE:
+            return "for a message"
         case Awaited.FUNCTION:
             return visible(f"for {waiting.function_name}")
 

@@ -133,6 +133,7 @@ class InvocationRun(Seam, ObservedRun):
         self.counts_contexts, self.leaves_out_contexts = settings.limits is not None, False
         journal.warns_at = settings.warning_marks()
         self.bytes_in_contexts: Callable[[], int] = lambda: 0
+        self.inboxes: Any = None  # those of ``operations.inbox`` by name, once code has opened one
         self.verdict: Verdict | None = None
         self.refusal: Abort | None = None
         self.is_ending = False
@@ -143,8 +144,7 @@ class InvocationRun(Seam, ObservedRun):
         # Seconds between the time at which the invocation leaves and the end of the function's time.
         self.margin = 0.0
         self._turned_down = 0
-        # Present until replay has asked for all recorded operations.
-        self.gate: Gate | None = None
+        self.gate: Gate | None = None  # until replay has asked for all recorded operations
         if len(journal) and not self.is_rehearsal:
             self.gate = self.bodies.gate = Gate(journal, self.loop)
             self.checkpointer.is_held = True

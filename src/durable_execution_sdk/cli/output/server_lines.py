@@ -15,6 +15,7 @@ from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.protocol.history import EventType, HistoryEvent
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.inboxes import place_of
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.log_lines import log_text
 from durable_execution_sdk.rendering.times import at
@@ -69,7 +70,8 @@ class ServerLines:
         time = event.event_timestamp
         prefix = f"{name}: "
         self._say(f"{at(time, time)}  {prefix}{text}")
-        if event.event_type == EventType.CALLBACK_STARTED:
+        place = place_of(event.id, event.name)
+        if event.event_type == EventType.CALLBACK_STARTED and (place is None or place.number == 1):
             for hint in self._hints(emulator, arn):
                 self._say(f"{at(time, time)}  {prefix}answer with: {hint}")
 

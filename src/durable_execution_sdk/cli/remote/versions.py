@@ -260,6 +260,7 @@ _WORDS = {
     "time": "for time",
     "retry": "for a retry",
     "answer": "for an answer",
+    "message": "for a message",
     "function": "for a function",
 }
 

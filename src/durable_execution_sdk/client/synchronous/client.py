@@ -14,6 +14,7 @@ from durable_execution_sdk.client.durable_client import DurableClient
 from durable_execution_sdk.client.execution_handle import ExecutionHandle
 from durable_execution_sdk.client.executions import NO_EVENT, Filters
 from durable_execution_sdk.client.function_ref import FunctionRef
+from durable_execution_sdk.client.messages.inbox_ref import InboxRef
 from durable_execution_sdk.client.service import WaitForEnd
 from durable_execution_sdk.client.synchronous.handle import SyncAnswers, SyncExecutionHandle
 from durable_execution_sdk.client.synchronous.loop_thread import LoopThread
@@ -25,6 +26,7 @@ __all__ = ["SyncDurableClient"]
 
 _E = TypeVar("_E")
 _R = TypeVar("_R")
+_T = TypeVar("_T")
 
 
 class SyncDurableClient:
@@ -160,6 +162,19 @@ class SyncDurableClient:
         found = self._executions.list(function, filters, most)
         while (handle := self._thread.run(_next(found))) is not None:
             yield SyncExecutionHandle(handle, self._thread)
+
+    def send(
+        self,
+        execution: SyncExecutionHandle[Any] | str,
+        inbox: str | InboxRef[_T],
+        value: _T,
+        *,
+        id: str | None = None,  # noqa: A002 - the public name
+        timeout: float = 10.0,
+    ) -> str:
+        """Send a message to an inbox of an execution, and return its id; see ``DurableClient.send``."""
+        arn = execution if isinstance(execution, str) else execution.arn
+        return self._thread.run(self._executions.send(arn, inbox, value, id, timeout))
 
     def callback(self, callback_id: str) -> SyncPendingCallback:
         """Return the callback with this id, which ``succeed``, ``fail`` and ``heartbeat`` answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,8 +20,10 @@ from durable_execution_sdk.emulator.faults.live import FaultKind, LiveFault
 from durable_execution_sdk.emulator.functions.registry import LATEST
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.rejections import invalid
+from durable_execution_sdk.engine.views.inboxes import room_in
 from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.inboxes import message_payload
 from durable_execution_sdk.rendering.documents import time_document
 from durable_execution_sdk.server.request import Incoming
 
@@ -63,6 +66,13 @@ class _AcceptCode(_Body, frozen=True, kw_only=True):
 
 class _Succeed(_Body, frozen=True, kw_only=True):
     result: str | None = None
+    anyway: bool = False
+
+
+class _Send(_Body, frozen=True, kw_only=True):
+    inbox: str
+    message: str
+    id: str | None = None
     anyway: bool = False
 
 
@@ -169,6 +179,19 @@ class Actions:
             self._emulator.readable_success(callback_id, result)
         return {"callback_id": callback_id}
 
+    def send(self, incoming: Incoming) -> Document:
+        """Send a message to an inbox of an execution, if there is room in it."""
+        arn, body = arn_of(self._emulator, incoming), _read(incoming, _Send)
+        chosen = str(uuid.uuid4()) if body.id is None else body.id
+        payload = message_payload(chosen, _json(body.message))
+        room = room_in(self._emulator.progress(arn), body.inbox)
+        if room.callback_id is None:
+            raise invalid(f"The message was not accepted: {room.reason}.")
+        if not body.anyway:
+            check_answer(self._processes.logs, room.callback_id, payload)
+        self._emulator.callback_success(room.callback_id, payload.encode("utf-8", "surrogatepass"))
+        return {"id": chosen}
+
     def accept_code(self, incoming: Incoming) -> Document:
         """Let a held execution go on with the code that does not fit its log."""
         arn = arn_of(self._emulator, incoming)
@@ -193,6 +216,15 @@ def _read(incoming: Incoming, kind: type[_T]) -> _T:
             status=415,
         )
     return incoming.read(lambda body: msgspec.json.decode(body or b"{}", type=kind))
+
+
+def _json(text: str) -> str:
+    """Return the text of a message; raise an error if it is not JSON."""
+    try:
+        msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise invalid(f"The message is not JSON: {error}.") from error
+    return text
 
 
 def _new_execution(arn: str, origin: str) -> Document:

@@ -117,6 +117,7 @@ class _FeedRoute(BaseRoute):
             _Entry("POST", f"{_EXECUTION}/time", self._quick(actions.set_time)),
             _Entry("POST", f"{_EXECUTION}/crash", self._quick(actions.crash)),
             _Entry("POST", f"{_EXECUTION}/accept-code", self._quick(actions.accept_code)),
+            _Entry("POST", f"{_EXECUTION}/send", self._quick(actions.send)),
         ]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:

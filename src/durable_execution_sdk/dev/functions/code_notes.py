@@ -94,7 +94,8 @@ class NotingRun(InvocationRun):
         super().__init__(*args)
         self._notes = notes
         self._run_notes = run_notes
-        self._callbacks: dict[str, tuple[CallbackOperation[Any], CodeNote]] = {}
+        # The callbacks, also of messages, that have a type, with their notes.
+        self._callbacks: dict[str, tuple[Any, CodeNote]] = {}
         self._waits: dict[str, Place] = {}
 
     def make_bodies(self, loop: asyncio.AbstractEventLoop) -> Bodies:
@@ -142,17 +143,26 @@ class NotingRun(InvocationRun):
                 branches=branch_contexts(claimant),
             )
             self._notes.add(note)
-            if isinstance(claimant, CallbackOperation):
+            # Not its value: the operation is not complete yet.
+            if hasattr(type(claimant), "awaited_type"):
                 self._callbacks[claimant.operation_id] = claimant, note
         return super().claim(claimant)
 
     def submit(self, update: OperationUpdate) -> None:
         """Note the type of a callback's answer with its first update."""
+        self._note_type(update)
+        super().submit(update)
+
+    def leave_behind(self, update: OperationUpdate) -> None:
+        """Note the type of a message with the first update of its callback."""
+        self._note_type(update)
+        super().leave_behind(update)
+
+    def _note_type(self, update: OperationUpdate) -> None:
         callback, note = self._callbacks.pop(update.id, (None, None))
         if callback is not None and note is not None and callback.awaited_type is not None:
             typed = msgspec.structs.replace(note, awaited_type=callback.awaited_type)
             self._notes.add(typed, callback.awaited_kind)
-        super().submit(update)
 
 
 def observing(handler: Any, address: str) -> Any:

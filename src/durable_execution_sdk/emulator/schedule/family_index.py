@@ -1,7 +1,7 @@
 """Indexes of the schedule: due work and deadlines of all executions, and of one family.
 
 A family is an execution and all executions that it invoked, directly or indirectly. Time is skipped for a
-family when it only waits: no invocation runs or is due, no function is called, and no callback is open.
+family when it only waits: no invocation runs or is due, no function is called, and no callback waits for an answer.
 Then the member with the earliest deadline moves to it. The others follow when they have a deadline, or
 when they hear from a member that is ahead of them, so a skip costs one event, however large the family.
 """
@@ -16,6 +16,7 @@ from durable_execution_sdk.engine.deadlines import awaited_deadline, clock_deadl
 from durable_execution_sdk.engine.effects import CallFunction
 from durable_execution_sdk.engine.execution_time import TimeMode
 from durable_execution_sdk.engine.state import ExecutionState
+from durable_execution_sdk.engine.views.progress import is_for_message
 
 CallKey = tuple[str, str]
 """The chained invoke that a call belongs to: the execution's ARN and the operation's id."""
@@ -103,7 +104,9 @@ class FamilyIndex(Index):
         self.modes[arn] = time.mode
         _mark(self.skipping, arn, belongs=time.mode is TimeMode.SKIP)
         self.moments.set(arn, awaited_deadline(state))
-        waits = bool(state.open_callbacks) or state.pause is not None
+        # A message may never come, so an inbox does not hold time up.
+        answers = (state.operations[each] for each in state.open_callbacks)
+        waits = state.pause is not None or not all(map(is_for_message, answers))
         _mark(self.expectant, arn, belongs=waits or is_held)
         if time.advances_to is None:
             self.advancing.pop(arn, None)

@@ -16,6 +16,7 @@ from durable_execution_sdk.engine.events import (
 from durable_execution_sdk.engine.execution_time import REAL_TIME, ExecutionTime
 from durable_execution_sdk.engine.state import ExecutionState, TimerKind, is_pending
 from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.inboxes import inbox_of
 from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     Operation,
@@ -30,6 +31,7 @@ class Awaited(StrEnum):
     TIME = "time"
     RETRY = "retry"
     ANSWER = "answer"
+    MESSAGE = "message"
     FUNCTION = "function"
 
 
@@ -167,13 +169,18 @@ def _attempt(operation: Operation) -> int | None:
     return ended_attempts if operation.status in TERMINAL_STATUSES else ended_attempts + 1
 
 
+def is_for_message(operation: Operation) -> bool:
+    """Return ``True`` for the callback of an inbox, which a message answers."""
+    return inbox_of(operation.id, operation.name) is not None
+
+
 def _waiting(state: ExecutionState, operation: Operation) -> Waiting | None:
     if state.is_closed or not is_pending(operation):
         return None
     ends = (state.timers.get((operation.id, kind)) for kind in TimerKind)
     invoked = state.invokes.get(operation.id)
     return Waiting(
-        awaited=_AWAITED[operation.type],
+        awaited=Awaited.MESSAGE if is_for_message(operation) else _AWAITED[operation.type],
         until=min((end for end in ends if end is not None), default=None),
         function_name=None if invoked is None else invoked.function_name,
         execution_arn=None if invoked is None else invoked.child_arn,

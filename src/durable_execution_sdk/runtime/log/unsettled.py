@@ -103,9 +103,13 @@ class Unsettled:
         return any(op.is_pending and (for_any or op.is_awaited) for op in self.registered.values())
 
     def may_wait_for_service(self) -> bool:
-        """Return ``True`` if there is an operation that the service may finish; contexts are finished by the SDK."""
+        """Return ``True`` if there is an operation that the service may finish; contexts are finished by the SDK.
+
+        The callbacks of an inbox count only while a task waits for a message.
+        """
         return any(
-            getattr(op, "kind", None) != OperationType.CONTEXT for op in self.registered.values()
+            getattr(op, "kind", None) != OperationType.CONTEXT and not getattr(op, "is_idle", False)
+            for op in self.registered.values()
         )
 
     def idle_labels(self) -> list[str]:

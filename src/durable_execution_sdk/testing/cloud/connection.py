@@ -8,6 +8,8 @@ from typing import cast
 
 from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
+from durable_execution_sdk.client.messages.sending import Sending, let_time_pass, send
+from durable_execution_sdk.client.paced_reading import PacedReading
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.ports.control_plane import ControlPlane
@@ -33,6 +35,11 @@ class Connection:
         finally:
             if self._own is not None:
                 await self._own.aclose()
+
+    async def send(self, arn: str, message: Sending) -> None:
+        """Send a message to an inbox of an execution."""
+        async with self.open() as control:
+            await send(control, PacedReading(control), arn, message, let_time_pass)
 
     async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
         """Answer a callback with a result."""

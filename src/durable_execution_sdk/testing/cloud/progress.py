@@ -12,6 +12,7 @@ from durable_execution_sdk.engine.views.progress import (
     ExecutionProgress,
     OperationProgress,
     Waiting,
+    is_for_message,
     last_status,
 )
 from durable_execution_sdk.protocol.control_plane import CLOSED_STATUSES, ExecutionDescription
@@ -124,8 +125,9 @@ def _waiting(operation: Operation, started: HistoryEvent | None) -> Waiting | No
         return Waiting(awaited=Awaited.RETRY, until=_whole(step.next_attempt_timestamp))
     if wait is not None:
         return Waiting(awaited=Awaited.TIME, until=_whole(wait.scheduled_end_timestamp))
+    awaited = Awaited.MESSAGE if is_for_message(operation) else Awaited.ANSWER
     if started is None:
-        return Waiting(awaited=Awaited.ANSWER)
+        return Waiting(awaited=awaited)
     invoke = started.chained_invoke_started_details
     if invoke is not None:
         return Waiting(
@@ -136,7 +138,7 @@ def _waiting(operation: Operation, started: HistoryEvent | None) -> Waiting | No
     callback = started.callback_started_details
     ends = callback is not None and callback.timeout
     return Waiting(
-        awaited=Awaited.ANSWER,
+        awaited=awaited,
         until=round(started.event_timestamp) + ends * 1_000 if ends else None,
     )
 

@@ -21,6 +21,7 @@ from durable_execution_sdk.protocol.control_plane import (
 from durable_execution_sdk.rendering.family import Family
 from durable_execution_sdk.serdes import JsonSerDes, SerDes, ValueContext
 from durable_execution_sdk.testing.cloud.connection import Connection, qualified
+from durable_execution_sdk.testing.cloud.messages import SendsMessages
 from durable_execution_sdk.testing.cloud.pace import Pace, retry_transient
 from durable_execution_sdk.testing.cloud.progress import progress_of
 from durable_execution_sdk.testing.cloud.sync_runner import SyncCloudTestRunner
@@ -46,7 +47,7 @@ _FIRST_PAUSE = 0.2
 """The first polling interval after a change, in seconds."""
 
 
-class CloudDurableTestRunner(Generic[_R]):
+class CloudDurableTestRunner(SendsMessages, Generic[_R]):
     """Runs a deployed workflow in a test; its results are those of ``LocalDurableTestRunner``.
 
     It starts the execution, polls its history and answers callbacks through Lambda's API, at AWS or at
@@ -62,8 +63,7 @@ class CloudDurableTestRunner(Generic[_R]):
         serdes: the serdes that the workflow writes its result with, if that is not JSON.
         timeout: time limit for a call of the runner, in seconds.
         longest_pause: longest polling interval, in seconds.
-        on_progress: called with the current result whenever the history has grown or the execution has
-            ended.
+        on_progress: called with the current result when the history has grown or the execution has ended.
         environ: the environment with region, endpoint and credentials; by default the process's.
         control_plane: the client to use in place of one made from ``environ``.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Generic, Protocol, TypeVar
 
 from durable_execution_sdk.client.callbacks import Failure, PendingCallback, SyncPendingCallback
+from durable_execution_sdk.client.messages.inbox_ref import InboxRef
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.testing.cloud.connection import Connection
 from durable_execution_sdk.testing.errors import is_told
@@ -20,6 +21,7 @@ __tracebackhide__ = is_told
 
 _R_co = TypeVar("_R_co", covariant=True)
 _T = TypeVar("_T")
+_M = TypeVar("_M")
 
 # Extra time for a call, in seconds. Calls have time limits of their own; this one ends those that hang.
 _LONGEST_CALL = 120.0
@@ -44,6 +46,17 @@ class AsyncRunner(Protocol[_R_co]):
         self, name: str | None = ..., *, timeout: float | None = ...
     ) -> PendingCallback:
         """Wait until a callback waits for an answer."""
+        ...
+
+    async def send(
+        self,
+        inbox: str | InboxRef[_M],
+        value: _M,
+        *,
+        id: str | None = ...,  # noqa: A002 - the public name
+        timeout: float | None = ...,
+    ) -> str:
+        """Send a message to an inbox."""
         ...
 
     async def callbacks(self, name: str | None = ...) -> list[PendingCallback]:
@@ -104,6 +117,18 @@ class SyncCloudTestRunner(Generic[_R_co]):
         seconds = self._runner.timeout if timeout is None else timeout
         callback = _run(lambda: self._runner.wait_for_callback(name, timeout=timeout), seconds)
         return SyncPendingCallback(self._answers, callback.callback_id, callback.name)
+
+    def send(
+        self,
+        inbox: str | InboxRef[_M],
+        value: _M,
+        *,
+        id: str | None = None,  # noqa: A002 - the public name
+        timeout: float | None = None,
+    ) -> str:
+        """Send a message to an inbox of the execution, and return the id of the message."""
+        seconds = self._runner.timeout if timeout is None else timeout
+        return _run(lambda: self._runner.send(inbox, value, id=id, timeout=timeout), seconds)
 
     def callbacks(self, name: str | None = None) -> list[SyncPendingCallback]:
         """Return the callbacks that wait for an answer now, in the order of their start."""

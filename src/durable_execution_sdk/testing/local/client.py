@@ -1,12 +1,15 @@
-"""Clients of a local runner: their calls reach its engine, and a wait for a result runs the execution."""
+"""Clients of a local runner, whose calls reach its engine and run the execution, and messages of the test itself."""
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from functools import partial
+from typing import Any, TypedDict, TypeVar
 
+from durable_execution_sdk.client.messages.inbox_ref import InboxRef, message_for
 from durable_execution_sdk.client.service import WaitForEnd
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.emulator.functions.registry import LATEST
+from durable_execution_sdk.engine.views.inboxes import Room, room_in
 from durable_execution_sdk.handler import AnyHandler, DurableHandler
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.control_plane import (
@@ -15,13 +18,15 @@ from durable_execution_sdk.protocol.control_plane import (
     InvokeRequest,
     InvokeResponse,
 )
-from durable_execution_sdk.testing.errors import is_told
+from durable_execution_sdk.testing.errors import NoSuchOperationError, is_told
 from durable_execution_sdk.testing.local.service import LocalService
 from durable_execution_sdk.testing.worker import Watch, in_thread_async
 
-__all__ = ["ClientOptions", "client_options"]
+__all__ = ["ClientOptions", "SendsMessages", "client_options", "send_message"]
 
 __tracebackhide__ = is_told
+
+_T = TypeVar("_T")
 
 
 class ClientOptions(TypedDict):
@@ -70,6 +75,19 @@ class _Running:
     def __init__(self, service: LocalService[Any]) -> None:
         self._service = service
 
+    async def let_run(self, arn: str, _seconds: float) -> None:
+        """Run an execution until nothing is due: a message waits for room in its inbox."""
+        service = self._service
+
+        def run(watch: Watch) -> None:
+            started, service.arn = service.arn, arn
+            try:
+                service.run_until_suspended(watch)
+            finally:
+                service.arn = started
+
+        await in_thread_async(*service.alone(run, None))
+
     async def __call__(self, arn: str, timeout: float | None) -> ExecutionDescription:
         """Run an execution to its end; the time limit is in real seconds, by default that of the runner."""
         service = self._service
@@ -84,3 +102,48 @@ class _Running:
             return service.emulator.describe(arn)
 
         return await in_thread_async(*service.alone(run, timeout))
+
+
+class SendsMessages:
+    """The method of the local runner that sends a message."""
+
+    _service: LocalService[Any]
+
+    async def send(
+        self,
+        inbox: str | InboxRef[_T],
+        value: _T,
+        *,
+        id: str | None = None,  # noqa: A002 - the public name
+        timeout: float | None = None,
+    ) -> str:
+        """Send a message to an inbox of the execution, and return the id of the message.
+
+        If the inbox is full, or not opened yet, the execution runs until it has room. The workflow sees the message
+        when the execution runs again: ``complete()``, ``run_until_suspended()``.
+
+        Raises:
+            NoSuchOperationError: the execution ended, or closed the inbox.
+            StuckError: the execution waits for something that will never happen.
+            SerDesError: the message does not fit the type of the ``InboxRef``.
+            ServiceError: the message does not fit the type of the inbox.
+        """
+        ref, chosen, payload = message_for(inbox, value, id)
+        sending = partial(send_message, self._service, ref.name, payload)
+        await in_thread_async(*self._service.alone(sending, timeout))
+        return chosen
+
+
+def send_message(service: LocalService[Any], inbox: str, payload: bytes, watch: Watch) -> None:
+    """Send a message to an inbox of the runner's execution; run that until there is room in it."""
+
+    def look() -> Room:
+        return room_in(service.emulator.progress(service.current), inbox)
+
+    while not look().is_final or (look().is_hopeless and service.has_moved_on()):
+        no_room = f"the inbox {inbox!r} has no room for a message"
+        service.run_until(watch, lambda: look().is_final, no_room)
+    room = look()
+    if room.callback_id is None:
+        raise NoSuchOperationError(f"no message is accepted: {room.reason}:\n{service.result()}")
+    service.emulator.readable_success(room.callback_id, payload)

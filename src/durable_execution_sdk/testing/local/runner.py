@@ -23,7 +23,7 @@ from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.testing.errors import is_told
 from durable_execution_sdk.testing.faults import Faults
-from durable_execution_sdk.testing.local.client import client_options
+from durable_execution_sdk.testing.local.client import SendsMessages, client_options
 from durable_execution_sdk.testing.local.functions import Registered
 from durable_execution_sdk.testing.local.options import (
     LOG_LEVEL,
@@ -44,7 +44,7 @@ __tracebackhide__ = is_told
 _R_co = TypeVar("_R_co", covariant=True)
 
 
-class LocalDurableTestRunner(Generic[_R_co]):
+class LocalDurableTestRunner(SendsMessages, Generic[_R_co]):
     """Runs a workflow in a test on the embedded engine.
 
     The handler gets the JSON that Lambda would send, from an engine with the service's rules. Time is

@@ -129,9 +129,9 @@ class LocalService(Generic[_R_co]):
     def complete(self, watch: Watch, *, follow: bool = True) -> DurableTestResult[_R_co]:
         """Run the execution until it has ended; with ``follow`` also those as which it goes on."""
         otherwise = "nothing will ever end this execution"
-        self._run_until(watch, self._is_closed, otherwise)
-        while follow and self._has_moved_on():
-            self._run_until(watch, self._is_closed, otherwise)
+        self.run_until(watch, self._is_closed, otherwise)
+        while follow and self.has_moved_on():
+            self.run_until(watch, self._is_closed, otherwise)
         if self.faults.left:
             raise UnusedFaultError(
                 f"the execution ended without these faults: {', '.join(self.faults.left)}. It had"
@@ -141,16 +141,16 @@ class LocalService(Generic[_R_co]):
         return self.result()
 
     def _is_closed(self) -> bool:
-        return self.emulator.is_closed(self._current())
+        return self.emulator.is_closed(self.current)
 
-    def _has_moved_on(self) -> bool:
+    def has_moved_on(self) -> bool:
         """Take the next execution for the current one, if that went on as a new one; faults are counted on.
 
         Checks that compare arguments look at one execution.
         """
         if self.faults.arguments is not None:
             return False
-        described = self.emulator.describe(self._current())
+        described = self.emulator.describe(self.current)
         continuation = continuation_of(described.durable_execution_arn, described.result)
         if continuation is None or continuation.arn is None:
             return False
@@ -170,23 +170,22 @@ class LocalService(Generic[_R_co]):
         def is_over() -> bool:
             return bool(self._answerable(name)) or self._is_closed()
 
-        self._run_until(watch, is_over, f"the execution waits, but not for {label}")
-        while not self._answerable(name) and self._has_moved_on():
-            self._run_until(watch, is_over, f"the execution waits, but not for {label}")
-        callbacks = self._answerable(name)
-        if not callbacks:
-            raise NoSuchOperationError(
-                f"the execution ended before {label} waited for an answer:\n{self.result()}"
-            )
-        return callbacks[0]
+        self.run_until(watch, is_over, f"the execution waits, but not for {label}")
+        while not self._answerable(name) and self.has_moved_on():
+            self.run_until(watch, is_over, f"the execution waits, but not for {label}")
+        for callback in self._answerable(name):
+            return callback
+        raise NoSuchOperationError(
+            f"the execution ended before {label} waited for an answer:\n{self.result()}"
+        )
 
     def callbacks(self, name: str | None) -> list[Awaiting]:
         """Return the callbacks that wait for an answer now."""
-        return list(callbacks_of(family(self.emulator, self._current()), name))
+        return list(callbacks_of(family(self.emulator, self.current), name))
 
     def _answerable(self, name: str | None) -> list[Awaiting]:
         """Return the callbacks whose submitter has succeeded; others may still be submitted again."""
-        executions = family(self.emulator, self._current())
+        executions = family(self.emulator, self.current)
         return list(callbacks_of(executions, name, after_submitter=True))
 
     def advance(self, by: timedelta, watch: Watch) -> DurableTestResult[_R_co]:
@@ -199,7 +198,7 @@ class LocalService(Generic[_R_co]):
                 f"advance by {by} would lead beyond the year 9999, where times cannot be written"
             )
         while self.clock.now() < until and not self._is_closed():
-            deadline = self.emulator.coordinator.schedule.next_deadline(self._current())
+            deadline = self.emulator.coordinator.schedule.next_deadline(self.current)
             self.clock.jump_to(until if deadline is None else min(deadline, until))
             self._run_due(watch)
         self.clock.jump_to(until)
@@ -207,12 +206,12 @@ class LocalService(Generic[_R_co]):
 
     def stop(self, error: Failure) -> DurableTestResult[_R_co]:
         """Stop the execution; its status becomes STOPPED."""
-        self.emulator.stop(self._current(), as_error_object(error))
+        self.emulator.stop(self.current, as_error_object(error))
         return self.result()
 
     def result(self, arn: str | None = None) -> DurableTestResult[_R_co]:
         """Return the current state of an execution, by default of the one started last."""
-        arn = arn or self._current()
+        arn = arn or self.current
         recording = self.emulator.recording(arn)
         return DurableTestResult(
             self.emulator.describe(arn),
@@ -226,15 +225,15 @@ class LocalService(Generic[_R_co]):
     def _run_due(self, watch: Watch) -> None:
         """Run what is due now, also of the executions as which the current one goes on."""
         while True:
-            halt = self._drive(self._current(), watch, self._is_closed, wait=False)
+            halt = self._drive(self.current, watch, self._is_closed, wait=False)
             if halt is not Halt.IDLE:
                 self._check(halt, watch, "")
-            if not self._has_moved_on():
+            if not self.has_moved_on():
                 return
 
-    def _run_until(self, watch: Watch, done: Callable[[], bool], otherwise: str) -> None:
+    def run_until(self, watch: Watch, done: Callable[[], bool], otherwise: str) -> None:
         """Run until ``done()`` holds; otherwise raise an error that gives the reason."""
-        self._check(self._drive(self._current(), watch, done), watch, otherwise)
+        self._check(self._drive(self.current, watch, done), watch, otherwise)
 
     def _check(self, halt: Halt, watch: Watch, otherwise: str) -> None:
         match halt:
@@ -248,7 +247,7 @@ class LocalService(Generic[_R_co]):
                 raise self._late_error(watch)
 
     def _late_error(self, watch: Watch) -> RunTimeoutError:
-        if are_left_running(self._current()):
+        if are_left_running(self.current):
             return blocked(watch, threading.current_thread())
         result = self.result()
         failed = [
@@ -262,12 +261,14 @@ class LocalService(Generic[_R_co]):
         return RunTimeoutError("\n".join(lines))
 
     def _stuck_error(self, problem: str) -> StuckError:
-        waits = what_it_waits_for(family(self.emulator, self._current()), self.clock.now())
+        waits = what_it_waits_for(family(self.emulator, self.current), self.clock.now())
         return StuckError(
             f"{problem}; it waits, and nothing else will happen:\n{waits}\n{self.result()}"
         )
 
-    def _current(self) -> str:
+    @property
+    def current(self) -> str:
+        """The ARN of the execution that was started last, or that it went on as."""
         if self.arn is None:
             raise DurableTestError("nothing was started: call start(event) or run(event) first")
         return self.arn

@@ -8,10 +8,11 @@ from typing import Generic, TypeVar
 
 from durable_execution_sdk.client import SyncDurableClient
 from durable_execution_sdk.client.callbacks import Failure, SyncPendingCallback
+from durable_execution_sdk.client.messages.inbox_ref import InboxRef, message_for
 from durable_execution_sdk.emulator.durations import lapse
 from durable_execution_sdk.protocol.control_plane import PauseRequest, ResumeRequest
 from durable_execution_sdk.testing.errors import is_told
-from durable_execution_sdk.testing.local.client import client_options
+from durable_execution_sdk.testing.local.client import client_options, send_message
 from durable_execution_sdk.testing.local.service import NO_EVENT, LocalService, invocation_type
 from durable_execution_sdk.testing.results.operations import at
 from durable_execution_sdk.testing.results.result import DurableTestResult
@@ -22,6 +23,7 @@ __all__ = ["SyncTestRunner"]
 __tracebackhide__ = is_told
 
 _R_co = TypeVar("_R_co", covariant=True)
+_T = TypeVar("_T")
 
 
 class SyncTestRunner(Generic[_R_co]):
@@ -68,6 +70,20 @@ class SyncTestRunner(Generic[_R_co]):
         wait = partial(self._service.wait_for_callback, name)
         callback = in_thread(*self._service.alone(wait, timeout))
         return SyncPendingCallback(self._service.emulator, *callback)
+
+    def send(
+        self,
+        inbox: str | InboxRef[_T],
+        value: _T,
+        *,
+        id: str | None = None,  # noqa: A002 - the public name
+        timeout: float | None = None,
+    ) -> str:
+        """Send a message to an inbox of the execution, which runs until there is room; return the message's id."""
+        ref, chosen, payload = message_for(inbox, value, id)
+        sending = partial(send_message, self._service, ref.name, payload)
+        in_thread(*self._service.alone(sending, timeout))
+        return chosen
 
     def callbacks(self, name: str | None = None) -> list[SyncPendingCallback]:
         """Return the callbacks that wait for an answer now, in the order of their start."""

@@ -49,6 +49,8 @@ def what_it_waits_for(executions: Family, now: int) -> str:
         lines.append("let it go on: resume()")
     if any(waiter.waiting.awaited is Awaited.ANSWER for waiter in executions.waiters()):
         lines.append("answer it: wait_for_callback(name), then succeed(...) or fail(...)")
+    if any(waiter.waiting.awaited is Awaited.MESSAGE for waiter in executions.waiters()):
+        lines.append("send it a message: runner.send(inbox, value)")
     return "\n".join(f"  {line}" for line in lines)
 
 

@@ -123,8 +123,8 @@ function asForm(draft) {
     return draft.node && schemaForm(draft, draft.node);
 }
 
-/** @param {Draft} draft @param {import("./render.js").Child} limit */
-function asJson(draft, limit) {
+/** @param {Draft} draft @param {import("./render.js").Child} limit @param {string} [label] */
+export function asJson(draft, limit, label = "Answer as JSON") {
     const { mistake } = draft;
     const field = `answer-${draft.id}`;
     const refused = draft.refused.map(({ path, message }) => `${path.join(" / ") || "The answer"}: ${message}`);
@@ -134,7 +134,7 @@ function asJson(draft, limit) {
         h(
             "label",
             { for: field },
-            "Answer as JSON",
+            label,
             draft.awaitedType && h("span", { class: "quiet" }, ` (${visible(draft.awaitedType)})`),
             limit,
         ),

@@ -78,7 +78,7 @@ export function attempts(arn, operation, limit) {
 
 /**
  * Performs an action that Lambda has no call for.
- * @param {string} arn @param {"fork" | "rerun" | "time" | "crash" | "accept-code"} name @param {object} body @returns {Promise<any>}
+ * @param {string} arn @param {"fork" | "rerun" | "time" | "crash" | "accept-code" | "send"} name @param {object} body @returns {Promise<any>}
  */
 export async function act(arn, name, body) {
     return (await post(`${executionPath(arn)}/${name}`, JSON.stringify(body))).json();

@@ -8,6 +8,7 @@ import { codeLink } from "./code_tab.js";
 import { drawAfter } from "./draw.js";
 import { duration, exactTime, utc, visible } from "./format.js";
 import { versionOf } from "./hover.js";
+import { inboxOf, messageForm } from "./message_form.js";
 import { copyButton, errorView, payloadView } from "./payloads.js";
 import { lacks, missing, otherExecution } from "./reading.js";
 import { h } from "./render.js";
@@ -92,7 +93,8 @@ function operationPanel(model, operation) {
     if (isOpen && !document.execution.end_timestamp) {
         drawAfter(1_000);
     }
-    const canAnswer = operation.callback_id !== null && isOpen && !document.execution.end_timestamp;
+    const isForMessage = operation.waits_for === "message";
+    const canAnswer = operation.callback_id !== null && isOpen && !document.execution.end_timestamp && !isForMessage;
     return panel(title(operation), [
         h(
             "p",
@@ -114,6 +116,7 @@ function operationPanel(model, operation) {
                 now,
                 awaited_type: place?.awaited_type ?? null,
             }),
+        isForMessage && messageForm(model.arn, inboxOf(operation.name)),
         operation.error && errorView({ arn: model.arn, operation: operation.id, error: operation.error, version }),
         operation.attempts.length > 0 && attemptsView({ arn: model.arn, operation, version }),
         operation.end_timestamp &&

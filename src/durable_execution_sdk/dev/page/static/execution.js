@@ -240,7 +240,7 @@ function waitingItem(model, document, each, now) {
                       class: "button small",
                       href: isOwn ? own : `/callbacks?callback=${encodeURIComponent(each.callback_id)}`,
                   },
-                  "Answer",
+                  each.waits_for === "message" ? "Send" : "Answer",
               )
             : timer && actionOnTimer(document, timer, "small"),
     );

@@ -30,6 +30,8 @@ export function awaited(waiting, now) {
     switch (waiting.waits_for) {
         case "answer":
             return rest ? `an answer, ${rest}` : "an answer, without a limit";
+        case "message":
+            return "a message";
         case "retry":
             return [`attempt ${waiting.attempt ?? ""}`, rest].filter((part) => part).join(", ");
         case "function":
@@ -41,7 +43,7 @@ export function awaited(waiting, now) {
 
 /** Writes that an operation waits, and for what. @param {Pick<Waiting, "waits_for" | "until" | "attempt">} waiting @param {number} now */
 export function waits(waiting, now) {
-    const isForSomething = ["answer", "retry", "function"].includes(waiting.waits_for ?? "") || !waiting.until;
+    const isForSomething = ["answer", "message", "retry", "function"].includes(waiting.waits_for ?? "") || !waiting.until;
     return `${isForSomething ? "waits for " : "waits, "}${awaited(waiting, now)}`;
 }
 

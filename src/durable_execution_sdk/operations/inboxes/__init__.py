@@ -1,0 +1,1 @@
+"""Inboxes: messages from outside, in the order in which they were accepted."""
