@@ -133,11 +133,13 @@ class InvocationRun(Seam, ObservedRun):
         self.counts_contexts, self.leaves_out_contexts = settings.limits is not None, False
         journal.warns_at = settings.warning_marks()
         self.bytes_in_contexts: Callable[[], int] = lambda: 0
-        self.inboxes: Any = None  # those of ``operations.inbox`` by name, once code has opened one
+        self.inboxes: Any = (
+            None  # those of ``operations.inboxes`` by name, once code has opened one
+        )
         self.verdict: Verdict | None = None
         self.refusal: Abort | None = None
-        self.is_ending = False
-        self.is_restless = False  # callbacks keep the loop busy that move no workflow task
+        # Restless: callbacks keep the loop busy that move no workflow task.
+        self.is_ending = self.is_restless = False
         self.ended: asyncio.Future[None] = self.loop.create_future()
         self.on_stop: Callable[[], None] | None = None
         self.began_at = self.completions.now
