@@ -158,7 +158,9 @@ def _show_cost(
 @endpoint_options
 @json_option
 def watch(name: str, store: str | None, as_json: bool, at: Endpoint) -> int:
-    """Watch an execution until it has ended or is held, as `durable show --follow`; those as which it goes on too.
+    """Watch an execution until it has ended or is held.
+
+    It shows what `durable show --follow` shows, and then the executions as which it goes on.
 
     NAME is the execution's name, its ARN, the beginning of its id, or @last. At an endpoint it is
     FUNCTION/NAME, FUNCTION/@last or an ARN, and the execution is read every second to every 15
