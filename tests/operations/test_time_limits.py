@@ -484,6 +484,33 @@ def in_contexts_that_are_built_again(probe: Probe) -> Workflow:
     return run
 
 
+def budgets(probe: Probe) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        def look(label: str) -> None:
+            probe.see(label, [ctx.budget.operations.used, ctx.budget.bytes.used])
+
+        look("begin")
+        for virtual in (False, True):
+            config = ChildConfig(timeout=seconds(60), virtual=virtual)
+            handle = ctx.run_in_child_context(waiting(100), config=config)
+            with pytest.raises(ChildContextTimeoutError):
+                await handle
+            look(f"virtual {virtual}")
+        await ctx.run_in_child_context(waiting(10), config=LIMITED)
+        look("in time")
+        for nesting in NestingType:
+            config_of_map = MapConfig(item_timeout=seconds(50), nesting=nesting, completion=ALL)
+
+            async def item(inner: DurableContext, n: int, index: int) -> None:
+                await inner.wait(seconds(n))
+
+            await ctx.map([5, 100], item, config=config_of_map)
+            look(nesting)
+        return await end(probe, ctx)
+
+    return run
+
+
 LATE = [
     a_poll,
     a_check_that_is_stuck,
@@ -502,6 +529,7 @@ LATE = [
     within_contexts_that_are_given_up,
     an_error_that_passes_through_contexts,
     in_contexts_that_are_built_again,
+    budgets,
 ]
 OTHERS = [
     *(a_map_that_is_decided_early(nesting) for nesting in NestingType),
