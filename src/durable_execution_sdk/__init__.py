@@ -15,6 +15,7 @@ from durable_execution_sdk.errors import (
     CallbackSubmitterError,
     CallbackTimeoutError,
     ChildContextError,
+    ChildContextTimeoutError,
     CompensationError,
     ConfigError,
     ContextMisuseError,
@@ -31,6 +32,7 @@ from durable_execution_sdk.errors import (
     InternalError,
     InvocationError,
     InvokeError,
+    InvokeTimeoutError,
     OperationCancelledError,
     OperationError,
     PayloadSizeError,
@@ -39,6 +41,7 @@ from durable_execution_sdk.errors import (
     StepError,
     StepInterruptedError,
     WaitForConditionError,
+    WaitForConditionTimeoutError,
 )
 from durable_execution_sdk.first_use import on_first_use
 from durable_execution_sdk.handler import DurableHandler, durable_execution
@@ -186,6 +189,7 @@ __all__ = [
     "CheckpointingMode",
     "ChildConfig",
     "ChildContextError",
+    "ChildContextTimeoutError",
     "CompensationError",
     "CompletionConfig",
     "CompletionDecision",
@@ -219,6 +223,7 @@ __all__ = [
     "InvocationError",
     "InvokeConfig",
     "InvokeError",
+    "InvokeTimeoutError",
     "ItemBatcher",
     "JitterStrategy",
     "JsonFormatter",
@@ -255,6 +260,7 @@ __all__ = [
     "WaitForCallbackConfig",
     "WaitForConditionConfig",
     "WaitForConditionError",
+    "WaitForConditionTimeoutError",
     "WaitStrategy",
     "WithRetryConfig",
     "__version__",

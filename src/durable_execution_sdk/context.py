@@ -144,7 +144,8 @@ class DurableContext(Combinators):
         runs. Replay returns the final state. All checks together cost one operation.
 
         Raises:
-            WaitForConditionError: the check raised, or the strategy allows no more attempts.
+            WaitForConditionError: the check raised, or the strategy allows no more attempts;
+                ``WaitForConditionTimeoutError`` if ``WaitForConditionConfig.timeout`` has passed.
             ConfigError: the config is missing, or the check does not take one argument.
         """
         if not isinstance(config, operations.wait_for_condition.WaitForConditionConfig):
@@ -266,7 +267,8 @@ class DurableContext(Combinators):
         invocation suspends meanwhile, unless other code runs. An invoke costs one operation.
 
         Raises:
-            InvokeError: the function failed, timed out, was stopped, or could not be started.
+            InvokeError: the function failed, timed out, was stopped, or could not be started;
+                ``InvokeTimeoutError`` if ``InvokeConfig.timeout`` has passed: the function goes on then.
         """
         return operations.invoke.invoke(
             current_scope(self._context_state),
@@ -320,6 +322,7 @@ class DurableContext(Combinators):
 
         Raises:
             ChildContextError: the function raised; also an instance of its exception.
+                ``ChildContextTimeoutError`` if ``ChildConfig.timeout`` has passed.
         """
         function = _function(func, "ctx.run_in_child_context")
         run = self._context_state.run

@@ -13,7 +13,7 @@ from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 
-__all__ = ["Duration", "DurationLike"]
+__all__ = ["Duration", "DurationLike", "check_time_limit"]
 
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
@@ -130,6 +130,11 @@ class Duration(Options, frozen=True, order=True):
 
 DurationLike = Duration | timedelta
 """The type of every parameter that is a length of time."""
+
+
+def check_time_limit(option: str, timeout: DurationLike) -> None:
+    """Raise ``ConfigError`` for the time limit of an operation that its timer cannot keep."""
+    Duration.of(timeout, option).checked(option)
 
 
 def _as_duration(value: object, what: str) -> Duration:

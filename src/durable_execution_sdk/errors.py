@@ -16,8 +16,11 @@
     │   │   ├── InboxMessageError         a message does not fit the type of the inbox
     │   │   └── InboxClosedError          the inbox was closed, and has no more messages
     │   ├── InvokeError
+    │   │   └── InvokeTimeoutError        the other function did not end within InvokeConfig.timeout
     │   ├── ChildContextError
+    │   │   └── ChildContextTimeoutError  a context, an item or a branch did not end within its time limit
     │   ├── WaitForConditionError
+    │   │   └── WaitForConditionTimeoutError  the condition was not met within the time limit
     │   ├── OperationCancelledError   the workflow gave the operation up, and awaits it again
     │   └── FailureGroupError             several operations failed: an ExceptionGroup too
     │       ├── AllFailedError                ctx.any: no operation succeeded
@@ -56,6 +59,7 @@ __all__ = [
     "CallbackSubmitterError",
     "CallbackTimeoutError",
     "ChildContextError",
+    "ChildContextTimeoutError",
     "CompensationError",
     "ConfigError",
     "ContextMisuseError",
@@ -72,6 +76,7 @@ __all__ = [
     "InternalError",
     "InvocationError",
     "InvokeError",
+    "InvokeTimeoutError",
     "OperationCancelledError",
     "OperationError",
     "PayloadSizeError",
@@ -81,6 +86,7 @@ __all__ = [
     "StepInterruptedError",
     "StoreError",
     "WaitForConditionError",
+    "WaitForConditionTimeoutError",
 ]
 
 
@@ -242,14 +248,35 @@ class InvokeError(OperationError):
     __slots__ = _NO_SLOTS
 
 
+class InvokeTimeoutError(InvokeError):
+    """An invoked function did not end within ``InvokeConfig.timeout``; it goes on, and its result is not used."""
+
+    __slots__ = _NO_SLOTS
+
+
 class ChildContextError(OperationError):
     """The function of a child context raised an exception."""
 
     __slots__ = _NO_SLOTS
 
 
+class ChildContextTimeoutError(ChildContextError):
+    """A child context, an item of a map or a branch of a parallel did not end within its time limit.
+
+    Its function was cancelled, and everything in it given up.
+    """
+
+    __slots__ = _NO_SLOTS
+
+
 class WaitForConditionError(OperationError):
     """The check raised an exception, or the polling strategy's attempts were used up."""
+
+    __slots__ = _NO_SLOTS
+
+
+class WaitForConditionTimeoutError(WaitForConditionError):
+    """The condition was not met within ``WaitForConditionConfig.timeout``; a check that ran was cancelled."""
 
     __slots__ = _NO_SLOTS
 

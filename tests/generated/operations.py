@@ -165,3 +165,100 @@ def combined(w: Writer, node: Node) -> str:
 )
 def raced(w: Writer, node: Node) -> str:
     return f"c.{node.data['of']}({', '.join(w.start(op) for op in node.ops)})"
+
+
+# Operations with a time limit, which time decides.
+
+
+def _limited(rng: random.Random) -> dict[str, Any]:
+    return {**_child(rng), "limit": rng.choice((1, 1, 2, 5, 60))}
+
+
+@operation(make=_limited, blocks=(1, 1), weight=3, fails=True, racy=True, feature="limits")
+def limited_child(w: Writer, node: Node) -> str:
+    return _limited_context(w, node, "")
+
+
+@operation(make=_limited, blocks=(1, 1), weight=2, fails=True, racy=True, feature="limits")
+def limited_virtual(w: Writer, node: Node) -> str:
+    return _limited_context(w, node, "virtual=True, ")
+
+
+def _limited_context(w: Writer, node: Node, options: str) -> str:
+    n, data = w.number(), node.data
+    name = w.function(data["fname"], node.blocks[0], context=True, raises=data["raises"])
+    config = f"ChildConfig({options}timeout=seconds({data['limit']}))"
+    return f"c.run_in_child_context({name}, {w.key(n, '/')}{_name(node)}, config={config})"
+
+
+@operation(
+    make=lambda rng: {**_map(rng), "limit": rng.choice((1, 2, 5)), "early": rng.random() < 0.3},
+    blocks=(1, 1),
+    weight=3,
+    racy=True,
+    feature="limits",
+)
+def limited_map(w: Writer, node: Node) -> str:
+    n, data = w.number(), node.data
+    name = w.function("item", node.blocks[0], context=True, params="at, index", large=data["large"])
+    options = [f"item_timeout=seconds({data['limit']})"]
+    options += [] if data["early"] else ["completion=TOLERANT"]
+    options += [f"max_concurrency={data['concurrency']}"] if data["concurrency"] else []
+    options += ["nesting=NestingType.FLAT"] if data["flat"] else []
+    keys = f'[f"{{{w.at}}}.{n}-{{i}}/" for i in range({data["items"]})]'
+    return f"c.map({keys}, {name}, config=MapConfig({', '.join(options)}))"
+
+
+@operation(
+    make=lambda rng: {"flat": rng.random() < 0.3, "limit": rng.choice((1, 2, 5))},
+    blocks=(2, 3),
+    weight=2,
+    racy=True,
+    feature="limits",
+)
+def limited_parallel(w: Writer, node: Node) -> str:
+    n = w.number()
+    names = [
+        w.function(f"branch{n}_{i}", block, context=True, at=w.key(n, f"{'abc'[i]}/"))
+        for i, block in enumerate(node.blocks)
+    ]
+    flat = ", nesting=NestingType.FLAT" if node.data["flat"] else ""
+    limit = f"branch_timeout=seconds({node.data['limit']})"
+    config = f"ParallelConfig(completion=TOLERANT, {limit}{flat})"
+    return f"c.parallel([{', '.join(names)}], config={config})"
+
+
+@operation(make=lambda _: {}, weight=2, fails=True, racy=True, feature="limits")
+def limited_invoke(w: Writer, node: Node) -> str:
+    return f"c.invoke('echo:1', {w.key()}, config=InvokeConfig(timeout=seconds(1)))"
+
+
+@operation(
+    make=lambda rng: {"count": rng.randint(1, 3), "limit": rng.choice((1, 2, 4))},
+    weight=2,
+    fails=True,
+    racy=True,
+    feature="limits",
+)
+def limited_poll(w: Writer, node: Node) -> str:
+    return f"until(c, {w.key()}, {node.data['count']}, {node.data['limit']})"
+
+
+@operation(
+    make=lambda rng: {"raises": rng.random() < 0.4, "limit": rng.choice((1, 2, 5))},
+    blocks=(1, 1),
+    fails=True,
+    racy=True,
+    feature="limits",
+)
+def limited_retry(w: Writer, node: Node) -> str:
+    n, limit = w.number(), node.data["limit"]
+    first = 'at = f"{at}{c.uuid4().hex[:4]}/"'
+    name = w.function(
+        "attempt", node.blocks[0], context=True, raises=node.data["raises"], first=first
+    )
+    config = (
+        "WithRetryConfig(retry_strategy=TWICE.retry_strategy,"
+        f" attempt_timeout=seconds({limit}), timeout=seconds({2 * limit}))"
+    )
+    return f"c.with_retry({name}, {w.key(n, 'try')}, config={config})"

@@ -32,6 +32,7 @@ from durable_execution_sdk import (
     DurableContext,
     Duration,
     FixedDelay,
+    InvokeConfig,
     JitterStrategy,
     MapConfig,
     NestingType,
@@ -414,7 +415,7 @@ async def deny(callback_id: str, key: str) -> None:
     trace.service.answer(callback_id, None, error, trace.chance.choice((0.0, 0.2, 3.0)))
 
 
-def until(ctx: DurableContext, key: str, count: int) -> Any:
+def until(ctx: DurableContext, key: str, count: int, timeout: int | None = None) -> Any:
     """Start a ``wait_for_condition`` that checks ``count`` times."""
 
     async def look(state: int) -> int:
@@ -424,8 +425,9 @@ def until(ctx: DurableContext, key: str, count: int) -> Any:
     strategy = poll_until(
         lambda state: state >= count, initial_delay=seconds(2), jitter=JitterStrategy.NONE
     )
+    limit = None if timeout is None else seconds(timeout)
     return ctx.wait_for_condition(
-        look, WaitForConditionConfig(initial_state=0, wait_strategy=strategy)
+        look, WaitForConditionConfig(initial_state=0, wait_strategy=strategy, timeout=limit)
     )
 
 

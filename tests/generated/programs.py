@@ -103,6 +103,7 @@ EXTRA = (
     "pending",
     "futures",
     "timeouts",
+    "limits",
     "giveup",
     "anyio",
     "spin",
@@ -134,6 +135,8 @@ GIVING_UP = frozenset(
             "group",
             "loose",
             "raced",
+            *("limited_child", "limited_virtual", "limited_map", "limited_parallel"),
+            *("limited_invoke", "limited_poll", "limited_retry"),
         ),
         *REFUSABLE,
     }

@@ -28,7 +28,7 @@ from durable_execution_sdk import (
     durable_execution,
 )
 from durable_execution_sdk.plugins import DurablePlugin, OperationInfo
-from durable_execution_sdk.protocol.operations import is_status
+from durable_execution_sdk.protocol.operations import GIVEN_UP, is_status
 from durable_execution_sdk.replay.check import replay_history
 
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="nobody")
@@ -93,7 +93,7 @@ def test_the_log_is_the_same_with_plugins_and_ends_are_reported_once(
         if event.id
         and not event.event_type.startswith("Execution")
         and event.event_type.endswith(("Succeeded", "Failed", "TimedOut", "Stopped", "Cancelled"))
-        and not is_retried(event)
+        and not (is_retried(event) or is_given_up(event))
         and not is_status(event.id, event.name)
     }
     assert recorder.ends() == dict.fromkeys(ended_ids, 1)
@@ -102,6 +102,13 @@ def test_the_log_is_the_same_with_plugins_and_ends_are_reported_once(
     assert ended_ids <= set(started)
     start_counts = Counter(info.id for info in recorder.infos("on_attempt_start"))
     assert start_counts == Counter(info.id for info in recorder.infos("on_attempt_end"))
+
+
+def is_given_up(event: Any) -> bool:
+    """Tell if the workflow has given the operation up, and so sees no end of it."""
+    details = event.step_failed_details or event.context_failed_details
+    error = details.error.payload if details else None
+    return error is not None and error.error_type == GIVEN_UP.error_type
 
 
 def is_retried(event: Any) -> bool:

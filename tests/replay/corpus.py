@@ -32,6 +32,7 @@ from durable_execution_sdk import (
     InboxTimeoutError,
     InvokeConfig,
     InvokeError,
+    JitterStrategy,
     MapConfig,
     NestingType,
     NoRetry,
@@ -58,6 +59,7 @@ Workflow = Callable[[Any, DurableContext], Awaitable[Any]]
 AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
 RETRY = FixedDelay(max_attempts=5, delay=Duration.from_seconds(2))
 ONE_TRY = StepConfig(retry_strategy=NoRetry())
+TOLERANT = CompletionConfig.all_completed()
 BIG = 270_000
 
 
@@ -1336,3 +1338,66 @@ def statuses_of_items_and_tasks(probe: Probe) -> Workflow:
         return probe.see("found", [len(found[0].results()), *found[1:]])
 
     return workflow
+
+
+@shape()
+def time_limits(probe: Probe) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def part(inner: DurableContext, length: int, index: int) -> int:
+            await inner.wait(seconds(length))
+            await inner.step(probe.body, f"part {index}")
+            return length
+
+        async def check(state: int) -> int:
+            return state + 1
+
+        limit = seconds(50)
+        until: PollingStrategy[int] = state_until(
+            lambda state: state > 500, initial_delay=seconds(30), jitter=JitterStrategy.NONE
+        )
+        poll: WaitForConditionConfig[int] = WaitForConditionConfig(
+            initial_state=0, wait_strategy=until, timeout=limit
+        )
+        operations: list[Awaitable[Any]] = [
+            ctx.map([5, 500], part, config=MapConfig(item_timeout=limit, completion=TOLERANT)),
+            ctx.map(
+                [5, 500],
+                part,
+                config=MapConfig(item_timeout=limit, completion=TOLERANT, nesting=NestingType.FLAT),
+            ),
+            ctx.run_in_child_context(part, 500, 2, config=ChildConfig(timeout=limit)),
+            ctx.run_in_child_context(part, 9, 3, config=ChildConfig(timeout=limit, virtual=True)),
+            ctx.invoke("other:$LATEST", 4, config=InvokeConfig(timeout=seconds(4))),
+            ctx.wait_for_condition(check, poll),
+        ]
+        ended: list[Any] = await asyncio.gather(*operations, return_exceptions=True)
+        nested, flat, *others = ended
+        for batch in (nested, flat):
+            probe.see("items", [(each.status, type(each.error).__name__) for each in batch])
+        probe.see("others", [str(each) for each in others])
+        await ctx.wait(seconds(40))  # until the poll may be recorded as given up
+        return await ctx.step(probe.body, "end")
+
+    return run
+
+
+@shape()
+def races_that_cancel_their_losers(probe: Probe) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def part(inner: DurableContext, length: int, name: str) -> str:
+            await inner.wait(seconds(length))
+            return await inner.step(probe.body, name)
+
+        slow = ctx.run_in_child_context(part, 500, "slow")
+        limited = ctx.run_in_child_context(part, 500, "s", config=ChildConfig(timeout=seconds(90)))
+        quick = ctx.run_in_child_context(part, 5, "quick")
+        probe.see("race", await ctx.race(slow, limited, quick, cancel_losers=True))
+        retried = ctx.step(probe.fails, "retried", config=StepConfig(retry_strategy=RETRY))
+        failing = ctx.step(probe.fails, "failing", config=ONE_TRY)
+        timer = ctx.wait(seconds(3))
+        await ctx.any(failing, retried, timer, cancel_losers=True)
+        probe.see("any", [slow.cancelled(), limited.cancelled(), retried.cancelled()])
+        await ctx.wait(seconds(20))
+        return await ctx.step(probe.body, "end")
+
+    return run

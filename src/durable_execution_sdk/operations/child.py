@@ -8,7 +8,6 @@ without an end in the log stay as they are: they start nothing and record nothin
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,17 +15,15 @@ from msgspec.structs import replace
 
 from durable_execution_sdk.errors import (
     ChildContextError,
-    ConfigError,
     InvocationError,
     OperationError,
     SerDesError,
 )
-from durable_execution_sdk.first_use import Options
-from durable_execution_sdk.operations.lifecycle.argument_checks import check_config, check_serdes
+from durable_execution_sdk.operations.lifecycle.argument_checks import check_config
 from durable_execution_sdk.operations.lifecycle.context_totals import TOTALS_SIGN, ContextOperation
 from durable_execution_sdk.operations.virtual_child import (
     Body,
-    ErrorMapper,
+    ChildConfig,
     VirtualChild,
     complete,
     is_of_the_code,
@@ -56,39 +53,6 @@ from durable_execution_sdk.serdes import SerDes, checked_text
 __all__ = ["Child", "ChildConfig", "run_in_child_context"]
 
 _T = TypeVar("_T")
-
-
-class ChildConfig(Options, frozen=True, kw_only=True):
-    """The options of a child context.
-
-    ``serdes`` writes the result; by default the function's return annotation decides.
-
-    ``error_mapper`` converts an exception of the function to the one that is recorded and raised.
-
-    ``summary_generator`` makes a text from a result above 262,144 bytes, which is not stored. The log shows
-    the text to people; it is never read back.
-
-    ``virtual``: the context has no operation of its own, only ids. Its operations belong to the context
-    around it, and an exception is raised unchanged.
-    """
-
-    serdes: SerDes[Any] | None = None
-    error_mapper: ErrorMapper | None = None
-    summary_generator: Callable[[Any], str] | None = None
-    virtual: bool = False
-
-    def __post_init__(self) -> None:
-        """Check the options. Raises ``ConfigError``."""
-        check_serdes("ChildConfig.serdes", self.serdes)
-        for option in ("error_mapper", "summary_generator"):
-            value = getattr(self, option)
-            if value is not None and not callable(value):
-                raise ConfigError(f"ChildConfig.{option} must be a function, not {value!r}")
-        if self.virtual and (self.summary_generator or self.serdes):
-            raise ConfigError(
-                "a virtual child context records nothing, so ChildConfig takes no serdes and no"
-                " summary_generator with virtual=True"
-            )
 
 
 _DEFAULT = ChildConfig()
@@ -195,14 +159,19 @@ class Child(ContextOperation[_T]):
         return self._inner is not None and not self._has_ended
 
     @property
+    def has_end_under_way(self) -> bool:
+        """True from the end of its function until the log holds it."""
+        return self._has_ended and not self.is_due
+
+    @property
     def can_be_given_up(self) -> bool:
         """True as long as the context may write."""
         return not self.context_state.is_over
 
-    def abandon(self) -> None:
+    def abandon(self, why: ErrorObject = GIVEN_UP) -> None:
         """Record that the context is given up, which ends everything in it too."""
         if not (self._has_ended or self.was_over):
-            self.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
+            self.leave_behind(self.update(OperationAction.FAIL, error=why))
 
     async def _run(self, inner: ContextState) -> None:
         """Run the body, and record its end if the log does not hold it."""
@@ -289,8 +258,14 @@ def run_in_child_context(
     """Run a function in a context of its own."""
     check_config("ctx.run_in_child_context", config, ChildConfig)
     chosen = config or _DEFAULT
+    context: Child[Any] | VirtualChild[Any]
     if chosen.virtual:
-        virtual: VirtualChild[Any] = VirtualChild(scope, body, name, chosen.error_mapper)
-        return virtual.handle
-    child: Child[Any] = Child(scope, body, name, chosen, chosen.serdes or serdes)
-    return child.handle
+        context = VirtualChild(scope, body, name, chosen.error_mapper)
+    else:
+        context = Child(scope, body, name, chosen, chosen.serdes or serdes)
+    handle: Handle[Any] = context.handle
+    if config is not None and config.timeout is not None:
+        from durable_execution_sdk.operations.lifecycle.time_limits import limit_context  # noqa: PLC0415 - rarely needed
+
+        limit_context(scope.context_state, context, config.timeout)
+    return handle

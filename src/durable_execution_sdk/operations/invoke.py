@@ -8,7 +8,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from msgspec.structs import replace
 
-from durable_execution_sdk.errors import ConfigError, InvokeError, OperationError
+from durable_execution_sdk.duration import DurationLike, check_time_limit
+from durable_execution_sdk.errors import (
+    ConfigError,
+    InvokeError,
+    InvokeTimeoutError,
+    OperationError,
+)
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
@@ -40,15 +46,22 @@ class InvokeConfig(Options, Generic[_T], frozen=True, kw_only=True):
     ``payload_serdes`` writes the payload. ``result_type`` is the type to which the result is decoded;
     without one, it is plain JSON data. ``serdes`` reads the result instead. ``tenant_id`` is for a function
     with tenant isolation: 1 to 256 letters, digits, spaces and ``._:/=+-@``.
+
+    ``timeout``, 1 s to 366 days, limits the time from the call to the function's end; then the handle raises
+    ``InvokeTimeoutError``. The other function goes on, since the service has no call that would stop it, and its
+    result is not used. It costs one operation more, unless the function has ended within 0.2 s.
     """
 
     payload_serdes: SerDes[Any] | None = None
     result_type: type[_T] | None = None
     serdes: SerDes[_T] | None = None
     tenant_id: str | None = None
+    timeout: DurationLike | None = None
 
     def __post_init__(self) -> None:
-        """Check the serdes and the tenant. Raises ``ConfigError``."""
+        """Check the options. Raises ``ConfigError``."""
+        if self.timeout is not None:
+            check_time_limit("InvokeConfig.timeout", self.timeout)
         check_serdes("InvokeConfig.payload_serdes", self.payload_serdes)
         check_serdes("InvokeConfig.serdes", self.serdes)
         check_result_type("InvokeConfig", self.result_type, self.serdes)
@@ -134,7 +147,21 @@ def invoke(
             " 'billing:live'"
         )
     check_config("ctx.invoke", config, InvokeConfig)
-    return Invoke(scope, exact_text(function_name), payload, name, config or InvokeConfig()).handle
+    operation = Invoke(scope, exact_text(function_name), payload, name, config or InvokeConfig())
+    handle = operation.handle
+    if config is not None and config.timeout is not None:
+        from durable_execution_sdk.operations.lifecycle.time_limits import limit_time  # noqa: PLC0415 - rarely needed
+
+        note = "; the invoked function goes on, and its result is not used"
+        limit_time(
+            scope.context_state,
+            operation,
+            operation.record,
+            config.timeout,
+            InvokeTimeoutError,
+            note,
+        )
+    return handle
 
 
 def _is_function_name(name: object) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from durable_execution_sdk.batch_completion import CompletionConfig
+from durable_execution_sdk.duration import DurationLike, check_time_limit
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
@@ -36,6 +37,10 @@ class ParallelConfig(Options, frozen=True, kw_only=True):
     function's return annotation decides. ``summary_generator`` makes the text that the log shows for a batch
     above 262,144 bytes, which is not stored but built again from its branches on replay. ``nesting`` says if
     each branch is an operation of its own.
+
+    ``branch_timeout``, 1 s to 366 days, limits the time of each branch from its start; then its function is cancelled and
+    everything in it given up, and it counts as failed, with a ``ChildContextTimeoutError``. It costs one operation
+    more for each branch that has not ended within 0.2 s.
     """
 
     max_concurrency: int | None = None
@@ -44,10 +49,13 @@ class ParallelConfig(Options, frozen=True, kw_only=True):
     item_serdes: SerDes[Any] | None = None
     summary_generator: Callable[[BatchResult[Any]], str] | None = None
     nesting: NestingType = NestingType.NESTED
+    branch_timeout: DurationLike | None = None
 
     def __post_init__(self) -> None:
         """Check the options. Raises ``ConfigError``."""
         check_options(self)
+        if self.branch_timeout is not None:
+            check_time_limit("ParallelConfig.branch_timeout", self.branch_timeout)
 
 
 def parallel(
@@ -85,6 +93,7 @@ def parallel(
         serdes=chosen.serdes,
         summary_generator=chosen.summary_generator,
         branches=len(named),
+        timeout=chosen.branch_timeout,
     )
     if chosen.nesting is NestingType.NESTED:
         check_room(scope, "ctx.parallel", name, len(named), chosen.completion)

@@ -1,7 +1,7 @@
 """Virtual child contexts, which have ids for their operations and no operation of their own.
 
-The task, the mapping of errors and the end of a context's function are the same for contexts that are
-recorded (``child``).
+The options, the task, the mapping of errors and the end of a context's function are the same for contexts
+that are recorded (``child``).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from typing import Any, TypeVar
 
+from durable_execution_sdk.duration import DurationLike, check_time_limit
 from durable_execution_sdk.errors import (
     ChildContextError,
     ConfigError,
@@ -18,6 +19,10 @@ from durable_execution_sdk.errors import (
     InvocationError,
     OperationError,
 )
+from durable_execution_sdk.first_use import Options
+from durable_execution_sdk.operations.lifecycle.argument_checks import check_serdes
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import GIVEN_UP
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
@@ -25,9 +30,11 @@ from durable_execution_sdk.runtime.current import task_on
 from durable_execution_sdk.runtime.error_objects import capture, rebuild, shown
 from durable_execution_sdk.runtime.log.ids import place_below
 from durable_execution_sdk.runtime.verdicts import Abort
+from durable_execution_sdk.serdes import SerDes
 
 __all__ = [
     "Body",
+    "ChildConfig",
     "ErrorMapper",
     "VirtualChild",
     "complete",
@@ -40,6 +47,46 @@ _T = TypeVar("_T")
 
 Body = Callable[[ContextState], Awaitable[Any]]
 ErrorMapper = Callable[[Exception], Exception]
+
+
+class ChildConfig(Options, frozen=True, kw_only=True):
+    """The options of a child context.
+
+    ``serdes`` writes the result; by default the function's return annotation decides.
+
+    ``error_mapper`` converts an exception of the function to the one that is recorded and raised.
+
+    ``summary_generator`` makes a text from a result above 262,144 bytes, which is not stored. The log shows
+    the text to people; it is never read back.
+
+    ``virtual``: the context has no operation of its own, only ids. Its operations belong to the context
+    around it, and an exception is raised unchanged.
+
+    ``timeout``, 1 s to 366 days, limits the time from the call to the function's end; then the function is
+    cancelled, everything in the context is given up, and the handle raises ``ChildContextTimeoutError``. It costs
+    one operation more, unless the function has ended within 0.2 s.
+    """
+
+    serdes: SerDes[Any] | None = None
+    error_mapper: ErrorMapper | None = None
+    summary_generator: Callable[[Any], str] | None = None
+    virtual: bool = False
+    timeout: DurationLike | None = None
+
+    def __post_init__(self) -> None:
+        """Check the options. Raises ``ConfigError``."""
+        check_serdes("ChildConfig.serdes", self.serdes)
+        if self.timeout is not None:
+            check_time_limit("ChildConfig.timeout", self.timeout)
+        for option in ("error_mapper", "summary_generator"):
+            value = getattr(self, option)
+            if value is not None and not callable(value):
+                raise ConfigError(f"ChildConfig.{option} must be a function, not {value!r}")
+        if self.virtual and (self.summary_generator or self.serdes):
+            raise ConfigError(
+                "a virtual child context records nothing, so ChildConfig takes no serdes and no"
+                " summary_generator with virtual=True"
+            )
 
 
 class VirtualChild(Completion[_T]):
@@ -81,7 +128,12 @@ class VirtualChild(Completion[_T]):
         """True as long as the context around it may write."""
         return not self._outer.is_over
 
-    def abandon(self) -> None:
+    @property
+    def is_left_to_code(self) -> bool:
+        """True: its function ends it."""
+        return True
+
+    def abandon(self, why: ErrorObject = GIVEN_UP) -> None:
         """Give up the operations in the context, which has no record of its own."""
         for operation in list(self._inner.unsettled.values()):
             if operation.can_be_given_up:

@@ -14,6 +14,7 @@ from durable_execution_sdk.operations.lifecycle import DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
 from durable_execution_sdk.protocol.operations import (
+    GIVEN_UP,
     TERMINAL_STATUSES,
     Operation,
     OperationSubType,
@@ -83,7 +84,7 @@ class Wait(DurableOperation[None]):
                 self.leave_behind(cancellation)
         return True
 
-    def abandon(self) -> None:
+    def abandon(self, why: ErrorObject = GIVEN_UP) -> None:
         """Record a CANCEL, so that the service need not keep the wait."""
         if not (self.is_due or self._is_cancelling or self.was_over):
             self._is_cancelling = True

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
-from durable_execution_sdk.errors import OperationError, WaitForConditionError
+from durable_execution_sdk.duration import DurationLike, check_time_limit
+from durable_execution_sdk.errors import (
+    OperationError,
+    WaitForConditionError,
+    WaitForConditionTimeoutError,
+)
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_required_strategy,
@@ -33,11 +38,16 @@ class WaitForConditionConfig(Options, Generic[_S], frozen=True, kw_only=True):
     ``initial_state`` is the argument of the first check. ``wait_strategy(state, attempt)`` decides after each
     check; ``poll_while(...)`` and ``poll_until(...)`` make the usual ones (60 attempts, 5 s, factor 1.5, at
     most 300 s, full jitter). ``serdes`` writes the state; by default the check's return annotation decides.
+
+    ``timeout``, 1 s to 366 days, limits the time of all checks and the waits between them; then the handle raises
+    ``WaitForConditionTimeoutError``, and a check that runs is cancelled. It costs one operation more, unless the
+    condition was met within 0.2 s.
     """
 
     initial_state: _S
     wait_strategy: WaitStrategy[_S]
     serdes: SerDes[_S] | None = None
+    timeout: DurationLike | None = None
 
     def __post_init__(self) -> None:
         """Check the options. Raises ``ConfigError``."""
@@ -47,6 +57,8 @@ class WaitForConditionConfig(Options, Generic[_S], frozen=True, kw_only=True):
         )
         check_required_strategy(option, self.wait_strategy, example)
         check_serdes("WaitForConditionConfig.serdes", self.serdes)
+        if self.timeout is not None:
+            check_time_limit("WaitForConditionConfig.timeout", self.timeout)
 
 
 class _Reading:
@@ -154,4 +166,16 @@ def wait_for_condition(
     """Start a poll: check a state until the strategy stops."""
     # An annotation that can't be read is refused before the operation has its id.
     serdes = config.serdes or scope.context_state.run.settings.serdes_for(check)
-    return WaitForCondition(scope, with_resources(check) or check, name, config, serdes).handle
+    operation = WaitForCondition(scope, with_resources(check) or check, name, config, serdes)
+    handle = operation.handle
+    if config.timeout is not None:
+        from durable_execution_sdk.operations.lifecycle.time_limits import limit_time  # noqa: PLC0415 - rarely needed
+
+        limit_time(
+            scope.context_state,
+            operation,
+            operation.record,
+            config.timeout,
+            WaitForConditionTimeoutError,
+        )
+    return handle

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from durable_execution_sdk.duration import Duration
+from msgspec.structs import replace
+
+from durable_execution_sdk.duration import Duration, DurationLike, check_time_limit
 from durable_execution_sdk.errors import ChildContextError
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.child import ChildConfig, run_in_child_context
@@ -31,16 +33,26 @@ class WithRetryConfig(Options, frozen=True, kw_only=True):
 
     ``retry_strategy`` decides about failed attempts. ``None`` is the handler's default, 6 attempts in all.
     ``serdes`` and ``summary_generator`` are those of ``ChildConfig``.
+
+    ``attempt_timeout`` is the time limit of each attempt, and ``timeout`` that of all of them and the waits between:
+    see ``ChildConfig.timeout``. An attempt that takes longer has failed with ``ChildContextTimeoutError``, about
+    which the strategy decides.
     """
 
     retry_strategy: RetryStrategy | None = None
     serdes: SerDes[Any] | None = None
     summary_generator: Callable[[Any], str] | None = None
+    attempt_timeout: DurationLike | None = None
+    timeout: DurationLike | None = None
 
     def __post_init__(self) -> None:
         """Check the options. Raises ``ConfigError``."""
         check_strategy("WithRetryConfig.retry_strategy", self.retry_strategy)
         check_serdes("WithRetryConfig.serdes", self.serdes)
+        if self.attempt_timeout is not None:
+            check_time_limit("WithRetryConfig.attempt_timeout", self.attempt_timeout)
+        if self.timeout is not None:
+            check_time_limit("WithRetryConfig.timeout", self.timeout)
         ChildConfig(summary_generator=self.summary_generator)
 
 
@@ -55,7 +67,13 @@ def with_retry(
     check_config("ctx.with_retry", config, WithRetryConfig)
     chosen = config or WithRetryConfig()
     strategy = scope.context_state.run.settings.retry_by(chosen.retry_strategy)
-    once = ChildConfig(serdes=chosen.serdes, summary_generator=chosen.summary_generator)
+    once = ChildConfig(
+        serdes=chosen.serdes,
+        summary_generator=chosen.summary_generator,
+        timeout=chosen.attempt_timeout,
+    )
+    same = chosen.timeout is chosen.attempt_timeout
+    together = once if same else replace(once, timeout=chosen.timeout)
 
     async def body(context_state: ContextState) -> Any:
         number = 1
@@ -71,7 +89,7 @@ def with_retry(
             await wait(current_scope(context_state), delay, f"before attempt {number + 1}")
             number += 1
 
-    return run_in_child_context(scope, body, name, once, serdes)
+    return run_in_child_context(scope, body, name, together, serdes)
 
 
 def _delay(

@@ -29,7 +29,7 @@ from durable_execution_sdk.protocol.operations import (
     OperationStatus,
     OperationType,
     is_status,
-    was_given_up,
+    was_cancelled,
 )
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 
@@ -273,7 +273,7 @@ class Reporter:
             )
             self._fire("on_operation_change", info)
         # The workflow does not see the end of an operation that it gave up.
-        if has_ended and not was_given_up(operation) and self._hooks.wants("on_operation_end"):
+        if has_ended and not was_cancelled(operation) and self._hooks.wants("on_operation_end"):
             self._fire("on_operation_end", operation_info(self._arn, operation))
 
     def _fire(self, hook: str, info: object, *, in_place: bool = False) -> None:

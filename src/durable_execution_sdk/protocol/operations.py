@@ -216,13 +216,30 @@ GIVEN_UP = ErrorObject(
 )
 
 
+_TIMEOUTS = frozenset({"ChildContextTimeoutError", "WaitForConditionTimeoutError"})
+
+
+def timed_out(error_type: str, message: str) -> ErrorObject:
+    """Make the error of an operation that was given up because its time limit had passed."""
+    return ErrorObject(error_type=error_type, error_message=message, error_data=GIVEN_UP.error_data)
+
+
 def was_given_up(operation: Operation) -> bool:
-    """Return True when the recorded failure of an operation is that the workflow gave it up."""
+    """Return True when the recorded failure of an operation is that the workflow gave it up, or its time limit did."""
     details = operation.step_details or operation.context_details
     error = details.error if details is not None else None
     if error is None or operation.status != OperationStatus.FAILED:
         return False
-    return error.error_type == GIVEN_UP.error_type and error.error_data == GIVEN_UP.error_data
+    is_one = error.error_type == GIVEN_UP.error_type or error.error_type in _TIMEOUTS
+    return is_one and error.error_data == GIVEN_UP.error_data
+
+
+def was_cancelled(operation: Operation) -> bool:
+    """Return True for an operation that was given up, and not by its time limit: workflow code sees no end of it."""
+    details = operation.step_details or operation.context_details
+    error = details.error if details is not None else None
+    is_one = error is not None and error.error_type == GIVEN_UP.error_type
+    return is_one and was_given_up(operation)
 
 
 def is_built_again(operation: Operation) -> bool:

@@ -36,7 +36,7 @@ from durable_execution_sdk.replay.payloads import (
 from durable_execution_sdk.replay.rehearsal_log import FUNCTIONS, RehearsalLog, Result
 from durable_execution_sdk.runtime.bodies import Attempting, Bodies
 from durable_execution_sdk.runtime.completions.completion import Completion
-from durable_execution_sdk.runtime.log.ids import SELF_NUMBERED
+from durable_execution_sdk.runtime.log.ids import is_self_numbered
 from durable_execution_sdk.runtime.run import InvocationRun, Reader
 from durable_execution_sdk.runtime.verdicts import Suspend
 
@@ -80,7 +80,7 @@ class _PatchesOfHistory(Patches):
 
     def _is_ahead(self, operation: Operation) -> bool:
         """Tell whether an execution at the end of the history has yet to ask for this operation."""
-        if operation.name in SELF_NUMBERED:
+        if is_self_numbered(operation.id, operation.name):
             return False
         around = self.record_of(operation.parent_id or "")
         while around is not None:

@@ -26,7 +26,7 @@ from durable_execution_sdk.replay.report import Divergence, DivergenceKind
 from durable_execution_sdk.replay.source_places import Place, asking_place
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
-from durable_execution_sdk.runtime.log.ids import is_marker
+from durable_execution_sdk.runtime.log.ids import is_unnumbered
 
 __all__ = [
     "FUNCTIONS",
@@ -282,7 +282,7 @@ def _is_awaited(claimant: Completion[Any]) -> bool:
 
 def is_of_the_sdk(operation: Operation) -> bool:
     """Return ``True`` for a record of the SDK's own, which no code has to ask for."""
-    return operation.name == LATE_NEWS_NAME or is_marker(operation.id, operation.name)
+    return operation.name == LATE_NEWS_NAME or is_unnumbered(operation.id, operation.name)
 
 
 def differing_members(expected: Operation, operation: DurableOperation[object]) -> list[str]:

@@ -44,17 +44,18 @@ from durable_execution_sdk.protocol.updates import (
     WaitOptions,
 )
 from durable_execution_sdk.runtime.completions.completion import Dropped, Timer
+from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.observer import timed_by
 from durable_execution_sdk.runtime.tasks.identity import calling_row
 
-__all__ = ["TIMER_NAME", "start_timer"]
+__all__ = ["SHORTEST_WAIT", "TIMER_NAME", "DurableTimer", "start_timer"]
 
 TIMER_NAME = "asyncio timer"
 
 # The shortest wait of the service is a second; clocks that are floats miss it by a hair.
-_SHORTEST_WAIT = 0.999_999
+SHORTEST_WAIT = 0.999_999
 
 # Seconds after which a timer of a second or more is recorded as a WAIT.
 _SLOW_SECONDS = 0.2
@@ -64,7 +65,7 @@ _DEPTH = 1
 
 
 class DurableTimer(Timer):
-    """The operation of a timer that workflow code has set."""
+    """The operation of a timer that workflow code has set, or that limits the time of an operation."""
 
     __slots__ = (
         "_delay",
@@ -80,11 +81,18 @@ class DurableTimer(Timer):
         "run",
     )
 
-    def __init__(self, scope: IdScope, delay: float) -> None:
-        self.context_state = scope.context_state
-        self.run = scope.context_state.run
-        self.operation_id, place = scope.next_timer_id(calling_row(_DEPTH))
-        self.name = TIMER_NAME
+    def __init__(
+        self,
+        context_state: ContextState,
+        operation_id: str,
+        place: int,
+        delay: float,
+        name: str = TIMER_NAME,
+    ) -> None:
+        self.context_state = context_state
+        self.run = context_state.run
+        self.operation_id = operation_id
+        self.name = name
         super().__init__(self.run.completions, place)
         self.is_pending = False
         self.due_at: float | None = None
@@ -143,10 +151,10 @@ class DurableTimer(Timer):
         if dropped:
             if self.is_pending and self.run.verdict is None:
                 self.run.unsettled.dropped[self.operation_id] = Dropped(self)
-            if self._is_wait and not (self._is_over or self.context_state.is_over):
-                self.context_state.leave_behind(
-                    self._update(OperationType.WAIT, OperationAction.CANCEL)
-                )
+            context_state = self.context_state
+            may_write = not (context_state.is_over or context_state.is_rebuilt)
+            if self._is_wait and may_write and not self._is_over:
+                context_state.leave_behind(self._update(OperationType.WAIT, OperationAction.CANCEL))
             self._leave()
         return dropped
 
@@ -172,7 +180,7 @@ class DurableTimer(Timer):
     def _start(self) -> None:
         self.run.timers[self] = None
         loop, context = self.run.loop, sdk_context()
-        if self._delay < _SHORTEST_WAIT:
+        if self._delay < SHORTEST_WAIT:
             self.is_ticking = True
             self._tick = loop.call_later(self._delay, self._expire, context=context)
         else:
@@ -203,7 +211,7 @@ class DurableTimer(Timer):
             type=kind,
             action=action,
             parent_id=self.context_state.parent_id,
-            name=TIMER_NAME,
+            name=self.name,
             sub_type=OperationSubType.WAIT if is_wait else OperationSubType.STEP,
             payload=payload,
             wait_options=wait_options,
@@ -280,7 +288,8 @@ def start_timer(
             f"a timer of asyncio in workflow code is a durable wait, so {delay:g} s is too long: it"
             f" can be at most {longest} ({LONGEST_TIMER_SECONDS:,} s)"
         )
-    timer = DurableTimer(scope, delay)
+    operation_id, place = scope.next_timer_id(calling_row(_DEPTH))
+    timer = DurableTimer(scope.context_state, operation_id, place, delay)
     handle = WorkflowTimerHandle(when, callback, args, loop, inner, timer)
 
     def ring(_: asyncio.Future[None]) -> None:

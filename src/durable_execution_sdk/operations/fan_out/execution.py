@@ -180,7 +180,8 @@ class FanOutRun(Watcher[str]):
                 self._start(branch)
         return None if self._is_stocked else self._reason()
 
-    def _start(self, branch: Branch) -> None:
+    def _start(self, branch: Branch) -> Child[str] | VirtualChild[str]:
+        """Start a branch, and return its context."""
         branch.first = self._items
         self._items += branch.size
         body = partial(FanOutRun._body, self, branch)  # cheaper than partial(self._body, branch)
@@ -201,6 +202,7 @@ class FanOutRun(Watcher[str]):
         self._ended.append(None)
         self._running[context.handle] = _Running(context, branch)
         context.watch(self)
+        return context
 
     def _check_that_none_is_missing(self, context: Child[str]) -> None:
         """Fail if the log holds later branches, or the end of the batch, but not this branch."""

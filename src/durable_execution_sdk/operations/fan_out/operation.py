@@ -65,7 +65,12 @@ class FanOut(Child[BatchResult[_T]], Generic[_T]):
         return None if details is None else details.result
 
     async def _fan_out(self, context_state: ContextState) -> Draft:
-        run = FanOutRun(
+        make: type[FanOutRun] = FanOutRun
+        if self.plan.timeout is not None:
+            from durable_execution_sdk.operations.fan_out.limited import LimitedRun  # noqa: PLC0415 - rarely needed
+
+            make = LimitedRun
+        run = make(
             self.plan,
             self.results,
             self._supply,

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Raw, Struct
 
 from durable_execution_sdk.batch_completion import CompletionConfig
+from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.first_use import OptionEnum
 from durable_execution_sdk.operations.child import Child
@@ -62,7 +63,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     """The options of a fan-out. ``branches`` is the number of its branches, where it is known.
 
     ``report`` takes the context, and the number of the items that have ended and of all, if that is known; it is told
-    when the batch has ended.
+    when the batch has ended. ``timeout`` is the time limit of each branch.
     """
 
     branch_type: OperationSubTypeName
@@ -74,6 +75,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     summary_generator: Callable[[BatchResult[Any]], str] | None
     branches: int | None = None
     report: Callable[[ContextState, int, int | None, bool], None] | None = None
+    timeout: DurationLike | None = None
 
     def raw_results(self, branch: Branch, payload: str | None) -> list[Raw]:
         """Return the result of each item of a branch, as it stands in the branch's payload."""
@@ -87,8 +89,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     def failure_of(
         context: Child[str] | VirtualChild[str], error: BaseException
     ) -> ErrorObject | None:
-        """Return the error object of a branch that failed: the log's, if the branch has a record."""
-        if isinstance(context, Child) and context.record is not None:
+        """Return the error object of a branch that failed: the log's, if that holds the branch's own end."""
+        if isinstance(context, Child) and context.record is not None and not context.is_cancelled:
             return context.recorded_error(context.record)
         return capture(error)
 

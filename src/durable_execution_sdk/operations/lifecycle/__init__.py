@@ -112,6 +112,9 @@ class DurableOperation(PayloadOperation[_T]):
         """Take in a change of this operation's record."""
         self.record = record
         if self.is_done:
+            dropped = self.run.unsettled.dropped.get(self.operation_id)
+            if dropped is not None and record.status in TERMINAL_STATUSES:
+                dropped.observe(record)
             self.see_too_late(record)
             return
         if record.status in TERMINAL_STATUSES:
@@ -188,23 +191,24 @@ class DurableOperation(PayloadOperation[_T]):
         dropped = super().drop(msg)
         if dropped:
             self.run.given_up.pop(self.operation_id, None)
+            may_end = self.is_pending or self.has_end_under_way or self.has_yet_to_fail
+            if may_end and self.run.verdict is None:
+                self.run.unsettled.dropped[self.operation_id] = Dropped(self)
             if self.has_yet_to_fail:
                 self.is_pending = False
                 self.context_state.unsettled.pop(self.sequence, None)
             else:
-                if self.is_pending and self.run.verdict is None:
-                    self.run.unsettled.dropped[self.operation_id] = Dropped(self)
                 self._leave()
         return dropped
 
     @property
-    def has_yet_to_fail(self) -> bool:
-        """True if it was given up and the service does not accept its FAIL yet."""
+    def has_end_under_way(self) -> bool:
+        """True if its end is on its way into the log, and so may get the time of a completion that was delivered."""
         return False
 
     @property
-    def is_left_to_code(self) -> bool:
-        """True while code of the workflow that runs here may end it, as that of a context does."""
+    def has_yet_to_fail(self) -> bool:
+        """True if it was given up and the service does not accept its FAIL yet."""
         return False
 
     def see_too_late(self, record: Operation) -> None:

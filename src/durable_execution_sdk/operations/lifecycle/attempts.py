@@ -136,17 +136,17 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
         """True as long as its context may write."""
         return not self.context_state.is_over
 
-    def abandon(self) -> None:
+    def abandon(self, why: ErrorObject = GIVEN_UP) -> None:
         """Record that the operation is given up, unless its attempt has an outcome already."""
         if self._is_running:
             if self.record is not None and self.record.status == OperationStatus.READY:
                 # Another attempt was about to begin: the FAIL replaces its START.
                 self.run.checkpointer.withdraw(self.operation_id)
-            self.leave_behind(self.update(OperationAction.FAIL, error=GIVEN_UP))
+            self.leave_behind(self.update(OperationAction.FAIL, error=why))
 
     @property
     def has_yet_to_fail(self) -> bool:
-        """True if it is PENDING a retry: the service accepts its end only once it is READY."""
+        """True if a retry is PENDING, so that the service accepts an end only at READY, or an outcome is under way."""
         is_settled = self._is_running or self.was_over or self.is_void
         return not (is_settled or self.context_state.is_over)
 

@@ -51,15 +51,15 @@ SAGA_STEP = (
 )
 OPTIONS: dict[str, str] = {
     "StepConfig": "retry_strategy semantics serdes acknowledge_start",
-    "WaitForConditionConfig": "initial_state wait_strategy serdes",
+    "WaitForConditionConfig": "initial_state wait_strategy serdes timeout",
     "CallbackConfig": "timeout heartbeat_timeout result_type serdes",
     "WaitForCallbackConfig": "timeout heartbeat_timeout result_type serdes retry_strategy",
-    "InvokeConfig": "payload_serdes result_type serdes tenant_id",
-    "ChildConfig": "serdes error_mapper summary_generator virtual",
+    "InvokeConfig": "payload_serdes result_type serdes tenant_id timeout",
+    "ChildConfig": "serdes error_mapper summary_generator virtual timeout",
     "MapConfig": "max_concurrency completion item_namer item_batcher serdes item_serdes summary_generator nesting"
-    " progress_every",
-    "ParallelConfig": "max_concurrency completion serdes item_serdes summary_generator nesting",
-    "WithRetryConfig": "retry_strategy serdes summary_generator",
+    " progress_every item_timeout",
+    "ParallelConfig": "max_concurrency completion serdes item_serdes summary_generator nesting branch_timeout",
+    "WithRetryConfig": "retry_strategy serdes summary_generator attempt_timeout timeout",
 }
 _CURES = {
     "wait": "a duration is Duration.from_seconds(3) or a datetime.timedelta",

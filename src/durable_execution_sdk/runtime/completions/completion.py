@@ -16,8 +16,9 @@ from heapq import heappush
 from types import FrameType
 from typing import Any, ClassVar, TypeVar
 
-from durable_execution_sdk.errors import OperationCancelledError
-from durable_execution_sdk.protocol.operations import Operation
+from durable_execution_sdk.errors import OperationCancelledError, OperationError
+from durable_execution_sdk.protocol.error_object import ErrorObject
+from durable_execution_sdk.protocol.operations import GIVEN_UP, Operation
 from durable_execution_sdk.runtime.completions import Claim, Completions
 from durable_execution_sdk.runtime.completions.handle import (
     Handle,
@@ -95,15 +96,21 @@ class Completion(Claim[_T]):
     @property
     def is_awaited(self) -> bool:
         """True if a callback, a watcher or a task waits for it, so that its completion makes code run."""
-        return bool(self.callbacks_added) or self._watcher is not None or self._is_waited_for
+        watcher = self._watcher
+        return (
+            bool(self.callbacks_added)
+            or (watcher is not None and watcher.makes_code_run)
+            or self._is_waited_for
+        )
 
     @property
     def _is_waited_for(self) -> bool:
         return any(not waiter.done() for waiter in self._waiters or ())
 
-    def watch(self, watcher: Watcher[_T]) -> None:
-        """Tell ``watcher`` when this operation is done, before any task moves."""
-        self._watcher = watcher
+    def watch(self, watcher: Watcher[_T]) -> Watcher[_T] | None:
+        """Tell ``watcher`` when this operation is done, before any task moves; return the one that was told so far."""
+        before, self._watcher = self._watcher, watcher
+        return before
 
     def settle(self) -> None:
         """Take the outcome from the log and wake the awaiting tasks; called in this completion's turn."""
@@ -154,8 +161,25 @@ class Completion(Claim[_T]):
         """True if the operation has code in this process that giving it up would cancel."""
         return False
 
-    def abandon(self) -> None:
+    @property
+    def is_left_to_code(self) -> bool:
+        """True while code of the workflow that runs here may end it, as that of a context does."""
+        return False
+
+    def abandon(self, why: ErrorObject = GIVEN_UP) -> None:
         """Record that the operation is given up, if its type has such a record."""
+
+    def time_out(self, error: OperationError, why: ErrorObject) -> None:
+        """End the operation with this error, and give it up: its time limit has passed.
+
+        As for any operation that is given up, its own end is not delivered from then on: on replay the
+        timer ends it again.
+        """
+        if not self.is_done:
+            self.abandon(why)
+            _set_exception(self.handle, error)
+            self.handle.exception()  # marks it as retrieved, so that asyncio does not log it
+            self.drop()  # the handle keeps its error
 
     def drop(self, msg: Any | None = None) -> bool:
         """End the handle without a record; the tasks that await it are cancelled."""
@@ -188,7 +212,8 @@ class Completion(Claim[_T]):
         """
         function = asyncio_function(caller)
         if function == "_cancel_and_wait":
-            is_shared = self.callbacks_added > 1 or self._watcher is not None or self._is_waited_for
+            watched = self._watcher is not None and self._watcher.makes_code_run
+            is_shared = self.callbacks_added > 1 or watched or self._is_waited_for
             if is_shared or self.is_kept or not self.can_be_given_up:
                 # The operation goes on: call the callback by which ``wait_for`` would learn of its end.
                 self.completions.loop.call_soon(caller.f_locals["cb"], self.handle)

@@ -75,6 +75,9 @@ class Waiter(Wake):
 class Watcher(Generic[_S]):
     """An object that is told that an operation is done, before any task moves."""
 
+    # True if the end of the operation makes workflow code run by way of this object.
+    makes_code_run: bool = True
+
     def take_note(self, handle: Handle[_S]) -> None:
         """Take note that the operation of this handle is done."""
         raise NotImplementedError

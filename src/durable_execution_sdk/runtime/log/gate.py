@@ -39,7 +39,7 @@ from msgspec import Struct
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.runtime.log import Journal
-from durable_execution_sdk.runtime.log.ids import SELF_NUMBERED
+from durable_execution_sdk.runtime.log.ids import LIMITS, is_self_numbered
 
 __all__ = ["Gate", "SourceLine", "is_of_the_user", "is_of_the_workflow", "source_line"]
 
@@ -148,7 +148,11 @@ class Gate:
             return None
         from durable_execution_sdk.runtime.log.unclaimed import unclaimed_error  # noqa: PLC0415 - only for errors
 
-        new = [(operation.label, operation.operation_id, line) for operation, line in self.new]
+        new = [
+            (operation.label, operation.operation_id, line)
+            for operation, line in self.new
+            if not operation.operation_id.startswith(LIMITS)
+        ]
         return unclaimed_error(missed, new, self._journal)
 
     def missed(self, *within: str | None) -> list[Operation]:
@@ -157,7 +161,7 @@ class Gate:
         return [record for record in self._journal.missed(contexts) if self._is_expected(record)]
 
     def _is_expected(self, record: Operation) -> bool:
-        return record.name not in SELF_NUMBERED and not any(
+        return not is_self_numbered(record.id, record.name) and not any(
             record.id.startswith(items) for items in self._dormant
         )
 

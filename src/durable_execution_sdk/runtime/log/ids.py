@@ -18,6 +18,7 @@ from durable_execution_sdk.protocol.operations import STATUS_IDS, is_status
 from durable_execution_sdk.runtime.tasks.identity import SMALL_BITS
 
 __all__ = [
+    "LIMITS",
     "MAIN",
     "PATCH_NAME",
     "ROOT_IDS",
@@ -25,12 +26,15 @@ __all__ = [
     "context_prefix",
     "is_marker",
     "is_patch_marker",
+    "is_self_numbered",
+    "is_unnumbered",
     "operation_id",
     "patch_marker_id",
     "place_below",
     "place_of",
     "root_operation_id",
     "status_id",
+    "time_limit_id",
     "title_of",
 ]
 
@@ -179,6 +183,26 @@ def is_marker(operation_id_: str, name: str | None) -> bool:
 def status_id(text: str) -> str:
     """Return the id of the record of a status. It takes no number from a scope."""
     return f"{STATUS_IDS}{operation_id(text)[:_PATCH_LETTERS]}"
+
+
+# Start of the ids of the timers that limit the time of an operation.
+LIMITS = "limit-"
+_LIMIT_LETTERS = 40
+
+
+def time_limit_id(operation_id_: str) -> str:
+    """Return the id of the timer that limits the time of this operation. It takes no number from a scope."""
+    return f"{LIMITS}{operation_id(operation_id_)[:_LIMIT_LETTERS]}"
+
+
+def is_unnumbered(operation_id_: str, name: str | None) -> bool:
+    """Return ``True`` for a record without a number of a scope: a marker, or the timer of a time limit."""
+    return operation_id_.startswith(LIMITS) or is_marker(operation_id_, name)
+
+
+def is_self_numbered(operation_id_: str, name: str | None) -> bool:
+    """Return ``True`` for an operation that the SDK records only if it mattered: replay need not ask for it."""
+    return name in SELF_NUMBERED or operation_id_.startswith(LIMITS)
 
 
 MAIN = Path()

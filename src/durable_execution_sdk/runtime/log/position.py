@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from durable_execution_sdk.protocol.operations import OperationStatus
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.log import Journal
-from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS, SELF_NUMBERED
+from durable_execution_sdk.runtime.log.ids import ITEMS_OF_MAPS, LIMITS, SELF_NUMBERED
 
 __all__ = ["Position"]
 
@@ -97,6 +97,8 @@ class Position:
         """Take note of an update that an earlier invocation would have made, unless it was cut."""
         # A service may refuse a cancellation, and then it is not sent.
         if update.action == OperationAction.CANCEL or update.name in SELF_NUMBERED:
+            return
+        if update.id.startswith(LIMITS):
             return
         record = self.journal.get(update.id)
         if record is None or record.status != OperationStatus.READY:

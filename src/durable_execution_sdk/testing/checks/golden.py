@@ -18,6 +18,7 @@ from durable_execution_sdk.protocol.continuation import comparable
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import OperationSubType, OperationType, label_of
 from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
+from durable_execution_sdk.runtime.log.ids import LIMITS
 from durable_execution_sdk.runtime.timers import TIMER_NAME
 from durable_execution_sdk.testing.errors import DurableTestError
 from durable_execution_sdk.testing.results.operations import RecordedOperation
@@ -135,7 +136,7 @@ def _lines(
     result: DurableTestResult[object], parent: RecordedOperation | None, indent: str
 ) -> Iterator[str]:
     for operation in result.children(parent):
-        if operation.name == TIMER_NAME and not operation.succeeded:
+        if _is_timer(operation) and not operation.succeeded:
             continue  # timing decides if an unfinished timer is in the log
         if operation.name == LATE_NEWS_NAME:
             continue  # the order of the service's responses decides if this is in the log
@@ -149,11 +150,16 @@ def _lines(
         yield from _lines(result, operation, f"{indent}  ")
 
 
+def _is_timer(operation: RecordedOperation) -> bool:
+    """Return ``True`` for a timer of asyncio or the time limit of an operation, whose length in the log timing decides."""
+    return operation.name == TIMER_NAME or operation.id.startswith(LIMITS)
+
+
 def _parameters(operation: RecordedOperation) -> Iterator[str]:
     """Yield the parameters of an operation: durations, timeouts, the invoked function and its payload."""
     for event in operation.events:
         wait = event.wait_started_details
-        if wait is not None and operation.name != TIMER_NAME:
+        if wait is not None and not _is_timer(operation):
             yield f"{wait.duration} s"
         callback = event.callback_started_details
         if callback is not None:
