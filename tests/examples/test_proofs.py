@@ -59,6 +59,7 @@ PROVED = {
     "within-budget": Example("within_budget", "import_catalogue", {"page": 0, "pages": 5}),
     "race-with-timeout": Example("race_with_timeout", "book_parcel", {"parcel": "p-1"}),
     "resources": Example("resources", "bill", {"order": "o-1", "amount": 30}),
+    "time-limits": Example("time_limits", "import_film", {"film": "metropolis"}),
     "saga-booked": Example("saga", "book_trip", {"traveller": "Ada", "budget": 1100}),
     "saga-over-budget": Example("saga", "book_trip", {"traveller": "Ada", "budget": 900}),
     "subscription": Example("subscription", "bill_subscription", {"customer": "Ada", "months": 3}),

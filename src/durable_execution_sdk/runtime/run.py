@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -54,6 +55,10 @@ class Seam:
     is_rehearsal: ClassVar[bool] = False
     # The most updates that one checkpoint call carries.
     most_updates: int = MAX_BATCH_UPDATES
+
+    def seconds_of_function(self, seconds: float) -> float:
+        """Return the seconds until the function's own time is nearly up; a test may end an invocation before, as here."""
+        return seconds
 
     def make_bodies(self, loop: asyncio.AbstractEventLoop) -> Bodies:
         """Make the object that starts the bodies of steps."""
@@ -145,6 +150,9 @@ class InvocationRun(Seam, ObservedRun):
         self.began_at = self.completions.now
         # Seconds between the time at which the invocation leaves and the end of the function's time.
         self.margin = 0.0
+        # The monotonic time at which it leaves, if the function's time is limited, and the seconds until then at its start.
+        self.leaves_at: float | None = None
+        self.time_given = math.inf
         self._turned_down = 0
         self.gate: Gate | None = None  # until replay has asked for all recorded operations
         if len(journal) and not self.is_rehearsal:

@@ -43,7 +43,7 @@ from durable_execution_sdk.protocol.updates import (
     OperationUpdate,
     WaitOptions,
 )
-from durable_execution_sdk.runtime.completions.completion import Dropped, Timer
+from durable_execution_sdk.runtime.completions.completion import Completion, Dropped, Timer
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.observer import timed_by
@@ -63,7 +63,7 @@ _SLOW_SECONDS = 0.2
 _DEPTH = 1
 
 
-class DurableTimer(Timer):
+class DurableTimer(Completion[None], Timer):
     """The operation of a timer that workflow code has set."""
 
     __slots__ = (
@@ -74,7 +74,9 @@ class DurableTimer(Timer):
         "_tick",
         "context_state",
         "due_at",
+        "is_loose",
         "is_pending",
+        "is_ticking",
         "name",
         "operation_id",
         "run",
