@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from durable_execution_sdk import (
     CallbackSubmitterError,
     CheckpointingMode,
     ConfigError,
+    Depends,
     DurableContext,
     ExponentialBackoff,
     FixedDelay,
@@ -1032,3 +1033,33 @@ def test_another_event_may_begin_the_fresh_invocation(caplog: pytest.LogCaptureF
     assert waits(ran) == 1
     assert events.index("StepStarted long") < len(events) - 1
     assert [r.getMessage() for r in caplog.records].count("asked") == 1
+
+
+@pytest.mark.parametrize("limit", ["timeout", "function"])
+def test_the_resources_of_an_attempt_are_cleaned_up_when_it_is_cut_off(limit: str) -> None:
+    seen: list[str] = []
+
+    async def session() -> AsyncIterator[str]:
+        seen.append("set up")
+        yield "session"
+        seen.append("clean")
+
+    async def guarded() -> AsyncIterator[str]:
+        try:
+            async for each in session():
+                yield each
+        finally:
+            seen.append("closed")
+
+    async def use(*, session: str = Depends(guarded)) -> str:
+        if StepContext.current().attempt == 1:
+            await forever()
+        return session
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        timeout = seconds(2) if limit == "timeout" else None
+        return await ctx.step(use, config=StepConfig(timeout=timeout, retry_strategy=THREE))
+
+    ran = played(workflow, timeout=10)
+    assert ran.result == "session", ran.error
+    assert seen.count("set up") == seen.count("closed") == 2
