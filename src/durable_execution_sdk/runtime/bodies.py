@@ -7,6 +7,7 @@ invocation open. The watcher reports each run of a user's function to plugins.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -61,6 +62,9 @@ class Bodies:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.gate: Gate | HeldBack | None = None
         self._loop = loop
+        # The monotonic time at which they are interrupted, if it is limited, and the seconds until then at the beginning.
+        self.leaves_at: float | None = None
+        self.time_given = math.inf
         # The numbers of the attempts that were under way or due when the invocation began, by operation id.
         self.begun_first: dict[str, int] = {}
         self.running: dict[asyncio.Task[None] | None, Attempting[Any]] = {}

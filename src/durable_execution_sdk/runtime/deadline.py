@@ -81,7 +81,7 @@ class Deadline:
     def leave_after(self, seconds: float) -> None:
         """End the invocation after so many seconds: its time less the margin (``margin_of``)."""
         own = self._run.seconds_of_function(seconds)
-        self._run.time_given, self._run.leaves_at = own, time.monotonic() + own
+        self._run.bodies.time_given, self._run.bodies.leaves_at = own, time.monotonic() + own
         self._is_of_function = own <= seconds
         self._timer = self._run.loop.call_later(
             max(seconds, 0), self._on_deadline, context=sdk_context()
@@ -108,7 +108,7 @@ class Deadline:
             timer.hand_over()
         if self._interrupted or (is_recording and run.bodies.is_any_running()):
             self._scheduler.on_idle = self._hold_still  # type: ignore[method-assign]
-            run.checkpointer.ends_at = (run.leaves_at or 0) + run.margin * _RECORDING_SHARE
+            run.checkpointer.ends_at = (run.bodies.leaves_at or 0) + run.margin * _RECORDING_SHARE
             self._recording = asyncio.Task(
                 self._leave_recorded(), loop=run.loop, context=sdk_context()
             )

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -150,9 +149,6 @@ class InvocationRun(Seam, ObservedRun):
         self.began_at = self.completions.now
         # Seconds between the time at which the invocation leaves and the end of the function's time.
         self.margin = 0.0
-        # The monotonic time at which it leaves, if the function's time is limited, and the seconds until then at its start.
-        self.leaves_at: float | None = None
-        self.time_given = math.inf
         self._turned_down = 0
         self.gate: Gate | None = None  # until replay has asked for all recorded operations
         if len(journal) and not self.is_rehearsal:

@@ -46,7 +46,7 @@ def interrupt(operation: AttemptOperation[Any]) -> bool:
     threads = run.environment.loop.threads
     error = StepInterruptedError(
         f"{operation.label} still ran in attempt {number} when the function's time was nearly up; it was cancelled, and may"
-        f" have had its effect. An invocation has {run.time_given:.3g} s for the bodies of steps: raise the function's"
+        f" have had its effect. An invocation has {run.bodies.time_given:.3g} s for the bodies of steps: raise the function's"
         " timeout, divide the step, or set StepConfig(needs=...), so that it starts with time enough"
         f"{threads.shortage if threads else ''}"
     )

@@ -105,23 +105,25 @@ class LimitedStep(Step[_T]):
         elif run.gate is not None:
             # The time is looked at when the body could begin.
             run.gate.when_open(lambda: self._context.run(self._in_time, begin))
-        elif run.leaves_at is None or run.leaves_at - time.monotonic() >= (self._need or 0):
+        elif run.bodies.leaves_at is None or run.bodies.leaves_at - time.monotonic() >= (
+            self._need or 0
+        ):
             self._has_time = True
             begin()
         else:
             number = Postponement.last_number(self)
-            if run.time_given < (self._need or 0) or number >= _MOST_POSTPONED:
+            if run.bodies.time_given < (self._need or 0) or number >= _MOST_POSTPONED:
                 self.fail(self._never_in_time(number))
             else:
                 self._postponed = Postponement(self, number)
 
     def _never_in_time(self, number: int) -> ConfigError:
-        left = max(0.0, (self.run.leaves_at or 0) - time.monotonic())
+        left = max(0.0, (self.run.bodies.leaves_at or 0) - time.monotonic())
         reason = (
             f"{number} invocations were begun for it, and each had less left once replay and other code had run; this one"
-            f" had {left:.3g} s of {self.run.time_given:.3g} s"
-            if self.run.time_given >= (self._need or 0)
-            else f"an invocation of this function has {self.run.time_given:.3g} s for the bodies of steps"
+            f" had {left:.3g} s of {self.run.bodies.time_given:.3g} s"
+            if self.run.bodies.time_given >= (self._need or 0)
+            else f"an invocation of this function has {self.run.bodies.time_given:.3g} s for the bodies of steps"
         )
         return ConfigError(
             f"{self.label} needs {self._need:g} s (StepConfig.needs), and {reason}. Raise the function's timeout, or"

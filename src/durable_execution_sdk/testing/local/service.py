@@ -69,9 +69,8 @@ class LocalService(Generic[_R_co]):
         self.options = options
         self.clock = VirtualClock(options.started_at) if options.skip_time else RealClock()
         self.faults = Faults()
-        self._calls = Calls(options.environment, options.overrides)
-        left = self._calls.function_left
-        make = partial(FaultyRun, self.faults, self.clock, self._is_current, left)
+        calls = self._calls = Calls(options.environment, options.overrides)
+        make = partial(FaultyRun, self.faults, self.clock, self._is_current, calls.function_left)
         functions = functions_of(options, options.handler.made_by(make), self._calls, self.clock)
         store, limits, ids = MemoryStore(), options.limits, CountedIds()
         self.emulator = Emulator(store, self.clock, functions, limits=limits, ids=ids, secret="")
