@@ -40,12 +40,13 @@ from durable_execution_sdk.errors import (
     ServiceError,
     StepError,
     StepInterruptedError,
+    StepTimeoutError,
     WaitForConditionError,
     WaitForConditionTimeoutError,
 )
 from durable_execution_sdk.first_use import on_first_use
 from durable_execution_sdk.handler import DurableHandler, durable_execution
-from durable_execution_sdk.operations.step import StepConfig, StepSemantics, durable_step
+from durable_execution_sdk.operations.step import StepConfig, StepSemantics
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.current import StepContext
 from durable_execution_sdk.runtime.logging import JsonFormatter
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
     from durable_execution_sdk.operations.parallel import ParallelConfig
     from durable_execution_sdk.operations.resources import INJECTED, Depends
     from durable_execution_sdk.operations.saga import Saga
+    from durable_execution_sdk.operations.step_decorator import durable_step
     from durable_execution_sdk.operations.wait_for_callback import WaitForCallbackConfig
     from durable_execution_sdk.operations.wait_for_condition import WaitForConditionConfig
     from durable_execution_sdk.operations.with_retry import WithRetryConfig
@@ -154,6 +156,7 @@ else:
             "RetryDecision": "retry.strategies",
             "RetryStrategy": "retry.strategies",
             "custom_retry": "retry.strategies",
+            "durable_step": "operations.step_decorator",
             "Saga": "operations.saga",
             "Settled": "operations.combinators.settled",
             "SettledStatus": "operations.combinators.settled",
@@ -255,6 +258,7 @@ __all__ = [
     "StepError",
     "StepInterruptedError",
     "StepSemantics",
+    "StepTimeoutError",
     "TimeQuota",
     "WaitDecision",
     "WaitForCallbackConfig",

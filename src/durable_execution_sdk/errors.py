@@ -5,7 +5,8 @@
     DurableError
     ├── OperationError            yours: a durable operation failed; catch it where you await
     │   ├── StepError
-    │   │   ├── StepInterruptedError      an at-most-once body was cut off and may not run again
+    │   │   ├── StepInterruptedError      the body was cut off, and its strategy allows no other attempt
+    │   │   ├── StepTimeoutError          an attempt took longer than the step's timeout
     │   │   └── ContinueAsNewError        the next execution could not be started
     │   ├── CallbackError
     │   │   ├── CallbackTimeoutError      no result and no heartbeat came in time
@@ -84,6 +85,7 @@ __all__ = [
     "ServiceError",
     "StepError",
     "StepInterruptedError",
+    "StepTimeoutError",
     "StoreError",
     "WaitForConditionError",
     "WaitForConditionTimeoutError",
@@ -168,7 +170,17 @@ class StepError(OperationError):
 
 
 class StepInterruptedError(StepError):
-    """An at-most-once step was interrupted while its body ran; its effect may have happened.
+    """A step was interrupted while its body ran; its effect may have happened.
+
+    An at-most-once body was cut off, by a crash for instance, or a body still ran when the function's time was nearly
+    up. The retry strategy decides about another attempt, as for any failure.
+    """
+
+    __slots__ = _NO_SLOTS
+
+
+class StepTimeoutError(StepError):
+    """An attempt of a step took longer than ``StepConfig.timeout``; its effect may have happened.
 
     The retry strategy decides about another attempt, as for any failure.
     """

@@ -24,6 +24,7 @@ DOCS = Path(__file__).parents[2] / "docs"
         "resources.md",
         "status.md",
         "steps.md",
+        "time-limits.md",
     ],
 )
 def test_the_examples_run(page, monkeypatch):

@@ -62,6 +62,7 @@ PROVED = {
     "time-limits": Example(
         "time_limits", "quote_freight", {"parcel": "p-1"}, functions=("clear_customs",)
     ),
+    "step-timeouts": Example("step_timeouts", "import_film", {"film": "metropolis"}),
     "saga-booked": Example("saga", "book_trip", {"traveller": "Ada", "budget": 1100}),
     "saga-over-budget": Example("saga", "book_trip", {"traveller": "Ada", "budget": 900}),
     "subscription": Example("subscription", "bill_subscription", {"customer": "Ada", "months": 3}),

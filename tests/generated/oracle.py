@@ -623,7 +623,7 @@ class _LogRecorder(logging.Handler):
         elif record.name != "asyncio" and record.levelno >= logging.WARNING:
             if "abandoned" in record.getMessage() and trace.expects_stubborn:
                 return
-            if _is_of_a_meeting(trace, record):
+            if _is_of_a_meeting(trace, record) or _is_of_the_time(record):
                 return
             trace.find(f"the SDK warns: {record.getMessage()}"[:300])
 
@@ -645,6 +645,11 @@ def _is_of_a_meeting(trace: Trace, record: logging.LogRecord) -> bool:
     left = str(record.args[1]).split(", ")
     meet = all(each.startswith("step 'meet'") for each in left)
     return meet and any(each.is_awaited for each in trace.meetings.values())
+
+
+def _is_of_the_time(record: logging.LogRecord) -> bool:
+    """A warning that a body still ran when the function's time was nearly up, as some do beside a service that is mute."""
+    return "when the function's time was nearly up" in record.getMessage()
 
 
 def _is_of_the_program(trace: Trace, text: str, error: object) -> bool:

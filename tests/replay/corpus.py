@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from durable_execution_sdk import (
@@ -41,6 +43,7 @@ from durable_execution_sdk import (
     StepContext,
     StepError,
     StepSemantics,
+    StepTimeoutError,
     WaitForCallbackConfig,
     WaitForConditionConfig,
     WaitForConditionError,
@@ -1399,5 +1402,94 @@ def races_that_cancel_their_losers(probe: Probe) -> Workflow:
         probe.see("any", [slow.cancelled(), limited.cancelled(), retried.cancelled()])
         await ctx.wait(seconds(20))
         return await ctx.step(probe.body, "end")
+
+    return run
+
+
+def hurry(ctx: DurableContext) -> None:
+    """Let this invocation have half a second left, as after a body that took long."""
+    ctx._context_state.run.bodies.leaves_at = time.monotonic() + 0.5
+
+
+NEEDS_TIME = StepConfig(needs=seconds(60), retry_strategy=RETRY)
+SOON = timedelta(milliseconds=15)
+
+
+@shape(strict=True)
+def timeouts(probe: Probe) -> Workflow:
+    async def hangs(name: str, until: int) -> str:
+        await probe.body(name)
+        if StepContext.current().attempt < until:
+            await asyncio.Event().wait()
+        return name
+
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        retried = StepConfig(timeout=SOON, retry_strategy=RETRY)
+        probe.see("a", await ctx.step(hangs, "a", 3, config=retried))
+        try:
+            await ctx.step(hangs, "b", 9, config=StepConfig(timeout=SOON, retry_strategy=NoRetry()))
+        except StepTimeoutError as error:
+            probe.see("b", [str(error), error.attempts])
+        return event
+
+    return run
+
+
+@shape(strict=True)
+def steps_that_need_time(probe: Probe) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def last(name: str) -> str:
+            hurry(ctx)
+            return str(await probe.body(name))
+
+        async def fails_late(name: str) -> str:
+            hurry(ctx)
+            return await probe.fails(name, 2)
+
+        for name in "ab":
+            probe.see(name, await ctx.step(last, name))
+            needy = f"{name} needs time"
+            probe.see(needy, await ctx.step(probe.body, needy, config=NEEDS_TIME))
+        probe.see("c", await ctx.step(fails_late, "c", config=NEEDS_TIME))
+        return event
+
+    return run
+
+
+@shape(strict=True, at_most_once=True)
+def at_most_once_with_time(probe: Probe) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def last() -> None:
+            hurry(ctx)
+
+        once = StepConfig(needs=seconds(60), semantics=AT_MOST_ONCE, retry_strategy=RETRY)
+        for name in "ab":
+            await ctx.step(last)
+            probe.see(name, await ctx.step(probe.body, name, config=once))
+        return event
+
+    return run
+
+
+@shape()
+def branches_that_need_time(probe: Probe) -> Workflow:
+    async def run(event: Any, ctx: DurableContext) -> Any:
+        async def item(inner: DurableContext, n: int, _index: int) -> Any:
+            async def last() -> Any:
+                hurry(ctx)
+                return await probe.body(f"last {n}")
+
+            inside = f"item {n}"
+            probe.see("last", await inner.step(last, name="last"), inside=inside)
+            needy = f"needy {n}"
+            value = await inner.step(probe.body, needy, config=NEEDS_TIME)
+            return probe.see("needy", value, inside=inside)
+
+        async def job(name: str) -> Any:
+            return await ctx.step(probe.body, name, config=NEEDS_TIME)
+
+        found = await asyncio.gather(ctx.map(range(3), item), job("a"), ctx.wait(seconds(30)))
+        probe.see("all", found[0].results())
+        return await job("b")
 
     return run

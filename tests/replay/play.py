@@ -38,6 +38,7 @@ from durable_execution_sdk.protocol.history import HistoryEvent
 from durable_execution_sdk.protocol.inboxes import message_payload
 from durable_execution_sdk.protocol.operations import is_status
 from durable_execution_sdk.protocol.updates import OperationUpdate
+from durable_execution_sdk.runtime.log.ids import NEEDS_NAME
 
 
 @durable_execution
@@ -272,6 +273,7 @@ def signature(events: Sequence[HistoryEvent]) -> list[Any]:
         (event.event_type, event.sub_type, event.name, event.id, event.parent_id)
         for event in events
         if event.event_type not in ("InvocationCompleted", "ExecutionStarted")
+        and event.name != NEEDS_NAME  # the time that an invocation has left decides about those
         and not event.event_type.startswith("Execution")
         and not is_status(event.id, event.name)
     ]

@@ -114,8 +114,9 @@ def of(text: str) -> str:
     return blake2b(text.encode()).hexdigest()[:64]
 
 
-# The ids of the markers of patches, of statuses and of the operations of inboxes, which take no number.
-MARKER = re.compile(r"(patch|state)-[0-9a-f]{40}|inbox_\w*_[0-9a-f]{8}-(\d+|closed-1)")
+# The ids of the markers of patches, of statuses and of the operations of inboxes, and of WAITs for steps that need time,
+# which take no number.
+MARKER = re.compile(r"(patch|state|needs)-[0-9a-f]{40}|inbox_\w*_[0-9a-f]{8}-(\d+|closed-1)")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,14 @@ from tests.replay.play import Unwilling
 from tests.rig import Rig, rig_of
 from tests.virtual_time import Gate, virtual_time
 
-from durable_execution_sdk import DurableContext, Duration, InvocationError, durable_execution
+from durable_execution_sdk import (
+    DurableContext,
+    Duration,
+    InvocationError,
+    NoRetry,
+    StepConfig,
+    durable_execution,
+)
 from durable_execution_sdk.emulator.data_plane import EmulatorDataPlane
 from durable_execution_sdk.engine.commands import StartInvocation
 from durable_execution_sdk.engine.views.handler_view import invocation_event
@@ -19,6 +26,7 @@ from durable_execution_sdk.runtime.deadline import margin_of
 from durable_execution_sdk.runtime.settings import Settings
 
 LONG = Duration.from_days(300)
+ONE_TRY = StepConfig(retry_strategy=NoRetry())
 
 
 class Context:
@@ -54,9 +62,9 @@ async def endless() -> None:
     await asyncio.sleep(3600)
 
 
-def test_a_body_that_still_runs_is_cut_off_and_named() -> None:
+def test_a_body_that_may_run_again_is_cut_off_and_named() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
-        await ctx.step(endless, name="long")
+        await ctx.step(endless, name="long", config=ONE_TRY)
 
     with (
         virtual_time(),
@@ -65,12 +73,20 @@ def test_a_body_that_still_runs_is_cut_off_and_named() -> None:
         invoke(workflow)
 
 
-def test_a_body_that_still_runs_is_never_left_behind_by_something_pending() -> None:
+def test_a_body_that_may_run_again_is_never_left_behind_by_something_pending() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
-        await asyncio.gather(ctx.wait(LONG), ctx.step(endless, name="long"))
+        await asyncio.gather(ctx.wait(LONG), ctx.step(endless, name="long", config=ONE_TRY))
 
     with virtual_time(), pytest.raises(InvocationError, match="'long'"):
         invoke(workflow)
+
+
+def test_a_body_that_is_tried_again_suspends_the_execution() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await asyncio.gather(ctx.wait(LONG), ctx.step(endless, name="long"))
+
+    with virtual_time():
+        assert invoke(workflow)["Status"] == "PENDING"
 
 
 def test_code_that_still_runs_is_never_left_behind_by_something_pending() -> None:
@@ -152,8 +168,8 @@ def test_no_body_starts_when_the_time_is_up() -> None:
         runs.append(1)
         await asyncio.sleep(0.001)
 
-    with virtual_time(), pytest.raises(InvocationError):
-        invoke(workflow)
+    with virtual_time():
+        assert invoke(workflow)["Status"] == "PENDING"
     count = len(runs)
     assert count < 50
 

@@ -24,7 +24,6 @@ from durable_execution_sdk import (
     ConfigError,
     DurableContext,
     FixedDelay,
-    InvocationError,
     NoRetry,
     ParallelConfig,
     StepConfig,
@@ -37,6 +36,8 @@ from durable_execution_sdk.runtime.event_loop.threads import LEFT_RUNNING, Threa
 from durable_execution_sdk.runtime.settings import DEFAULT_MAX_THREADS
 
 SOON = 0.02
+# The end of a thread takes real time, in which virtual time may use up any number of attempts.
+OFTEN = FixedDelay(max_attempts=10_000)
 LONGEST = 60.0
 # What tasks take that have been killed.
 A_TURN = 0.05
@@ -109,7 +110,9 @@ def test_max_threads_is_a_number(wrong: Any) -> None:
         durable_execution(max_threads=wrong)
 
 
-def test_functions_that_need_more_threads_than_allowed_are_told_so(gate: Gate) -> None:
+def test_functions_that_need_more_threads_than_allowed_are_told_so(
+    gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
     meet = threading.Barrier(3)
 
     def meets() -> None:
@@ -122,14 +125,18 @@ def test_functions_that_need_more_threads_than_allowed_are_told_so(gate: Gate) -
     def run() -> None:
         assert gate.clock is not None
         gate.clock.idles(1)  # the function that gets no thread
-        with pytest.raises(InvocationError, match=r"wait for one of the 2 threads .* allows: 1"):
-            invoke(workflow, milliseconds=300, margin=0.1, max_threads=2)
+        outcome = invoke(workflow, milliseconds=300, margin=0.1, max_threads=2)
+        assert outcome["Status"] == "PENDING"
 
     try:
         timed(gate, run)
     finally:
         meet.abort()
         join_steps()
+    assert (
+        "wait for one of the 2 threads that durable_execution(max_threads=...) allows: 1"
+        in caplog.text
+    )
 
 
 @pytest.mark.parametrize("nested", [1, 2])
@@ -463,8 +470,7 @@ def test_a_body_at_the_deadline_does_not_hold_up_the_answer(gate: Gate) -> None:
         await ctx.step(gate.wait, name="slow")
 
     def run() -> None:
-        with pytest.raises(InvocationError, match="'slow' still runs"):
-            invoke(workflow, milliseconds=600, margin=0.3)
+        assert invoke(workflow, milliseconds=600, margin=0.3)["Status"] == "PENDING"
 
     _, took = timed(gate, run)
     assert took < 0.6
@@ -488,7 +494,7 @@ def test_no_later_attempt_starts_while_an_earlier_one_lives(
             gate.set()
         return await ctx.step(body, name="slow")
 
-    rig = Rig(durable_execution(deadline_margin=0.05)(workflow), timeout=0.15)
+    rig = Rig(durable_execution(deadline_margin=0.05, default_retry=OFTEN)(workflow), timeout=0.15)
     ran, _ = timed(gate, rig.run)
     assert ran.result == "came"
     assert ran.invocations > 2
@@ -529,7 +535,7 @@ def test_the_end_of_an_earlier_attempt_has_no_place_in_the_log(operation: Any, g
         await ctx.wait(seconds(60))
         return text
 
-    rig = Rig(durable_execution(deadline_margin=0.05)(workflow), timeout=0.15)
+    rig = Rig(durable_execution(deadline_margin=0.05, default_retry=OFTEN)(workflow), timeout=0.15)
     ran, _ = timed(gate, rig.run)
     assert ran.result == "came", ran
     assert ran.invocations > 3

@@ -16,8 +16,10 @@ __all__ = [
     "complete_execution",
     "context_functions",
     "continue_as_new",
+    "failed_attempts",
     "inbox",
     "invoke",
+    "limited_step",
     "map",
     "parallel",
     "patched",
@@ -50,13 +52,20 @@ if TYPE_CHECKING:
     from durable_execution_sdk.operations.combinators import rules
     from durable_execution_sdk.operations.fan_out import batch_result
     from durable_execution_sdk.operations.inboxes import inbox
-    from durable_execution_sdk.operations.lifecycle import call_errors, context_functions
+    from durable_execution_sdk.operations.lifecycle import (
+        call_errors,
+        context_functions,
+        failed_attempts,
+    )
+    from durable_execution_sdk.operations.time_limits import limited_step
 else:
     _INNER = {
         "batch_result": "fan_out.batch_result",
         "call_errors": "lifecycle.call_errors",
         "context_functions": "lifecycle.context_functions",
+        "failed_attempts": "lifecycle.failed_attempts",
         "inbox": "inboxes.inbox",
+        "limited_step": "time_limits.limited_step",
         "rules": "combinators.rules",
     }
     __getattr__ = on_first_use(__name__, {name: _INNER.get(name, name) for name in __all__})

@@ -14,7 +14,8 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
-from durable_execution_sdk import retry
+from durable_execution_sdk import operations, retry
+from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.first_use import OptionEnum, Options
 from durable_execution_sdk.operations.lifecycle import SUCCEEDED
@@ -28,28 +29,27 @@ from durable_execution_sdk.operations.lifecycle.argument_checks import (
     misfit,
     named_after,
 )
-from durable_execution_sdk.operations.lifecycle.attempts import AttemptOperation, retry_or_fail
+from durable_execution_sdk.operations.lifecycle.attempts import AttemptOperation
 from durable_execution_sdk.protocol.operations import Operation, OperationSubType
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 from durable_execution_sdk.runtime.bodies import with_resources
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.runtime.event_loop.threads import is_coroutine_function
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.settings import MOST_CACHED_FUNCTIONS
 from durable_execution_sdk.serdes import SerDes
 
-__all__ = ["StepConfig", "StepSemantics", "bound_config", "durable_step", "step"]
+__all__ = ["BOUND_CONFIG", "Step", "StepConfig", "StepSemantics", "bound_config", "step"]
 
 _T = TypeVar("_T")
-_F = TypeVar("_F", bound=Callable[..., Any])
 
 # Looked up once: the interpreter does not specialise attributes of classes.
 _STEP = OperationSubType.STEP
 _SUCCEED: Final = OperationAction.SUCCEED
 
-_BOUND = "__durable_step_config__"
+# The attribute of a function to which ``durable_step`` binds a configuration.
+BOUND_CONFIG = "__durable_step_config__"
 
 
 class StepSemantics(StrEnum, metaclass=OptionEnum):
@@ -72,6 +72,13 @@ class StepConfig(Options, frozen=True, kw_only=True):
     was cut off fails with ``StepInterruptedError``, and the retry strategy decides about another one. So a body
     that is to run at most once in all needs ``AT_MOST_ONCE_PER_RETRY`` and ``NoRetry()``.
 
+    A body that still runs when the function's time is nearly up is cancelled, and its attempt fails with
+    ``StepInterruptedError`` too. If the strategy then allows no other attempt, as ``NoRetry()`` does, an at-least-once
+    body runs once more, with the whole time of the next invocation, before the step fails.
+
+    ``timeout``: an attempt that takes longer fails with ``StepTimeoutError``. ``needs``: a body does not start with
+    less time left than this, but in a fresh invocation, a second later. See ``docs/time-limits.md``.
+
     ``serdes`` writes the result; by default the function's return annotation decides.
 
     ``acknowledge_start``: the body does not run before its START is acknowledged, so that the history shows
@@ -83,6 +90,8 @@ class StepConfig(Options, frozen=True, kw_only=True):
     semantics: StepSemantics = StepSemantics.AT_LEAST_ONCE_PER_RETRY
     serdes: SerDes[Any] | None = None
     acknowledge_start: bool = False
+    timeout: DurationLike | None = None
+    needs: DurationLike | None = None
 
     def __post_init__(self) -> None:
         """Check the options. Raises ``ConfigError``."""
@@ -98,45 +107,27 @@ class StepConfig(Options, frozen=True, kw_only=True):
                 "StepConfig.acknowledge_start must be True (the body waits until its START is"
                 f" recorded) or False, not {self.acknowledge_start!r}"
             )
+        if self.is_limited:
+            from durable_execution_sdk.operations.lifecycle.limits import check_limits  # noqa: PLC0415 - for few steps
+
+            check_limits(self.timeout, self.needs)
+
+    @property
+    def is_limited(self) -> bool:
+        """True if the step has a ``timeout`` or a ``needs``."""
+        return not (self.timeout is None and self.needs is None)
 
 
 _DEFAULT = StepConfig()
 
 
-def durable_step(
-    *,
-    retry_strategy: retry.RetryStrategy | None = None,
-    semantics: StepSemantics = StepSemantics.AT_LEAST_ONCE_PER_RETRY,
-    serdes: SerDes[Any] | None = None,
-    acknowledge_start: bool = False,
-) -> Callable[[_F], _F]:
-    """Bind a step's configuration to a function where it is defined.
-
-    The function itself is unchanged. ``ctx.step(function, ...)`` uses the configuration unless the call has
-    a ``config`` of its own. The options are those of ``StepConfig``: ``retry_strategy=None`` is the default
-    strategy, and ``NoRetry()`` none.
-    """
-    config = StepConfig(
-        retry_strategy=retry_strategy,
-        semantics=semantics,
-        serdes=serdes,
-        acknowledge_start=acknowledge_start,
-    )
-
-    def bind(function: _F) -> _F:
-        setattr(function, _BOUND, config)
-        return function
-
-    return bind
-
-
 def bound_config(function: Callable[..., Any]) -> StepConfig | None:
     """Return the configuration that ``durable_step`` bound to this function; ``None`` if there is none."""
     inner: Any = function
-    config = getattr(inner, _BOUND, None)
+    config = getattr(inner, BOUND_CONFIG, None)
     while config is None and isinstance(inner, partial):
         inner = inner.func
-        config = getattr(inner, _BOUND, None)
+        config = getattr(inner, BOUND_CONFIG, None)
     return config if isinstance(config, StepConfig) else None
 
 
@@ -155,13 +146,13 @@ class _Defaults(Struct, frozen=True):
 
 
 def _defaults_of(function: Callable[..., Any], run: InvocationRun) -> _Defaults:
-    """Compute a function's defaults, and cache them for the invocation if it is a plain function."""
+    """Compute a function's defaults, and cache them for the invocation if it is a plain one without time limits."""
     config = bound_config(function) or _DEFAULT
     serdes = config.serdes or run.settings.serdes_for(function)
     called = with_resources(function) or function
     is_coroutine, arity = is_coroutine_function(called), arity_of(function)
     defaults = _Defaults(called, named_after(function), config, serdes, is_coroutine, *arity)
-    if type(function) is FunctionType:
+    if type(function) is FunctionType and not config.is_limited:
         cache: dict[Any, _Defaults] = run.said_by_functions
         if len(cache) >= MOST_CACHED_FUNCTIONS:
             cache.clear()
@@ -220,20 +211,24 @@ class Step(AttemptOperation[_T]):
 
     def attempt_failed(self, error: BaseException) -> None:
         """Ask the retry strategy about a failed attempt."""
-        strategy = self.run.settings.retry_by(self._config.retry_strategy)
-        retry_or_fail(self, strategy, error)
+        self.out_of_time(error, may_fail=True)
 
     def interrupted(self) -> None:
         """Treat the cut-off attempt as failed: its effect may or may not have happened."""
         error = StepInterruptedError(
-            f"{self.label} was cut off in attempt {self.attempt_number}, after it had started; it may"
-            " have had its effect, so an at-most-once step does not run again in this attempt"
+            f"{self.label} was cut off in attempt {self.attempt_number}, after it had started; it may have had its effect,"
+            " so an at-most-once step does not run again in this attempt"
         )
-        # Its strategy is asked where it is after any attempt: in the context of the body. As workflow code it could
-        # draw random values and start operations, which no replay would repeat.
-        context = self._context.copy()
-        context.run(CURRENT.set, self._new_step_context())
-        context.run(self.attempt_failed, error)
+        self.in_context_of_body(self.attempt_failed, error)
+
+    def out_of_time(self, error: BaseException, *, may_fail: bool) -> bool:
+        """Ask the retry strategy about an attempt, which failed or which the function's time has cut off."""
+        strategy = self.run.settings.retry_by(self._config.retry_strategy)
+        return operations.failed_attempts.retry_or_fail(self, strategy, error, may_fail=may_fail)
+
+    def interrupt(self) -> bool:
+        """Record that the function's time has cut off the attempt, and cancel the body."""
+        return operations.failed_attempts.interrupt(self)
 
     def outcome(self) -> _T:
         """Return the recorded result, or raise the recorded failure."""
@@ -278,7 +273,10 @@ def step(
     if type(function) is FunctionType:
         defaults = run.said_by_functions.get(function)
     if config is not None:
-        check_config("a step", config, StepConfig)
+        if config.__class__ is not StepConfig:
+            check_config("a step", config, StepConfig)
+        if config.timeout is not None or config.needs is not None:
+            return operations.limited_step.limited_step(scope, function, args, name, config)
         if config.serdes is not None:
             check_arguments("ctx.step", function, len(args), counted(args))
             called = with_resources(function) or function
@@ -288,6 +286,8 @@ def step(
             return made.handle
     if defaults is None:
         defaults = _defaults_of(function, run)
+        if config is None and defaults.config.is_limited:
+            return step(scope, function, args, name, defaults.config)
     if not defaults.least <= len(args) <= defaults.most:
         raise misfit("ctx.step", function, counted(args))
     serdes = defaults.serdes

@@ -44,7 +44,8 @@ class WaitForCallbackConfig(Options, Generic[_T], frozen=True, kw_only=True):
 
     ``timeout``, ``heartbeat_timeout``, ``result_type`` and ``serdes`` are those of ``CallbackConfig``; a
     ``serdes`` is only used to read. ``retry_strategy`` is for the submitter, which runs as a step; ``None`` is
-    the handler's default, of 6 attempts in all, and ``NoRetry()`` makes one.
+    the handler's default, of 6 attempts in all, and ``NoRetry()`` makes one. ``submitter_timeout`` is the timeout of
+    each of its attempts, as in ``StepConfig``; ``timeout`` is that of the answer.
     """
 
     timeout: DurationLike | None = None
@@ -52,6 +53,7 @@ class WaitForCallbackConfig(Options, Generic[_T], frozen=True, kw_only=True):
     result_type: type[_T] | None = None
     serdes: SerDes[_T] | None = None
     retry_strategy: RetryStrategy | None = None
+    submitter_timeout: DurationLike | None = None
 
     def __post_init__(self) -> None:
         """Check the timeouts, the serdes and the strategy. Raises ``ConfigError``."""
@@ -59,6 +61,10 @@ class WaitForCallbackConfig(Options, Generic[_T], frozen=True, kw_only=True):
         check_serdes("WaitForCallbackConfig.serdes", self.serdes)
         check_result_type("WaitForCallbackConfig", self.result_type, self.serdes)
         check_strategy("WaitForCallbackConfig.retry_strategy", self.retry_strategy)
+        if self.submitter_timeout is not None:
+            from durable_execution_sdk.operations.lifecycle.limits import seconds_of  # noqa: PLC0415 - for few callbacks
+
+            seconds_of("WaitForCallbackConfig.submitter_timeout", self.submitter_timeout)
 
 
 def wait_for_callback(
@@ -91,7 +97,7 @@ def wait_for_callback(
                 submitter,
                 (callback.callback_id, *args),
                 _fitting(f"{prefix}submitter"),
-                StepConfig(retry_strategy=chosen.retry_strategy),
+                StepConfig(retry_strategy=chosen.retry_strategy, timeout=chosen.submitter_timeout),
             )
         except StepError as error:
             raise rebuild(

@@ -119,6 +119,33 @@ class WaitForCondition(AttemptOperation[_S]):
         """Fail the operation: a check that raises is not retried."""
         self.fail(error)
 
+    def out_of_time(self, error: BaseException, *, may_fail: bool) -> bool:
+        """Let the strategy decide about another check with the last state, as if this one had not changed it.
+
+        Before the first state there is nothing that it could look at: then the handler's retry strategy decides.
+        """
+        if self._last_state is None:
+            from durable_execution_sdk.operations.lifecycle.failed_attempts import retry_or_fail  # noqa: PLC0415 - only then
+
+            strategy = self.run.settings.retry_by(None)
+            return retry_or_fail(self, strategy, error, may_fail=may_fail)
+        try:
+            decision = self._decided(self.decode(self._serdes, self._last_state))
+        except Exception as broken:
+            self.fail(broken)
+            return True
+        if decision.outcome is WaitOutcome.CONTINUE:
+            self.retry(decision.delay_seconds, payload=self._last_state)
+        elif may_fail:
+            self.fail(error)
+        return may_fail or decision.outcome is WaitOutcome.CONTINUE
+
+    def interrupt(self) -> bool:
+        """Record that the function's time has cut off the check, and cancel it."""
+        from durable_execution_sdk.operations.lifecycle.failed_attempts import interrupt  # noqa: PLC0415 - only then
+
+        return interrupt(self)
+
     def value(self, record: Operation) -> _S:
         """Return the state that ended the poll."""
         payload = record.step_details.result if record.step_details else None

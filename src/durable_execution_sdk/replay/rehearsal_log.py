@@ -26,7 +26,7 @@ from durable_execution_sdk.replay.report import Divergence, DivergenceKind
 from durable_execution_sdk.replay.source_places import Place, asking_place
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
-from durable_execution_sdk.runtime.log.ids import is_unnumbered
+from durable_execution_sdk.runtime.log.ids import is_unnumbered, needs_wait_id
 
 __all__ = [
     "FUNCTIONS",
@@ -227,6 +227,8 @@ class RehearsalLog:
     def _take_unrecorded(self, operation: DurableOperation[object], place: Place | None) -> None:
         if self._is_patched or not self.moment.is_settled:
             return  # the log ends here, and the execution may continue with any operation
+        if needs_wait_id(operation.operation_id, 1, 1) in self.recording.operations:
+            return  # it was asked for, and waits for an invocation with time enough
         divergence = Divergence(
             kind=DivergenceKind.NEW_OPERATION,
             expected="nothing more at this place",

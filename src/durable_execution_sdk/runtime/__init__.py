@@ -139,7 +139,7 @@ async def _open_log(
         fork = await log_of_fork(plane, invoked, named_by, operations, updated, ends_at)
         if fork is not None:
             return fork
-    # No other reference to the list is kept, so that records can be dropped once the workflow has seen them.
+    # Without another reference to the list, records can be dropped once the workflow has seen them.
     journal = Journal(invoked.arn, operations, updated)
     journal.seed = named_by
     return plane, invoked, journal

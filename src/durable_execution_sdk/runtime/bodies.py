@@ -7,6 +7,7 @@ invocation open. The watcher reports each run of a user's function to plugins.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -36,13 +37,36 @@ class Attempting(Completion[_T]):
         """The number of the attempt, from 1."""
         raise NotImplementedError
 
+    def interrupt(self) -> bool:
+        """Record that the function's time has cut off the attempt, and cancel the body.
+
+        Returns ``False`` if nothing was recorded: the body goes on, and runs again in the next invocation.
+        """
+        raise NotImplementedError
+
+
+class HeldBack:
+    """Holds back bodies that would start when the function's time is nearly up."""
+
+    async def passed_by(self, _body: Coroutine[object, object, None]) -> None:
+        """Wait for ever: the invocation ends before."""
+        await asyncio.get_running_loop().create_future()
+
+    def when_open(self, callback: Callable[[], None]) -> None:
+        """Call nothing: it never opens."""
+
 
 class Bodies:
     """The bodies of one invocation that have not ended. ``gate`` holds back those that start while it is closed."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.gate: Gate | None = None
+        self.gate: Gate | HeldBack | None = None
         self._loop = loop
+        # The monotonic time at which they are interrupted, if it is limited, and the seconds until then at the beginning.
+        self.leaves_at: float | None = None
+        self.time_given = math.inf
+        # The numbers of the attempts that were under way or due when the invocation began, by operation id.
+        self.begun_first: dict[str, int] = {}
         self.running: dict[asyncio.Task[None] | None, Attempting[Any]] = {}
         # Bodies that were given up and have not ended; they do not keep the invocation open.
         self._left: dict[asyncio.Task[None] | None, Attempting[Any]] = {}
@@ -72,6 +96,12 @@ class Bodies:
         operation = self.running.pop(task, None)
         if operation is not None and not task.done():
             self._left[task] = operation
+
+    def interrupt(self) -> list[str]:
+        """Interrupt all bodies that run, and start no more; return the names of those that are recorded as interrupted."""
+        self.gate = HeldBack()
+        under_way = [each for task, each in self.running.items() if _is_under_way(task)]
+        return [operation.label for operation in under_way if operation.interrupt()]
 
     def is_any_running(self) -> bool:
         """Return ``True`` if the body of a step runs or is about to; drop those that have ended."""

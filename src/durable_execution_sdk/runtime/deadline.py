@@ -1,5 +1,17 @@
 """The deadline of an invocation: it ends before the function's time is up, whether the workflow is quiescent or not.
 
+Bodies that still run then are interrupted: their attempts are recorded as failed, so that their strategies decide
+(``operations.lifecycle.interruption``). The record has three quarters of the margin to be acknowledged, and the clean-up of
+the bodies goes on meanwhile. The workflow is held still until then: code that moved on would begin bodies that
+have no time. With 2 s of margin in a function of 15 minutes::
+
+    898.0 s   the attempts are recorded, the bodies cancelled; no completion is delivered and no body starts any more
+    898.1 s   the answer: if everything waits for the service now, the verdict is PENDING
+    899.5 s   no answer yet: the invocation ends with an error, and the next one sees in the log if it was recorded
+
+If a step failed for good, or its body is left to run again, code has to go on: then it ends with an error too. Of a
+body that is left, the START is recorded at least: by that, the next invocation knows that it runs for the second time.
+
 A call in a thread that never ends, or a loop without end, in workflow code takes each invocation to its
 deadline, and Lambda invokes again. The same happens after the code has changed, if a thread waits for an
 operation that the gate holds back. One such invocation proves nothing: the call may have been slow this time.
@@ -15,6 +27,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any
 
 from durable_execution_sdk.errors import (
@@ -22,11 +35,13 @@ from durable_execution_sdk.errors import (
     DeterminismError,
     ExecutionError,
     InvocationError,
+    ServiceError,
 )
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.scheduler import Scheduler
 from durable_execution_sdk.runtime.settings import Settings
+from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
 from durable_execution_sdk.runtime.verdicts import Abort, Suspend
 
 __all__ = ["Deadline", "margin_of"]
@@ -34,6 +49,8 @@ __all__ = ["Deadline", "margin_of"]
 # An execution is stuck if its log has not changed for this time, and for the time of so many invocations.
 _STUCK_SECONDS = 3600.0
 _STUCK_INVOCATIONS = 3
+# The share of the margin in which interrupted attempts have to be recorded; clean-up and the response have the rest.
+_RECORDING_SHARE = 0.75
 
 
 def margin_of(settings: Settings, remaining: float) -> float:
@@ -55,29 +72,63 @@ class Deadline:
         self._scheduler = scheduler
         self._started_at = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
+        # The names of the operations whose bodies were interrupted, and the task that waits for their records.
+        self._interrupted: list[str] = []
+        # False if a test has less time than the function: then no attempt has failed.
+        self._is_of_function = True
+        self._recording: asyncio.Task[None] | None = None
 
     def leave_after(self, seconds: float) -> None:
         """End the invocation after so many seconds: its time less the margin (``margin_of``)."""
+        own = self._run.seconds_of_function(seconds)
+        self._run.bodies.time_given, self._run.bodies.leaves_at = own, time.monotonic() + own
+        self._is_of_function = own <= seconds
         self._timer = self._run.loop.call_later(
             max(seconds, 0), self._on_deadline, context=sdk_context()
         )
 
-    def stop(self) -> None:
-        """Cancel the timer: the invocation is about to be unwound."""
+    async def stop(self) -> None:
+        """Cancel the timer, and the wait for records: the invocation is about to be unwound."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._recording is not None:
+            self._recording.cancel()
+            await asyncio.wait([self._recording])
 
     def _on_deadline(self) -> None:
-        """Record the timers as WAITs, then end the invocation."""
-        timers = [] if self._run.bodies.is_any_running() else list(self._run.timers)
+        """Interrupt the bodies, record the timers as WAITs, then end the invocation."""
+        run = self._run
+        if run.is_ending:
+            return
+        is_recording = self._is_of_function and run.gate is None  # else no body has begun
+        if is_recording:
+            self._interrupted = run.bodies.interrupt()
+        timers = [] if run.bodies.is_any_running() else list(run.timers)
         for timer in timers:
             timer.hand_over()
-        if timers:
+        if self._interrupted or (is_recording and run.bodies.is_any_running()):
+            self._scheduler.on_idle = self._hold_still  # type: ignore[method-assign]
+            run.checkpointer.ends_at = (run.bodies.leaves_at or 0) + run.margin * _RECORDING_SHARE
+            self._recording = asyncio.Task(
+                self._leave_recorded(), loop=run.loop, context=sdk_context()
+            )
+            out_of_reach(self._recording)
+        elif timers:
             self._timer = self._run.loop.call_later(
                 self._run.margin / 2, self._leave, context=sdk_context()
             )
         else:
             self._leave()
+
+    def _hold_still(self, *, at_rest: bool) -> bool:
+        """Deliver and decide nothing when the loop is idle, until there is a verdict."""
+        return self._run.is_ending and Scheduler.on_idle(self._scheduler, at_rest=at_rest)
+
+    async def _leave_recorded(self) -> None:
+        """End the invocation once the interrupted attempts are recorded, or at the latest when a share of the margin is over."""
+        with suppress(ServiceError):
+            await self._run.checkpointer.flush()
+        self._leave()
 
     def _leave(self) -> None:
         """End the invocation because its time is nearly up.
@@ -99,6 +150,8 @@ class Deadline:
             busy = ", ".join(sorted(labels)) or "the workflow's own code"
             if not labels and self._run.checkpointer.is_writing:
                 busy = "a checkpoint, which the service has not answered yet,"
+            elif not labels and self._interrupted:
+                busy = f"code goes on after {', '.join(sorted(self._interrupted))}, which was interrupted, and"
             self._run.stop(
                 Abort(
                     InvocationError(
@@ -132,7 +185,8 @@ class Deadline:
         """True if the workflow's own code has kept invocation after invocation from recording anything."""
         run = self._run
         # While the gate is closed, bodies wait and none runs.
-        if run.checkpointer.is_writing or (run.gate is None and run.bodies.is_any_running()):
+        is_recording = run.checkpointer.is_writing or bool(self._interrupted)
+        if is_recording or (run.gate is None and run.bodies.is_any_running()):
             return False
         since = (run.plane.now() - _last_recorded_at(run)) / 1000
         whole = time.monotonic() - self._started_at

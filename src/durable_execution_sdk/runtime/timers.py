@@ -43,7 +43,7 @@ from durable_execution_sdk.protocol.updates import (
     OperationUpdate,
     WaitOptions,
 )
-from durable_execution_sdk.runtime.completions.completion import Dropped, Timer
+from durable_execution_sdk.runtime.completions.completion import Completion, Dropped, Timer
 from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import sdk_context
@@ -64,7 +64,7 @@ _SLOW_SECONDS = 0.2
 _DEPTH = 1
 
 
-class DurableTimer(Timer):
+class DurableTimer(Completion[None], Timer):
     """The operation of a timer that workflow code has set, or that limits the time of an operation."""
 
     __slots__ = (
@@ -75,7 +75,9 @@ class DurableTimer(Timer):
         "_tick",
         "context_state",
         "due_at",
+        "is_loose",
         "is_pending",
+        "is_ticking",
         "name",
         "operation_id",
         "run",

@@ -18,10 +18,10 @@ from durable_execution_sdk.runtime.settings import GRACE_SECONDS
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.runtime.tasks.numbered_task import cancel
 
-__all__ = ["leave_nothing_behind"]
+__all__ = ["CANCELLATION_ROUNDS", "abandon", "leave_nothing_behind"]
 
 # Shares of the clean-up time that pass after each round of cancellations.
-_ROUNDS = (0.6, 0.2, 0.1)
+CANCELLATION_ROUNDS = (0.6, 0.2, 0.1)
 # What clean-up starts has the rest of its round, and so on: so many times, as code may start again all that ends.
 _GENERATIONS = 20
 # Seconds for which threads are waited for.
@@ -44,7 +44,7 @@ async def leave_nothing_behind(run: InvocationRun, deadline: Deadline) -> None:
     left = environment.tasks_left()
     is_over = not (left or run.checkpointer.has_writer or environment.generators.are_unfinished)
     await run.checkpointer.close(max(0.0, ends_at - time.monotonic()))
-    deadline.stop()
+    await deadline.stop()
     if is_over:
         run.unwind()
     else:
@@ -67,7 +67,7 @@ async def _end_tasks(
 ) -> None:
     seconds = ends_at - time.monotonic()
     warned: set[asyncio.Task[object]] = set()
-    for number, share in enumerate(_ROUNDS):
+    for number, share in enumerate(CANCELLATION_ROUNDS):
         round_ends_at = time.monotonic() + share * seconds
         left = _left_of(run)
         for task in left:
@@ -99,7 +99,7 @@ async def _end_stubborn_tasks(run: InvocationRun) -> None:
         await _wait_for(environment.generators.closing - left, _LAST_SECONDS)
     for task in environment.tasks_left():
         names.setdefault(task, _title_of(run, task))
-        _abandon(task)
+        abandon(task)
     if names:
         run.settings.logger.warning(
             "tasks of %s ignored their cancellation and were abandoned: %s",
@@ -134,7 +134,7 @@ async def _wait_for(tasks: set[asyncio.Task[object]], seconds: float) -> None:
                 task.exception()
 
 
-def _abandon(task: asyncio.Task[object]) -> None:
+def abandon(task: asyncio.Task[object]) -> None:
     """Make sure that a task never runs again, by removing its wake-ups from its future and from the loop.
 
     asyncio has no interface for this. The attributes used here exist in tasks, futures and loops of each

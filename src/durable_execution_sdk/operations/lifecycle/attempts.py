@@ -10,8 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 from msgspec.structs import replace
 
-from durable_execution_sdk import retry
-from durable_execution_sdk.errors import ConfigError, InvocationError, OperationError, StepError
+from durable_execution_sdk.errors import InvocationError, OperationError, StepError
 from durable_execution_sdk.operations.lifecycle import SUCCEEDED, DurableOperation
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import LONGEST_TIMER_SECONDS
@@ -25,17 +24,18 @@ from durable_execution_sdk.protocol.operations import (
 from durable_execution_sdk.protocol.updates import OperationAction, StepOptions
 from durable_execution_sdk.runtime.bodies import Attempting
 from durable_execution_sdk.runtime.current import CURRENT, StepContext, cut_off, running_task
-from durable_execution_sdk.runtime.error_objects import capture, shown
+from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.event_loop.threads import (
     LEFT_RUNNING,
-    after_earlier_threads,
     call,
+    earlier_threads_end,
 )
 from durable_execution_sdk.runtime.verdicts import Abort
 
-__all__ = ["AttemptOperation", "retry_or_fail"]
+__all__ = ["AttemptOperation"]
 
 _T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 class AttemptOperation(DurableOperation[_T], Attempting[_T]):
@@ -77,8 +77,10 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
         self._context = copy_context()
         if record is None:
             self._start()
-        elif record.status == OperationStatus.STARTED:
-            self.run.position.met_attempt(self)
+            return
+        self.run.bodies.begun_first[self.operation_id] = self.attempt_number
+        if record.status == OperationStatus.STARTED:
+            self.meet_attempt()
             self._is_running = True
             if not self.at_most_once:
                 self._run()
@@ -89,8 +91,12 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
         else:
             journal, is_due = self.run.journal, record.status == OperationStatus.READY
             if is_due and record.id not in journal.updated_ids:
-                self.run.position.met_attempt(self)  # the last invocation knew that it was due
+                self.meet_attempt()  # the last invocation knew that it was due
             self.advance(record)
+
+    def meet_attempt(self) -> None:
+        """Take note that an attempt was under way, or was due already, when the last invocation ended."""
+        self.run.position.met_attempt(self)
 
     def advance(self, record: Operation) -> None:
         """Act on a record that is PENDING (a retry is due later), READY (it is due) or STARTED."""
@@ -116,6 +122,34 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
     def attempt_failed(self, error: BaseException) -> None:
         """Record the error that the body raised."""
         raise NotImplementedError
+
+    def out_of_time(self, error: BaseException, *, may_fail: bool) -> bool:
+        """Record that the function's time has cut off the attempt.
+
+        Returns ``False`` if another attempt is not allowed and the operation may not fail yet.
+        """
+        raise NotImplementedError
+
+    def in_context_of_body(
+        self, function: Callable[..., _R], *args: object, **options: object
+    ) -> _R:
+        """Call a function that may run code of the user's, such as a retry strategy, where it runs after any attempt.
+
+        As workflow code it could draw random values and start operations, which no replay would repeat.
+        """
+        context = self._context.copy()
+        context.run(CURRENT.set, self._step_context or self._new_step_context())
+        return context.run(function, *args, **options)
+
+    @property
+    def body(self) -> asyncio.Task[None] | None:
+        """The task of the body that runs, or that ran last."""
+        return self._body
+
+    @property
+    def step_context(self) -> StepContext | None:
+        """The data of the attempt for its body, once that has begun."""
+        return self._step_context
 
     @property
     def attempt_number(self) -> int:
@@ -164,7 +198,8 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
         if dropped and self._body is not None:
             if self._step_context is not None:
                 cut_off(self._step_context)
-            self._body.cancel()
+            if not self.is_void:  # it cleans up already: see ``failed_attempts``
+                self._body.cancel()
             if not self.run.is_ending:
                 self.run.bodies.leave(self._body)
         return dropped
@@ -203,23 +238,21 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
     def _run(self) -> None:
         if not (self.run.position.has_news or self.run.gate):
             self.run.position.body_begins()
-        if LEFT_RUNNING:
-            body = after_earlier_threads(self.run.invoked.arn, self.operation_id, self._run_body)
-        else:
-            body = self._run_body()
-        self._body = self.run.bodies.start(self, body)
+        self._body = self.run.bodies.start(self, self._run_body())
 
     def _end_invocation(self, error: InvocationError) -> None:
-        if not self.is_cancelled:
+        if not (self.is_cancelled or self.is_void):
             self.run.end(Abort(error, fatal=False))
 
-    async def _run_body(self) -> None:
+    async def _run_body(self) -> None:  # noqa: PLR0912 - one clause for each way to end
         """Run an attempt in its task, and pass every outcome on: to the log, or to the invocation's verdict."""
         run, task = self.run, self._body
         self._step_context = context = self._new_step_context()
         CURRENT.set(context)
         try:
             try:
+                if LEFT_RUNNING:
+                    await earlier_threads_end(run.invoked.arn, self.operation_id)
                 if run.watcher is None:
                     await self.attempt()
                 else:
@@ -250,7 +283,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
         """Return ``True`` if the body itself raised this, and ``False`` if its task is being ended."""
         if isinstance(error, GeneratorExit):  # a coroutine that is closed does not run
             return running_task() is task
-        return not (self.is_cancelled or self.run.is_ending)
+        return not (self.is_cancelled or self.is_void or self.run.is_ending)
 
     def _new_step_context(self) -> StepContext:
         run = self.run
@@ -264,37 +297,3 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
             logger=run.settings.logger,
             ends_at=run.invoked.ends_at,
         )
-
-
-def retry_or_fail(
-    operation: AttemptOperation[Any], strategy: retry.RetryStrategy, error: BaseException
-) -> None:
-    """Ask the strategy about a failed attempt, and record a retry or the failure.
-
-    A strategy that raises or returns anything but a ``RetryDecision`` fails the step with ``ConfigError``.
-    """
-    if operation.is_cancelled:
-        return  # given up: its failure is not recorded
-    from durable_execution_sdk.operations.lifecycle.strategy_calls import (  # noqa: PLC0415 - only for failures
-        delay_of_retry,
-        failed_attempt,
-    )
-
-    number, label = operation.attempt_number, operation.label
-    try:
-        delay = delay_of_retry(strategy, error, number, label)
-    except ConfigError as broken:
-        operation.fail(broken)
-        return
-    except KeyboardInterrupt:
-        raise
-    except BaseException as broken:
-        subject = failed_attempt(number, label, error)
-        failure = ConfigError(f"{subject}, and its retry strategy raised {shown(broken)}")
-        failure.__cause__ = broken
-        operation.fail(failure)
-        return
-    if delay is None:
-        operation.fail(error)
-    else:
-        operation.retry(delay, error=capture(error))

@@ -50,10 +50,10 @@ SAGA_STEP = (
     " compensation_config=StepConfig(...)"
 )
 OPTIONS: dict[str, str] = {
-    "StepConfig": "retry_strategy semantics serdes acknowledge_start",
+    "StepConfig": "retry_strategy semantics serdes acknowledge_start timeout needs",
     "WaitForConditionConfig": "initial_state wait_strategy serdes timeout",
     "CallbackConfig": "timeout heartbeat_timeout result_type serdes",
-    "WaitForCallbackConfig": "timeout heartbeat_timeout result_type serdes retry_strategy",
+    "WaitForCallbackConfig": "timeout heartbeat_timeout result_type serdes retry_strategy submitter_timeout",
     "InvokeConfig": "payload_serdes result_type serdes tenant_id timeout",
     "ChildConfig": "serdes error_mapper summary_generator virtual timeout",
     "MapConfig": "max_concurrency completion item_namer item_batcher serdes item_serdes summary_generator nesting"

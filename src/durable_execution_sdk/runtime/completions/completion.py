@@ -261,10 +261,10 @@ class Completion(Claim[_T]):
         heappush(completions.due, (at, self.sequence, self))
 
 
-class Timer(Completion[None]):
-    """A timer of workflow code."""
+class Timer:
+    """A timer of this process that the service may take over: one of workflow code, or a step that waits for time."""
 
-    __slots__ = ("is_loose", "is_ticking")
+    __slots__ = ()
 
     is_loose: bool  # it is a second or longer, and not yet recorded as a WAIT
     is_ticking: bool  # it is shorter, and fires in this process

@@ -263,8 +263,12 @@ class IdScope(TaskScope):
 
     def is_next_recorded(self) -> bool:
         """Return ``True`` if the log holds the operation that will be claimed next."""
-        following = self.path.operation_id(self.context, self.claimed + 1)
-        return self.context_state.run.journal.get(following) is not None
+        return self.context_state.run.journal.get(self.following_id) is not None
+
+    @property
+    def following_id(self) -> str:
+        """The id of the operation that will be claimed next."""
+        return self.path.operation_id(self.context, self.claimed + 1)
 
     @property
     def position(self) -> str:

@@ -14,7 +14,7 @@ import logging
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -24,11 +24,11 @@ from durable_execution_sdk.runtime.current import CURRENT, StepContext
 __all__ = [
     "LEFT_RUNNING",
     "InvocationThreads",
-    "after_earlier_threads",
-    "are_left_running",
     "call",
     "close_pools",
+    "earlier_threads_end",
     "is_coroutine_function",
+    "left_running",
     "pools",
     "warn_of",
 ]
@@ -202,24 +202,29 @@ class InvocationThreads:
         threads = f"{self._pool.most} threads that durable_execution(max_threads=...) allows"
         return f"; plain functions that wait for one of the {threads}: {waiting}" if waiting else ""
 
-    async def leave(self, seconds: float) -> list[str]:
-        """Wait for running calls for so many seconds, then disown the rest; return the names of those."""
-        for future in list(self._running):
+    async def leave(self, seconds: float, attempt: StepContext | None = None) -> list[str]:
+        """Wait for running calls, of one attempt or all, for so many seconds; disown the rest, and return their names."""
+        running = self._running.items()
+        calls = [future for future, runner in running if attempt is None or runner is attempt]
+        for future in calls:
             future.cancel()  # it may not have begun
-        ends = [asyncio.wrap_future(future) for future in list(self._running)]
-        if ends:
-            await asyncio.wait(ends, timeout=max(0.0, seconds))
-        for end in ends:
-            if not end.cancel() and not end.cancelled():
-                end.exception()
-        disowned: list[str] = []
-        for future in list(self._running):
-            runner = self._running.pop(future, None)
-            LEFT_RUNNING[future] = runner
-            future.add_done_callback(_forget)
-            self._pool.disown(future)
-            disowned.append(_title(runner))
+        ends = [asyncio.wrap_future(future) for future in calls if future in self._running]
+        try:
+            if ends:
+                await asyncio.wait(ends, timeout=max(0.0, seconds))
+        finally:
+            for end in ends:
+                if not end.cancel() and not end.cancelled():
+                    end.exception()
+            disowned = [self._disown(future) for future in calls if future in self._running]
         return disowned
+
+    def _disown(self, future: Future[object]) -> str:
+        runner = self._running.pop(future, None)
+        LEFT_RUNNING[future] = runner
+        future.add_done_callback(_forget)
+        self._pool.disown(future)
+        return _title(runner)
 
     def _ended(self, future: Future[object]) -> None:
         self._running.pop(future, None)
@@ -229,26 +234,21 @@ def _forget(future: Future[object]) -> None:
     LEFT_RUNNING.pop(future, None)
 
 
-async def after_earlier_threads(
-    arn: str, operation_id: str, run_body: Callable[[], Coroutine[object, object, None]]
-) -> None:
-    """Run a step's body once the threads of its earlier attempts have ended, which get no place in the log."""
-    before = CURRENT.set(None)
-    for future, runner in list(LEFT_RUNNING.items()):
-        if not isinstance(runner, StepContext):
-            continue
-        if (runner.durable_execution_arn, runner.operation_id) == (arn, operation_id):
-            await asyncio.wait([asyncio.wrap_future(future)])
-    CURRENT.reset(before)
-    await run_body()
+def left_running(arn: str, operation_id: str | None = None) -> list[Future[object]]:
+    """Return the disowned calls of an execution, or of one of its steps, that still run."""
+    return [
+        future
+        for future, runner in list(LEFT_RUNNING.items())
+        if isinstance(runner, StepContext)
+        and runner.durable_execution_arn == arn
+        and operation_id in (None, runner.operation_id)
+    ]
 
 
-def are_left_running(arn: str) -> bool:
-    """Return ``True`` if disowned threads of this execution still run."""
-    return any(
-        isinstance(runner, StepContext) and runner.durable_execution_arn == arn
-        for runner in list(LEFT_RUNNING.values())
-    )
+async def earlier_threads_end(arn: str, operation_id: str) -> None:
+    """Wait until the threads of a step's earlier attempts have ended, which get no place in the log."""
+    for future in left_running(arn, operation_id):
+        await asyncio.wait([asyncio.wrap_future(future)])
 
 
 def warn_of(logger: logging.Logger) -> None:

@@ -158,7 +158,7 @@ class Journal:
         self._notes.add(note_id)
 
     def marked(self, marker_id: str) -> None:
-        """Take note of the marker of a patch or of a status: it need not be asked for, and no code sees its end."""
+        """Take note of a marker, or of the WAIT of a postponed step: no code asks for it, and no code sees its end."""
         self._notes.add(marker_id)
         self.unclaimed.discard(marker_id)
         self.old_ends.discard(marker_id)

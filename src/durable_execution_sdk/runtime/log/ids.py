@@ -28,6 +28,7 @@ __all__ = [
     "is_patch_marker",
     "is_self_numbered",
     "is_unnumbered",
+    "needs_wait_id",
     "operation_id",
     "patch_marker_id",
     "place_below",
@@ -99,8 +100,12 @@ def title_of(part: str) -> str:
 # The name of the operation that holds the place of the end of a call in a thread.
 THREAD_NAME = "asyncio thread"
 
+# The name of the WAIT that suspends for a step that needs more time than is left, and the start of its id.
+NEEDS_NAME = "time for a step"
+_NEEDS = "needs-"
+
 # Names of operations that the SDK records only if they mattered.
-SELF_NUMBERED = frozenset({"asyncio timer", THREAD_NAME})
+SELF_NUMBERED = frozenset({"asyncio timer", THREAD_NAME, NEEDS_NAME})
 
 # Start of the ids of operations in a task that iterates over a map's items.
 ITEMS_OF_MAPS = "items_"
@@ -170,14 +175,21 @@ def patch_marker_id(text: str) -> str:
     return f"{_PATCHES}{operation_id(text)[:_PATCH_LETTERS]}"
 
 
+def needs_wait_id(operation_id_: str, attempt: int, number: int) -> str:
+    """Return the id of the number-th WAIT for an attempt of a step that needs more time. It takes no number from a scope."""
+    text = f"{operation_id_}|{attempt}|{number}"
+    return f"{_NEEDS}{operation_id(text)[:_PATCH_LETTERS]}"
+
+
 def is_patch_marker(operation_id_: str, name: str | None) -> bool:
     """Return ``True`` for the marker of a patch, which replay need not ask for."""
     return operation_id_.startswith(_PATCHES) and name is not None and name.startswith(PATCH_NAME)
 
 
 def is_marker(operation_id_: str, name: str | None) -> bool:
-    """Return ``True`` for the marker of a patch and for the record of a status, which replay need not ask for."""
-    return is_patch_marker(operation_id_, name) or is_status(operation_id_, name)
+    """Return ``True`` for the marker of a patch, a status, and the WAIT of a postponed step: replay need not ask for them."""
+    is_of_needs = operation_id_.startswith(_NEEDS) and name == NEEDS_NAME
+    return is_of_needs or is_patch_marker(operation_id_, name) or is_status(operation_id_, name)
 
 
 def status_id(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
 from durable_execution_sdk.emulator.driver import Driver, Ending
-from durable_execution_sdk.runtime.event_loop.threads import are_left_running
+from durable_execution_sdk.runtime.event_loop.threads import left_running
 from durable_execution_sdk.testing.errors import DurableTestError
 from durable_execution_sdk.testing.local.handler_calls import Calls
 from durable_execution_sdk.testing.local.logs import LogCatcher
@@ -82,7 +82,7 @@ class Drives:
 
     def _claim(self) -> None:
         """Claim the runner. Raises ``DurableTestError`` if another call of it is under way."""
-        is_blocked = self._late is not None and are_left_running(self._late)
+        is_blocked = self._late is not None and bool(left_running(self._late))
         if is_blocked or not self._at_work.acquire(blocking=False):
             raise DurableTestError(
                 "this runner is at work already: await that call first, or start(event) and answer"

@@ -29,6 +29,7 @@ class FaultyRun(FlowingRun):
         faults: Faults,
         clock: Clock,
         is_mine: Callable[[str], bool],
+        function_left: Callable[[], float | None],
         environment: Environment,
         plane: DataPlane,
         invoked: Invoked,
@@ -38,7 +39,7 @@ class FaultyRun(FlowingRun):
         self._clock = clock
         if self._faults.most_updates is not None:
             self.most_updates = self._faults.most_updates
-        super().__init__(clock, environment, plane, invoked, *args)
+        super().__init__(clock, function_left, environment, plane, invoked, *args)
         if self._faults.arguments is not None:
             self._faults.arguments.begin()
 

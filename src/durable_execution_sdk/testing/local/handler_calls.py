@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 
 import msgspec
@@ -35,11 +35,17 @@ class Calls:
         self.verdict: BaseException | None = None
         self._environment = environment
         self._overrides = overrides
+        self._remaining: Callable[[], int] | None = None
+
+    def function_left(self) -> float | None:
+        """Return the seconds that the function called last has left, however long the test may take."""
+        return None if self._remaining is None else self._remaining() / 1000
 
     def bounded(self, invoker: Invoker) -> Invoker:
         """Wrap invocations with the time limit, the environment, its resources and repeatable retry delays."""
 
         def call(call: Call) -> Answer:
+            self._remaining = call.remaining
             with (
                 _environment_set(self._environment),
                 seeded_jitter(),

@@ -24,7 +24,7 @@ def functions_of(
     """Register all functions of a test under their names."""
     functions = Functions()
     for name, registered in options.functions.items():
-        add_function(functions, name, _flowing(registered, clock), calls.with_captured_logs)
+        add_function(functions, name, _flowing(registered, clock, calls), calls.with_captured_logs)
     if functions.get(options.function_name) is not None:
         raise ConfigError(
             f"functions={{{options.function_name!r}: ...}} has the name of the workflow that is tested;"
@@ -41,11 +41,11 @@ def functions_of(
     return functions
 
 
-def _flowing(registered: object, clock: Clock) -> object:
+def _flowing(registered: object, clock: Clock, calls: Calls) -> object:
     """Return the function; for a durable handler, one whose slow step bodies take virtual time."""
     if isinstance(registered, DurableHandler):
         return cast("DurableHandler[object, object]", registered).made_by(
-            partial(FlowingRun, clock)
+            partial(FlowingRun, clock, calls.function_left)
         )
     return registered
 

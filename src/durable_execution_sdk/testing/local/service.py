@@ -25,7 +25,7 @@ from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeR
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.rendering.family import family, family_later
 from durable_execution_sdk.rendering.wording import brief
-from durable_execution_sdk.runtime.event_loop.threads import are_left_running
+from durable_execution_sdk.runtime.event_loop.threads import left_running
 from durable_execution_sdk.serdes import JsonSerDes, ValueContext
 from durable_execution_sdk.testing.errors import (
     DurableTestError,
@@ -69,8 +69,8 @@ class LocalService(Generic[_R_co]):
         self.options = options
         self.clock = VirtualClock(options.started_at) if options.skip_time else RealClock()
         self.faults = Faults()
-        make = partial(FaultyRun, self.faults, self.clock, self._is_current)
-        self._calls = Calls(options.environment, options.overrides)
+        calls = self._calls = Calls(options.environment, options.overrides)
+        make = partial(FaultyRun, self.faults, self.clock, self._is_current, calls.function_left)
         functions = functions_of(options, options.handler.made_by(make), self._calls, self.clock)
         store, limits, ids = MemoryStore(), options.limits, CountedIds()
         self.emulator = Emulator(store, self.clock, functions, limits=limits, ids=ids, secret="")
@@ -247,7 +247,7 @@ class LocalService(Generic[_R_co]):
                 raise self._late_error(watch)
 
     def _late_error(self, watch: Watch) -> RunTimeoutError:
-        if are_left_running(self.current):
+        if left_running(self.current):
             return blocked(watch, threading.current_thread())
         result = self.result()
         failed = [

@@ -17,11 +17,14 @@ from typing import Any
 from durable_execution_sdk.emulator.clock import Clock, VirtualClock
 from durable_execution_sdk.runtime.bodies import Attempting, Bodies
 from durable_execution_sdk.runtime.current import sdk_context
+from durable_execution_sdk.runtime.deadline import margin_of
 from durable_execution_sdk.runtime.run import InvocationRun
 
 __all__ = ["CountedBodies", "Flow", "FlowingRun"]
 
 _CHECK_SECONDS = 0.1
+# Remaining times are whole milliseconds, and are asked for at different moments.
+_ROUNDING_SECONDS = 0.05
 # The most real time that one check adds, so that a stalled machine is not taken for a slow body.
 _MOST_COUNTED = 2 * _CHECK_SECONDS
 
@@ -110,8 +113,10 @@ class FlowingRun(InvocationRun):
 
     bodies: CountedBodies
 
-    def __init__(self, clock: Clock, *args: Any) -> None:
+    def __init__(self, clock: Clock, function_left: Callable[[], float | None], *args: Any) -> None:
+        """``function_left`` returns the seconds that the function has left, however long the test may take."""
         super().__init__(*args)
+        self._function_left = function_left
         self._flow: Flow | None = None
         if isinstance(clock, VirtualClock):
             self._flow = Flow(
@@ -121,6 +126,12 @@ class FlowingRun(InvocationRun):
                 moved=lambda: self.tasks.progress + self.bodies.moves,
                 arrived=super().expect,
             )
+
+    def seconds_of_function(self, seconds: float) -> float:
+        """Return the seconds until the function's own time is nearly up."""
+        left = self._function_left()
+        own = 0.0 if left is None else left - margin_of(self.settings, left)
+        return own if own > seconds + _ROUNDING_SECONDS else seconds
 
     def make_bodies(self, loop: asyncio.AbstractEventLoop) -> CountedBodies:
         """Make the object that counts the bodies of steps."""

@@ -1,0 +1,1 @@
+"""Steps with time limits of their own."""
