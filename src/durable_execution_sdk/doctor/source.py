@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import glob
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -41,8 +42,8 @@ class Module:
         self.values: dict[str, ast.expr] = {
             target.id: node.value
             for node in self.tree.body
-            if isinstance(node, ast.Assign)
-            for target in node.targets
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
             if isinstance(target, ast.Name)
         }
 
@@ -50,6 +51,17 @@ class Module:
     def contexts(self) -> dict[Function, str]:
         """Functions that receive a durable context, with the parameter's name."""
         return {node.function: node.context for node in workflows(self.tree, self.imported)}
+
+    @cached_property
+    def constants(self) -> dict[str, ast.expr]:
+        """The values of the names that are bound once in the whole module, at its top level."""
+        bound = Counter(
+            node.arg if isinstance(node, ast.arg) else node.id
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.arg)
+            or (isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load))
+        )
+        return {name: value for name, value in self.values.items() if bound[name] == 1}
 
     @cached_property
     def step_bodies(self) -> set[str]:
@@ -171,6 +183,21 @@ class Sources:
         wanted = _plain(parts[0])
         lines = (line.partition("#")[0].strip() for line in text.splitlines())
         return not any(_may_have(line, wanted) for line in lines if line)
+
+    def contradicts(self, handler: str) -> bool:
+        """Tell if a handler is none of Python, or its module is missing in a package that the folder has."""
+        *parts, name = handler.replace("/", ".").split(".")
+        if not name.isidentifier():
+            return True
+        package, file = self.root.joinpath(*parts[:-1]), self.root.joinpath(*parts)
+        is_here = file.exists() or any(package.glob(f"{glob.escape(file.name)}.*"))
+        return (
+            len(parts) > 1
+            and all(parts)
+            and parts[0] not in self._installed
+            and (package / "__init__.py").is_file()
+            and not is_here
+        )
 
     def _member(self, module: Module, name: str, depth: int) -> Handler | None:
         if name in module.functions:

@@ -69,9 +69,13 @@ def _limit(module: Module, call: ast.Call) -> float | None:
     """Return the seconds that a call is limited to."""
     position = _LIMITED.get(qualified(call.func, module.imported) or "")
     if position is not None and len(call.args) > position:
-        return seconds(call.args[position])
-    word = next((each.value for each in call.keywords if each.arg == "timeout"), None)
-    return None if word is None else seconds(word)
+        return seconds(call.args[position], module.constants)
+    word = _keyword(call, "timeout")
+    return None if word is None else seconds(word, module.constants)
+
+
+def _keyword(call: ast.Call, name: str) -> ast.expr | None:
+    return next((each.value for each in call.keywords if each.arg == name), None)
 
 
 @check(
@@ -88,8 +92,11 @@ def waits(app: Application) -> Iterator[Fault]:
             continue
         for call in calls(node):
             owner, _, method = (dotted(call.func) or "").rpartition(".")
-            length = seconds(call.args[0]) if call.args and method == "wait" else None
-            if owner in contexts and length is not None and length >= timeout:
+            if owner not in contexts or method != "wait":
+                continue
+            given = call.args[0] if call.args else _keyword(call, "duration")
+            length = None if given is None else seconds(given, module.constants)
+            if length is not None and length >= timeout:
                 yield (
                     module.place(call),
                     f"this waits for {length:g} s, and {function.logical_id} has the ExecutionTimeout {timeout}",
@@ -109,10 +116,10 @@ def callback_timeouts(app: Application) -> Iterator[Fault]:
         timeout = function.execution_timeout
         for call in calls(module.tree) if timeout is not None else ():
             name = (dotted(call.func) or "").rpartition(".")[2]
-            word = next((each.value for each in call.keywords if each.arg == "timeout"), None)
+            word = _keyword(call, "timeout")
             if name not in {"WaitForCallbackConfig", "CallbackConfig"} or word is None:
                 continue
-            length, key = seconds(word), (function.logical_id, call.lineno)
+            length, key = seconds(word, module.constants), (function.logical_id, call.lineno)
             if length is not None and timeout is not None and length >= timeout and key not in seen:
                 seen.add(key)
                 if _is_used(app, function, module, call):
