@@ -181,6 +181,7 @@ class RehearsalLog:
             f"{label} of {actual}",
             record.id,
             call.place if call else None,
+            _HINT_INVOKE,
         )
 
     def _set_divergence(
@@ -190,6 +191,7 @@ class RehearsalLog:
         actual: str,
         operation_id: str,
         place: Place | None,
+        hint: str | None = None,
     ) -> None:
         if self.divergence is None:
             self.divergence = Divergence(
@@ -199,7 +201,7 @@ class RehearsalLog:
                 invocation=self.moment.invocation,
                 place=place,
                 operation_id=operation_id,
-                hint=_HINT_CHANGED,
+                hint=hint or _HINT_CHANGED,
             )
 
     def _compare(self, operation: DurableOperation[object], place: Place | None) -> None:
@@ -262,6 +264,13 @@ _HINT_CHANGED = (
     " point cannot go on with it. Put the old code back beside the new (if ctx.patched(...): new, else: old), keep"
     " their function version until they have ended, or fork them before the change (durable fork). See"
     " docs/changing-code.md"
+)
+
+
+_HINT_INVOKE = (
+    "Executions that have started this invoke keep it, and go on; others invoke as the code does now. If that is not"
+    " meant, put the old code back. If an environment variable names the function, replay with the one of the history:"
+    " VARIABLE=FUNCTION durable replay. See docs/changing-code.md"
 )
 
 
