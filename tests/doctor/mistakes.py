@@ -100,6 +100,9 @@ IN_SAM = {
     "code that is no Python": Mistake(
         "DOC700", CODE, "async def charge", "async deff charge", "async deff"
     ),
+    "await in a plain function": Mistake(
+        "DOC700", CODE, "async def ship_order", "def ship_order", "ctx.step(", "def ship_order"
+    ),
     "text log": Mistake("DOC109", TEMPLATE, "LogFormat: JSON", "LogFormat: Text", "LoggingConfig"),
     "destinations": Mistake(
         "DOC110",

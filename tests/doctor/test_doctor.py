@@ -423,6 +423,42 @@ def test_a_template_without_a_mistake(name: str, durable: Durable, sam: Path) ->
     assert (output.out, output.err) == ("no mistakes found\n", "")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "settings", "found"),
+    [
+        ('os.environ["SHIP_ORDER"]', "settings.SHIPPING", "SHIPPING = os.environ['S']", "DOC203"),
+        ('os.environ["SHIP_ORDER"]', "settings.SHIPPING", "SHIPPING = 'ship-order'", "DOC201"),
+        ('os.environ["SHIP_ORDER"]', "settings.SHIPPING", "SHIPPING = 'ship-order:live'", None),
+        (
+            "ctx.invoke(SHIP_ORDER",
+            "ctx.invoke(settings.SHIPPING",
+            "SHIPPING = 'ship-order'",
+            "DOC201",
+        ),
+        ("Duration.from_hours(1)", "MONTH", "MONTH = Duration.from_days(31)", "DOC702"),
+        ("Duration.from_hours(1)", "MONTH", "MONTH = Duration.from_days(30)", None),
+        ("asyncio.timeout(30)", "asyncio.timeout(MONTH)", "MONTH: int = 60 * 60", "DOC701"),
+        ("Duration.from_days(7)", "MONTH", "MONTH = timedelta(weeks=5)", "DOC703"),
+    ],
+)
+def test_constants_of_another_module(
+    old: str, new: str, settings: str, found: str | None, durable: Durable, sam: Path
+) -> None:
+    code = sam / "src/orders.py"
+    text = code.read_text()
+    assert old in text
+    text = text.replace(old, new, 1).replace("import time\n", "import time\n\nimport settings\n")
+    if "MONTH" in new:
+        text = text.replace("import settings\n", "from settings import MONTH\n")
+    code.write_text(text)
+    (sam / "src/settings.py").write_text(f"import os\n{settings}\n")
+    output = durable("doctor", "--json")
+    findings = output.document["findings"]
+    assert [(each["file"], each["code"]) for each in findings] == (
+        [("src/orders.py", found)] if found else []
+    )
+
+
 PLAIN = """Resources:
   Order:
     Type: AWS::Lambda::Function

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from durable_execution_sdk.dev.discovery.cloudformation import Tree, mapping
 from durable_execution_sdk.doctor.application import Application
+from durable_execution_sdk.doctor.constants import resolved
 from durable_execution_sdk.doctor.findings import Fault, Level, Place, check
 from durable_execution_sdk.doctor.source import Module, calls
 from durable_execution_sdk.doctor.template import (
@@ -38,13 +39,14 @@ class Invoke(NamedTuple):
 def invokes(app: Application, function: LambdaFunction) -> list[Invoke]:
     """Return the invokes in a function's code."""
     found: list[Invoke] = []
-    for module, node in app.reached(function):
+    sources = app.sources(function)
+    for module, node in app.reached(function) if sources is not None else ():
         contexts = set(module.contexts.values())
         for call in calls(node):
             owner, _, method = (dotted(call.func) or "").rpartition(".")
             target = _argument(call) if method == "invoke" and owner in contexts else None
-            if target is not None:
-                found.append(_invoke(module, call, target))
+            if sources is not None and target is not None:
+                found.append(_invoke(module.place(call), *resolved(sources, module, target)))
     return found
 
 
@@ -54,9 +56,7 @@ def _argument(call: ast.Call) -> ast.expr | None:
     return next((word.value for word in call.keywords if word.arg == "function_name"), None)
 
 
-def _invoke(module: Module, call: ast.Call, target: ast.expr) -> Invoke:
-    place = module.place(call)
-    node = module.values.get(target.id, target) if isinstance(target, ast.Name) else target
+def _invoke(place: Place, module: Module, node: ast.expr) -> Invoke:
     match node:
         case ast.Constant(value=str(text)):
             return Invoke(place, text)
