@@ -100,6 +100,9 @@ IN_SAM = {
     "code that is no Python": Mistake(
         "DOC700", CODE, "async def charge", "async deff charge", "async deff"
     ),
+    "await in a plain function": Mistake(
+        "DOC700", CODE, "async def ship_order", "def ship_order", "ctx.step(", "def ship_order"
+    ),
     "text log": Mistake("DOC109", TEMPLATE, "LogFormat: JSON", "LogFormat: Text", "LoggingConfig"),
     "destinations": Mistake(
         "DOC110",
@@ -335,8 +338,143 @@ IN_SAM = {
         "    order = {**order, 'at': time.time()}\n    payment = await ctx.step(charge, order)",
         "'at': time.time()",
     ),
+    "no runtime": Mistake("DOC101", TEMPLATE, "    Runtime: python3.13\n", "", "ProcessOrder:"),
+    "member of the configuration": Mistake(
+        "DOC111", TEMPLATE, "RetentionPeriodInDays: 14", "RetentionPeriod: 14", "RetentionPeriod:"
+    ),
+    "handler in the form of a path": Mistake(
+        "DOC108", TEMPLATE, "orders.ship_order", "orders.py:ship_order", "orders.py:"
+    ),
+    "alias that is not there": Mistake(
+        "DOC208",
+        TEMPLATE,
+        "SHIP_ORDER: !Ref ShipOrder.Alias",
+        "SHIP_ORDER: !Sub ${ShipOrder.Arn}:prod",
+        "SHIP_ORDER:",
+    ),
+    "alias of a name that is not there": Mistake(
+        "DOC208", CODE, "ctx.invoke(SHIP_ORDER", 'ctx.invoke("ship-order:prod"', '"ship-order:prod"'
+    ),
+    "rights on another function": Mistake(
+        "DOC302",
+        TEMPLATE,
+        "              Resource: !Ref ShipOrder.Alias",
+        "              Resource: !Ref ProcessOrder.Alias",
+        "SHIP_ORDER:",
+    ),
+    "default without rights": Mistake(
+        "DOC302",
+        CODE,
+        'os.environ["SHIP_ORDER"]',
+        "\"shipping:live\"\nSHIPPING = os.environ['SHIP_ORDER']",
+        "ctx.invoke(",
+    ),
+    "answers by a pattern": Mistake(
+        "DOC304",
+        TEMPLATE,
+        """              - lambda:SendDurableExecutionCallbackSuccess
+              - lambda:SendDurableExecutionCallbackFailure
+            Resource: !Sub ${ProcessOrder.Arn}:*""",
+        "              - lambda:SendDurableExecutionCallback*\n            Resource: !Ref ProcessOrder.Alias",
+        "Resource:",
+        "AnswerApproval:",
+    ),
+    "pause by the unqualified ARN": Mistake(
+        "DOC304",
+        TEMPLATE,
+        """              - lambda:SendDurableExecutionCallbackSuccess
+              - lambda:SendDurableExecutionCallbackFailure
+            Resource: !Sub ${ProcessOrder.Arn}:*""",
+        "              - lambda:PauseDurableExecution\n            Resource: !GetAtt ProcessOrder.Arn",
+        "Resource:",
+        "AnswerApproval:",
+    ),
+    "answer without rights": Mistake(
+        "DOC307",
+        "src/approvals.py",
+        '    return {"statusCode": 204}',
+        '    SyncDurableClient().callback(event["id"]).heartbeat()\n    return {"statusCode": 204}',
+        "heartbeat()",
+    ),
+    "answer of boto3 without rights": Mistake(
+        "DOC307",
+        "src/approvals.py",
+        '    return {"statusCode": 204}',
+        '    boto3.client("lambda").send_durable_execution_callback_heartbeat(CallbackId=event["id"])\n'
+        '    return {"statusCode": 204}',
+        "_heartbeat(",
+    ),
+    **{
+        f"target of {kind}": Mistake(
+            "DOC204",
+            TEMPLATE,
+            _QUEUE,
+            f"  Caller:\n    Type: AWS::{kind}\n    Properties: {properties}\n{_QUEUE}",
+            "Properties:",
+            "  Caller:",
+        )
+        for kind, properties in {
+            "Pipes::Pipe": f"{{Target: {_ARN}}}",
+            "AppSync::DataSource": f"{{LambdaConfig: {{LambdaFunctionArn: {_ARN}}}}}",
+            "CloudFormation::CustomResource": f"{{ServiceToken: {_ARN}}}",
+            "SecretsManager::RotationSchedule": f"{{RotationLambdaARN: {_ARN}}}",
+            "Scheduler::Schedule": f"{{Target: {{Arn: {_ARN}}}}}",
+            "ElasticLoadBalancingV2::TargetGroup": f"{{TargetType: lambda, Targets: [{{Id: {_ARN}}}]}}",
+        }.items()
+    },
+    **{
+        f"wait of {length}": Mistake(
+            "DOC702",
+            CODE,
+            "ctx.wait(Duration.from_hours(1)",
+            f"ctx.wait({length}",
+            "ctx.wait(",
+        )
+        for length in (
+            "duration=Duration.from_days(31)",
+            "31 * 24 * 60 * 60",
+            "Duration(seconds=31 * 86400)",
+            "Duration.from_months(2)",
+            "timedelta(days=30, hours=24)",
+        )
+    },
+    "wait of a constant": Mistake(
+        "DOC702",
+        CODE,
+        "async def finish(ctx: DurableContext, order: dict) -> str:\n"
+        '    """Take the money and ship."""\n    payment = await ctx.step(charge, order)\n'
+        "    await ctx.wait(Duration.from_hours(1)",
+        "DAYS: int = 31\nMONTH = Duration.from_days(DAYS)\n\n\n"
+        "async def finish(ctx: DurableContext, order: dict) -> str:\n"
+        '    """Take the money and ship."""\n    payment = await ctx.step(charge, order)\n'
+        "    await ctx.wait(MONTH",
+        "ctx.wait(",
+    ),
 }
 """Mistakes in the application for SAM, each with exactly one finding."""
+
+IN_INIT = {
+    "module that the package lacks": Mistake(
+        "DOC108", TEMPLATE, "orders.app.ship_order", "orders.apps.ship_order", "orders.apps"
+    ),
+    "no rights to answer": Mistake(
+        "DOC307",
+        TEMPLATE,
+        "Action: lambda:SendDurableExecutionCallbackSuccess",
+        "Action: lambda:SendDurableExecutionCallbackFailure",
+        ".succeed(",
+        where="src/orders/approvals.py",
+    ),
+    "variable that is gone": Mistake(
+        "DOC302",
+        TEMPLATE,
+        "      Environment:\n        Variables:\n          SHIP_ORDER: !Ref ShipOrder.Alias\n",
+        "",
+        "ctx.invoke(",
+        where="src/orders/app.py",
+    ),
+}
+"""Mistakes in the application of ``durable init``."""
 
 IN_CDK = {
     "ExecutionTimeout of 0": Mistake(
@@ -372,6 +510,15 @@ IN_CDK = {
         '          ""',
         '"Resource": {',
         '"Action": "lambda:SendDurable',
+    ),
+    "replaced versions": Mistake(
+        "DOC504",
+        CDK,
+        '   "UpdateReplacePolicy": "Retain",\n   "DeletionPolicy": "Retain",\n   "Metadata": {\n'
+        '    "aws:cdk:path": "orders/ShipOrder/CurrentVersion',
+        '   "DeletionPolicy": "Retain",\n   "Metadata": {\n'
+        '    "aws:cdk:path": "orders/ShipOrder/CurrentVersion',
+        "ShipOrderCurrentVersion",
     ),
 }
 """Mistakes in the application for CDK."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.cli.command import CommandOutput, Durable
-from tests.doctor.mistakes import CDK, IN_CDK, IN_SAM, Mistake
+from tests.doctor.mistakes import CDK, IN_CDK, IN_INIT, IN_SAM, Mistake
 
 from durable_execution_sdk.dev.discovery.cloudformation import Template
 from durable_execution_sdk.doctor.registry import APPLICATION_CHECKS, DEPLOYMENT_CHECKS
@@ -43,6 +43,14 @@ def test_a_mistake_in_an_application_for_sam(name: str, durable: Durable, sam: P
 @pytest.mark.parametrize("name", IN_CDK)
 def test_a_mistake_in_an_application_of_cdk(name: str, durable: Durable, cdk: Path) -> None:
     check_found(IN_CDK[name], durable, cdk.parent)
+
+
+@pytest.mark.parametrize("name", IN_INIT)
+def test_a_mistake_in_the_application_of_durable_init(
+    name: str, durable: Durable, place: Path
+) -> None:
+    assert durable("init").code == 0
+    check_found(IN_INIT[name], durable, place)
 
 
 def check_found(mistake: Mistake, durable: Durable, root: Path) -> None:
@@ -230,7 +238,47 @@ _MANAGED = """ManagedPolicyArns:
         - arn:aws:iam::aws:policy/service-role/AWSLambdaBasicDurableExecutionRolePolicy
 """
 
+_RIGHT = """            - Effect: Allow
+              Action: lambda:InvokeFunction
+              Resource: !Ref ShipOrder.Alias
+"""
+_QUEUE = "  Parcels:\n    Type: AWS::SQS::Queue\n"
+
 GOOD_TEMPLATES = {
+    "rights by a policy that is attached to SAM's role": (
+        f"{_RIGHT}      Events:\n        Nightly:",
+        (
+            "            - Effect: Allow\n              Action: sqs:SendMessage\n              Resource: '*'\n"
+            "      Events:\n        Nightly:"
+        ),
+    ),
+    "rights by a connector": (
+        f"{_RIGHT}      Events:\n        Nightly:",
+        (
+            "            - Effect: Allow\n              Action: sqs:SendMessage\n              Resource: '*'\n"
+            "      Events:\n        Nightly:"
+        ),
+    ),
+    "rights on all functions of a name": (
+        "              Resource: !Ref ShipOrder.Alias",
+        "              Resource: !Sub arn:aws:lambda:*:${AWS::AccountId}:function:ship-*",
+    ),
+    "rights on a function of another stack": (
+        "              Resource: !Ref ShipOrder.Alias",
+        "              Resource: !ImportValue ship-order",
+    ),
+    "an alias of its own": (
+        "SHIP_ORDER: !Ref ShipOrder.Alias",
+        "SHIP_ORDER: !Sub ${ShipOrder.Arn}:live",
+    ),
+    "a published version": (
+        "SHIP_ORDER: !Ref ShipOrder.Alias",
+        "SHIP_ORDER: !Sub ${ShipOrder.Arn}:7",
+    ),
+    "an alias of the deployment": (
+        "SHIP_ORDER: !Ref ShipOrder.Alias",
+        "SHIP_ORDER: !Sub '${ShipOrder.Arn}:${Stage}'",
+    ),
     "two forms of an ARN": (
         "Resource: !Sub ${ProcessOrder.Arn}:*",
         "Resource: [!GetAtt ProcessOrder.Arn, !Sub '${ProcessOrder.Arn}:*']",
@@ -357,9 +405,105 @@ def test_a_template_without_a_mistake(name: str, durable: Durable, sam: Path) ->
     elif "key" in name:
         text = text.replace(_OWN_KEY, "")
     text = text.replace("Parameters:\n", "Parameters:\n  OtherKey: {Type: String, Default: ''}\n")
+    if "attached to SAM" in name:
+        text = text.replace(
+            _QUEUE,
+            "  Right:\n    Type: AWS::IAM::RolePolicy\n    Properties:\n      RoleName: !Ref ProcessOrderRole\n"
+            "      PolicyDocument:\n        Statement:\n"
+            f"{_RIGHT}{_QUEUE}",
+        )
+    if "connector" in name:
+        text = text.replace(
+            _QUEUE,
+            "  Right:\n    Type: AWS::Serverless::Connector\n    Properties: {Source: {Id: ProcessOrder},"
+            f" Destination: {{Id: ShipOrder}}, Permissions: [Write]}}\n{_QUEUE}",
+        )
     template.write_text(text)
     output = durable("doctor")
     assert (output.out, output.err) == ("no mistakes found\n", "")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "settings", "found"),
+    [
+        ('os.environ["SHIP_ORDER"]', "settings.SHIPPING", "SHIPPING = os.environ['S']", "DOC203"),
+        ('os.environ["SHIP_ORDER"]', "settings.SHIPPING", "SHIPPING = 'ship-order'", "DOC201"),
+        ('os.environ["SHIP_ORDER"]', "settings.SHIPPING", "SHIPPING = 'ship-order:live'", None),
+        (
+            "ctx.invoke(SHIP_ORDER",
+            "ctx.invoke(settings.SHIPPING",
+            "SHIPPING = 'ship-order'",
+            "DOC201",
+        ),
+        ("Duration.from_hours(1)", "MONTH", "MONTH = Duration.from_days(31)", "DOC702"),
+        ("Duration.from_hours(1)", "MONTH", "MONTH = Duration.from_days(30)", None),
+        ("asyncio.timeout(30)", "asyncio.timeout(MONTH)", "MONTH: int = 60 * 60", "DOC701"),
+        ("Duration.from_days(7)", "MONTH", "MONTH = timedelta(weeks=5)", "DOC703"),
+    ],
+)
+def test_constants_of_another_module(
+    old: str, new: str, settings: str, found: str | None, durable: Durable, sam: Path
+) -> None:
+    code = sam / "src/orders.py"
+    text = code.read_text()
+    assert old in text
+    text = text.replace(old, new, 1).replace("import time\n", "import time\n\nimport settings\n")
+    if "MONTH" in new:
+        text = text.replace("import settings\n", "from settings import MONTH\n")
+    code.write_text(text)
+    (sam / "src/settings.py").write_text(f"import os\n{settings}\n")
+    output = durable("doctor", "--json")
+    findings = output.document["findings"]
+    assert [(each["file"], each["code"]) for each in findings] == (
+        [("src/orders.py", found)] if found else []
+    )
+
+
+PLAIN = """Resources:
+  Order:
+    Type: AWS::Lambda::Function
+    Properties:
+      Code: {S3Bucket: b, S3Key: k}
+      Handler: app.handler
+      Runtime: python3.13
+      Timeout: 60
+      Role: !ImportValue role
+      LoggingConfig: {LogFormat: JSON}
+      DurableConfig: {ExecutionTimeout: 3600}
+  OrderVersionA:
+    Type: AWS::Lambda::Version
+    DeletionPolicy: Retain
+    UpdateReplacePolicy: Retain
+    Properties: {FunctionName: !Ref Order}
+  Live:
+    Type: AWS::Lambda::Alias
+    Properties: {FunctionName: !Ref Order, FunctionVersion: !GetAtt OrderVersionA.Version, Name: live}
+"""
+_VERSION = PLAIN[PLAIN.index("  OrderVersionA") : PLAIN.index("  Live:")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "codes"),
+    [
+        ("", "", []),
+        ("    UpdateReplacePolicy: Retain\n", "", ["DOC504"]),
+        ("    DeletionPolicy: Retain\n", "", ["DOC501"]),
+        ("!GetAtt OrderVersionA.Version", "$LATEST", []),
+        (f"{_VERSION}", "", ["DOC502"]),
+        ("OrderVersionA:\n", "OrderVersion0a1b2c3d4e:\n", []),
+    ],
+)
+def test_versions_of_plain_cloudformation(
+    old: str, new: str, codes: list[str], durable: Durable, place: Path
+) -> None:
+    text = PLAIN.replace(old, new, 1)
+    if "OrderVersionA:" not in text:
+        text = text.replace("!GetAtt OrderVersionA.Version", "$LATEST")
+    if "OrderVersion0a1b2c3d4e" in text:  # as SAM writes it
+        text = text.replace("    UpdateReplacePolicy: Retain\n", "")
+    (place / "template.yaml").write_text(text)
+    output = durable("doctor", "--json")
+    assert [each["code"] for each in output.document["findings"]] == codes
 
 
 def test_code_that_is_not_python_is_one_error(durable: Durable, sam: Path) -> None:

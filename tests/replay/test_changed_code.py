@@ -356,6 +356,7 @@ def test_another_function_or_payload_is_found(new: Any, actual: str, waits: bool
     assert divergence.actual.startswith(actual)
     assert divergence.place is not None
     assert "ctx.invoke" in divergence.place.text
+    assert "keep it, and go on" in divergence.hint
 
 
 def test_an_invoke_that_a_sealed_payload_went_to_is_the_same() -> None:

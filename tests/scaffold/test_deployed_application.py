@@ -134,6 +134,11 @@ def test_an_order_is_approved_as_the_readme_tells(
         sh(application, answer)
         assert "SUCCEEDED" in sh(application, show)
         assert order.end() == 0
+        readme = " ".join((application / "README.md").read_text("utf-8").split())
+        [replay] = re.findall(r"`(SHIP_ORDER=[^`]*)`", readme)
+        (application / "tests/dev").mkdir()
+        sh(application, "durable history order-2041 --json > tests/dev/order-2041.json")
+        sh(application, replay)
 
 
 def test_an_order_is_declined_by_the_function_behind_the_url(

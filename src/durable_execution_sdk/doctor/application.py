@@ -107,10 +107,13 @@ class Application:
         found: list[LambdaFunction] = []
         for function in self.template.functions.values():
             sources = self.sources(function)
+            is_named = function.is_python and "." in function.handler
+            if sources is None or not is_named:
+                continue
             # A layer may have the module, and a build of the application's own may make it.
             is_open = function.properties.get("Layers") or "BuildMethod" in function.metadata
-            is_named = function.is_python and "." in function.handler
-            if sources is not None and is_named and not is_open and sources.lacks(function.handler):
+            is_missing = not is_open and sources.lacks(function.handler)
+            if is_missing or sources.contradicts(function.handler):
                 found.append(function)
         return found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["Package", "installed_names", "is_built"]
+__all__ = ["Package", "installed_names", "is_built", "may_install"]
 
 _RECORDED = re.compile(r"^([^/,\"]+?)(?:\.[^/,]*)?(?:/[^,]*)?,", re.MULTILINE)
 
@@ -70,3 +70,16 @@ def installed_names(root: Path) -> set[str]:
     for record in root.glob("*.dist-info/RECORD"):
         names.update(_RECORDED.findall(record.read_text(encoding="utf-8", errors="replace")))
     return names
+
+
+def may_install(requirement: str, module: str) -> bool:
+    """Tell if a line of requirements may install a module; a path, a link or an option may install any."""
+    named = re.match(r"[\w.-]+(?=\s*(?:[\[<>=!~;]|$))", requirement)
+    if named is None or requirement[0] in "-./":
+        return True
+    name, wanted = _plain(named[0]), _plain(module)
+    return wanted in name or name in wanted
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]", "", name.lower())

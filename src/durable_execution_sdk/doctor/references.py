@@ -55,6 +55,20 @@ class References:
         given = (self.text(each.properties.get("FunctionName", "")) for each in self._functions)
         return any(text == name or UNKNOWN in text for text in given)
 
+    def aliases(self, function: LambdaFunction) -> set[str] | None:
+        """Return the aliases that the template makes of a function; ``None`` if only a deployment knows them."""
+        found = {"version"}
+        if function.alias:
+            found |= {"alias", self.text(function.alias)}
+        for resource in self._template.resources.values():
+            if resource.type == "AWS::Lambda::Alias":
+                target = self.target(resource.properties.get("FunctionName"))
+                if target is None:
+                    return None
+                if target.function is function:
+                    found.add(self.text(resource.properties.get("Name")))
+        return None if any(UNKNOWN in each for each in found) else found
+
     def target(self, value: Any) -> Target | None:
         """Return the function that a value names; ``None`` if the value is unknown or names no function."""
         text = self.text(value)

@@ -8,6 +8,7 @@ from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.checks import (
     callers,
     code,
+    code_rights,
     configuration,
     deployment,
     names,
@@ -24,6 +25,7 @@ APPLICATION_CHECKS: tuple[Check[Application], ...] = (
     *targets.CHECKS,
     *names.CHECKS,
     *permissions.CHECKS,
+    *code_rights.CHECKS,
     *callers.CHECKS,
     *versions.CHECKS,
     *packaging.CHECKS,

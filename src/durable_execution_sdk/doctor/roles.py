@@ -9,7 +9,13 @@ from typing import Any, NamedTuple
 from durable_execution_sdk.dev.discovery.cloudformation import Tree, mapping
 from durable_execution_sdk.doctor.findings import Place
 from durable_execution_sdk.doctor.references import UNKNOWN, References
-from durable_execution_sdk.doctor.template import LambdaFunction, Resource, is_intrinsic, items
+from durable_execution_sdk.doctor.template import (
+    LambdaFunction,
+    Resource,
+    Template,
+    is_intrinsic,
+    items,
+)
 
 DURABLE_POLICY = "AWSLambdaBasicDurableExecutionRolePolicy"
 CHECKPOINTS = ("lambda:CheckpointDurableExecution", "lambda:GetDurableExecutionState")
@@ -33,6 +39,7 @@ _MANAGED: dict[str, tuple[str, ...]] = {
 """Actions of managed policies, without those that no check asks for."""
 
 
+_CONNECTOR = "AWS::Serverless::Connector"
 _POLICIES = ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
 
 
@@ -77,18 +84,27 @@ class Roles:
         if given is None:
             if not function.is_serverless:
                 return Role([], complete=False)
-            return self._generated(function)
+            role = self._generated(function)
+            # A connector of SAM adds rights to it.
+            is_open = "Connectors" in function.tree or any(function.template.of_type(_CONNECTOR))
+            role = role._replace(complete=role.complete and not is_open)
+            return self._with_attached(role, f"{function.logical_id}Role", function.template)
         resource = function.template.resources.get(_role_id(given) or "")
         if resource is None or resource.type != "AWS::IAM::Role":
             return Role([], complete=False)
-        statements, complete = self._own(resource)
-        for policy in function.template.of_type(*_POLICIES):
+        own = Role(*self._own(resource))
+        return self._with_attached(own, resource.logical_id, function.template)
+
+    def _with_attached(self, role: Role, role_id: str, template: Template) -> Role:
+        """Return a role with the policies that the template attaches to it."""
+        statements, complete = role
+        for policy in template.of_type(*_POLICIES):
             given_to = policy.properties.get("Roles", policy.properties.get("RoleName"))
             ids = {_role_id(each) for each in items(given_to)}
-            if resource.logical_id in ids:
+            if role_id in ids:
                 document = policy.properties.get("PolicyDocument")
                 added, known = self._statements(document, policy, "PolicyDocument")
-                statements += added
+                statements = [*statements, *added]
                 complete = complete and known
             elif any(is_intrinsic(each) and _role_id(each) is None for each in items(given_to)):
                 complete = False

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 import glob
-import re
+import warnings
+from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from durable_execution_sdk.doctor.findings import Place
-from durable_execution_sdk.doctor.package import installed_names
+from durable_execution_sdk.doctor.package import installed_names, may_install
 from durable_execution_sdk.lint.names import dotted, imported_names, qualified
 from durable_execution_sdk.lint.workflows import Function, step_bodies, workflows
 
@@ -31,7 +32,10 @@ class Module:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.text = file.read_text(encoding="utf-8")
-        self.tree = ast.parse(self.text, str(file))
+        with warnings.catch_warnings(action="ignore"):
+            self.tree = ast.parse(self.text, str(file))
+            # Refuses an await in a plain function, and the like, which the grammar allows.
+            compile(self.tree, str(file), "exec", dont_inherit=True)
         self.imported = imported_names(self.tree)
         self.functions: dict[str, Function] = {
             node.name: node
@@ -41,8 +45,8 @@ class Module:
         self.values: dict[str, ast.expr] = {
             target.id: node.value
             for node in self.tree.body
-            if isinstance(node, ast.Assign)
-            for target in node.targets
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
             if isinstance(target, ast.Name)
         }
 
@@ -50,6 +54,17 @@ class Module:
     def contexts(self) -> dict[Function, str]:
         """Functions that receive a durable context, with the parameter's name."""
         return {node.function: node.context for node in workflows(self.tree, self.imported)}
+
+    @cached_property
+    def constants(self) -> dict[str, ast.expr]:
+        """The values of the names that are bound once in the whole module, at its top level."""
+        bound = Counter(
+            node.arg if isinstance(node, ast.arg) else node.id
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.arg)
+            or (isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load))
+        )
+        return {name: value for name, value in self.values.items() if bound[name] == 1}
 
     @cached_property
     def step_bodies(self) -> set[str]:
@@ -168,9 +183,23 @@ class Sources:
         if not requirements.is_file():
             return True
         text = requirements.read_text(encoding="utf-8", errors="replace")
-        wanted = _plain(parts[0])
         lines = (line.partition("#")[0].strip() for line in text.splitlines())
-        return not any(_may_have(line, wanted) for line in lines if line)
+        return not any(may_install(line, parts[0]) for line in lines if line)
+
+    def contradicts(self, handler: str) -> bool:
+        """Tell if a handler is none of Python, or its module is missing in a package that the folder has."""
+        *parts, name = handler.replace("/", ".").split(".")
+        if not name.isidentifier():
+            return True
+        package, file = self.root.joinpath(*parts[:-1]), self.root.joinpath(*parts)
+        is_here = file.exists() or any(package.glob(f"{glob.escape(file.name)}.*"))
+        return (
+            len(parts) > 1
+            and all(parts)
+            and parts[0] not in self._installed
+            and (package / "__init__.py").is_file()
+            and not is_here
+        )
 
     def _member(self, module: Module, name: str, depth: int) -> Handler | None:
         if name in module.functions:
@@ -254,19 +283,6 @@ _DEEPEST = 5
 
 def _module_of(handler: str) -> str:
     return handler.replace("/", ".").rpartition(".")[0]
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]", "", name.lower())
-
-
-def _may_have(requirement: str, module: str) -> bool:
-    """Tell if a line of requirements may install a module; a path, a link or an option may install any."""
-    named = re.match(r"[\w.-]+(?=\s*(?:[\[<>=!~;]|$))", requirement)
-    if named is None or requirement[0] in "-./":
-        return True
-    name = _plain(named[0])
-    return module in name or name in module
 
 
 def calls(function: ast.AST) -> Iterator[ast.Call]:

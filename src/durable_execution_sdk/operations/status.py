@@ -153,8 +153,8 @@ def set_status(
     run = scope.context_state.run
     limit = 0 if every is None else Duration.of(every, f"{call}(every=...)").seconds * 1000
     payload = _written(run, value, call)
-    statuses: Statuses = run.checkpointer.statuses or Statuses(run)
-    run.checkpointer.statuses = statuses
+    statuses: Statuses = run.statuses or Statuses(run)
+    run.statuses = statuses
     statuses.set(scope, payload, limit)
 
 

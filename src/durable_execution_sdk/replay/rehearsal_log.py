@@ -22,7 +22,13 @@ from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.replay.arguments import Arguments
 from durable_execution_sdk.replay.payloads import comparable, short
 from durable_execution_sdk.replay.recording import Moment, Recording
-from durable_execution_sdk.replay.report import Divergence, DivergenceKind
+from durable_execution_sdk.replay.report import (
+    HINT_CHANGED,
+    HINT_INVOKE,
+    HINT_SWAPPED,
+    Divergence,
+    DivergenceKind,
+)
 from durable_execution_sdk.replay.source_places import Place, asking_place
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
@@ -168,7 +174,7 @@ class RehearsalLog:
             invocation=self.moment.invocation,
             place=call.place if call else None,
             operation_id=result.record.id,
-            hint=_HINT_SWAPPED,
+            hint=HINT_SWAPPED,
         )
 
     def invoke_differs(self, record: Operation, recorded: str, actual: str) -> None:
@@ -181,6 +187,7 @@ class RehearsalLog:
             f"{label} of {actual}",
             record.id,
             call.place if call else None,
+            HINT_INVOKE,
         )
 
     def _set_divergence(
@@ -190,6 +197,7 @@ class RehearsalLog:
         actual: str,
         operation_id: str,
         place: Place | None,
+        hint: str | None = None,
     ) -> None:
         if self.divergence is None:
             self.divergence = Divergence(
@@ -199,7 +207,7 @@ class RehearsalLog:
                 invocation=self.moment.invocation,
                 place=place,
                 operation_id=operation_id,
-                hint=_HINT_CHANGED,
+                hint=hint or HINT_CHANGED,
             )
 
     def _compare(self, operation: DurableOperation[object], place: Place | None) -> None:
@@ -236,7 +244,7 @@ class RehearsalLog:
             invocation=self.moment.invocation,
             place=place,
             operation_id=operation.operation_id,
-            hint=_HINT_CHANGED,
+            hint=HINT_CHANGED,
         )
         if self._may_be_added(operation):
             self.added.append(divergence)
@@ -259,18 +267,6 @@ class RehearsalLog:
         return None if around is None else around.place
 
 
-_HINT_CHANGED = (
-    "The code has changed since, or it branches on something that is not recorded: executions at this"
-    " point cannot go on with it. Put the old code back beside the new (if ctx.patched(...): new, else: old), keep"
-    " their function version until they have ended, or fork them before the change (durable fork). See"
-    " docs/changing-code.md"
-)
-
-
-_HINT_SWAPPED = (
-    "Items or branches have changed places, and the log identifies them by their index: executions"
-    " that have recorded some of them would take the result of one for that of another."
-)
 _BRANCHES = frozenset({OperationSubType.MAP_ITERATION, OperationSubType.PARALLEL_BRANCH})
 # Contexts whose result is that of a user's function; a map's result consists of its items' results.
 FUNCTIONS = _BRANCHES | {OperationSubType.RUN_IN_CHILD_CONTEXT}

@@ -9,7 +9,32 @@ import msgspec
 from durable_execution_sdk.errors import DurableError
 from durable_execution_sdk.replay.source_places import Place
 
-__all__ = ["Divergence", "DivergenceKind", "ReplayError", "ReplayReport"]
+__all__ = [
+    "HINT_CHANGED",
+    "HINT_INVOKE",
+    "HINT_SWAPPED",
+    "Divergence",
+    "DivergenceKind",
+    "ReplayError",
+    "ReplayReport",
+]
+
+
+HINT_CHANGED = (
+    "The code has changed since, or it branches on something that is not recorded: executions at this"
+    " point cannot go on with it. Put the old code back beside the new (if ctx.patched(...): new, else: old), keep"
+    " their function version until they have ended, or fork them before the change (durable fork). See"
+    " docs/changing-code.md"
+)
+HINT_INVOKE = (
+    "Executions that have started this invoke keep it, and go on; others invoke as the code does now. If that is not"
+    " meant, put the old code back. If an environment variable names the function, replay with the one of the history:"
+    " VARIABLE=FUNCTION durable replay. See docs/changing-code.md"
+)
+HINT_SWAPPED = (
+    "Items or branches have changed places, and the log identifies them by their index: executions"
+    " that have recorded some of them would take the result of one for that of another."
+)
 
 
 class DivergenceKind(StrEnum):

@@ -73,6 +73,9 @@ class Seam:
         """Check an invoke in a rehearsal, given the function's name and payload, which the log does not hold."""
 
 
+_Defaults = dict[Any, Any]
+
+
 class InvocationRun(Seam, ObservedRun):
     """The state of one invocation: its tasks, operations and bodies, the log, and the verdict."""
 
@@ -130,16 +133,14 @@ class InvocationRun(Seam, ObservedRun):
             self.loop, now=plane.now, pending=self.due_times, ask=self.checkpointer.push
         )
         # The defaults that functions give to their steps and to their contexts; valid for one invocation.
-        self.said_by_functions: dict[Any, Any] = {}
-        self.said_by_contexts: dict[Any, Any] = {}
+        self.said_by_functions, self.said_by_contexts = _Defaults(), _Defaults()
         self.event_serdes: Any = None  # that of the handler, for ``operations.continue_as_new``
         self.patches: Any = None  # ``operations.patched.Patches``, once code has asked for one
+        self.statuses: Any = None  # ``operations.status.Statuses``, once code has set one
         self.counts_contexts, self.leaves_out_contexts = settings.limits is not None, False
         journal.warns_at = settings.warning_marks()
         self.bytes_in_contexts: Callable[[], int] = lambda: 0
-        self.inboxes: Any = (
-            None  # those of ``operations.inboxes`` by name, once code has opened one
-        )
+        self.inboxes: Any = None  # ``operations.inboxes``, once code has opened one
         self.verdict: Verdict | None = None
         self.refusal: Abort | None = None
         # Restless: callbacks keep the loop busy that move no workflow task.

@@ -57,7 +57,7 @@ class Histories(Protocol):
 
 
 class Window:
-    """What the newest events of an execution tell of one inbox.
+    """Facts about one inbox in the newest events of an execution.
 
     ``message_id`` is the id of a message that may have been accepted; then all events are read, with their data.
     """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from durable_execution_sdk.doctor.application import Application
+from durable_execution_sdk.doctor.constants import constants
 from durable_execution_sdk.doctor.durations import seconds
 from durable_execution_sdk.doctor.findings import Fault, Finding, Level, Place, check
 from durable_execution_sdk.doctor.source import Module, calls
@@ -56,8 +57,9 @@ def step_timeouts(app: Application) -> Iterator[Fault]:
         timeout = function.timeout
         if node.name not in module.step_bodies or timeout is None:
             continue
+        known = _constants(app, function, module)
         for call in calls(node):
-            limit = _limit(module, call)
+            limit = _limit(module, call, known)
             if limit is not None and limit >= timeout:
                 yield (
                     module.place(call),
@@ -65,13 +67,22 @@ def step_timeouts(app: Application) -> Iterator[Fault]:
                 )
 
 
-def _limit(module: Module, call: ast.Call) -> float | None:
+def _limit(module: Module, call: ast.Call, known: Mapping[str, ast.expr]) -> float | None:
     """Return the seconds that a call is limited to."""
     position = _LIMITED.get(qualified(call.func, module.imported) or "")
     if position is not None and len(call.args) > position:
-        return seconds(call.args[position])
-    word = next((each.value for each in call.keywords if each.arg == "timeout"), None)
-    return None if word is None else seconds(word)
+        return seconds(call.args[position], known)
+    word = _keyword(call, "timeout")
+    return None if word is None else seconds(word, known)
+
+
+def _constants(app: Application, function: LambdaFunction, module: Module) -> dict[str, ast.expr]:
+    sources = app.sources(function)
+    return module.constants if sources is None else constants(sources, module)
+
+
+def _keyword(call: ast.Call, name: str) -> ast.expr | None:
+    return next((each.value for each in call.keywords if each.arg == name), None)
 
 
 @check(
@@ -86,10 +97,14 @@ def waits(app: Application) -> Iterator[Fault]:
         timeout, contexts = function.execution_timeout, set(module.contexts.values())
         if timeout is None:
             continue
+        known = _constants(app, function, module)
         for call in calls(node):
             owner, _, method = (dotted(call.func) or "").rpartition(".")
-            length = seconds(call.args[0]) if call.args and method == "wait" else None
-            if owner in contexts and length is not None and length >= timeout:
+            if owner not in contexts or method != "wait":
+                continue
+            given = call.args[0] if call.args else _keyword(call, "duration")
+            length = None if given is None else seconds(given, known)
+            if length is not None and length >= timeout:
                 yield (
                     module.place(call),
                     f"this waits for {length:g} s, and {function.logical_id} has the ExecutionTimeout {timeout}",
@@ -107,12 +122,13 @@ def callback_timeouts(app: Application) -> Iterator[Fault]:
     seen: set[tuple[str, int]] = set()
     for function, module, _ in _functions(app):
         timeout = function.execution_timeout
+        known = _constants(app, function, module)
         for call in calls(module.tree) if timeout is not None else ():
             name = (dotted(call.func) or "").rpartition(".")[2]
-            word = next((each.value for each in call.keywords if each.arg == "timeout"), None)
+            word = _keyword(call, "timeout")
             if name not in {"WaitForCallbackConfig", "CallbackConfig"} or word is None:
                 continue
-            length, key = seconds(word), (function.logical_id, call.lineno)
+            length, key = seconds(word, known), (function.logical_id, call.lineno)
             if length is not None and timeout is not None and length >= timeout and key not in seen:
                 seen.add(key)
                 if _is_used(app, function, module, call):

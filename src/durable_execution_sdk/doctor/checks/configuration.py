@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from durable_execution_sdk.dev.discovery.cloudformation import mapping
 from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.findings import Fault, Level, check
-from durable_execution_sdk.doctor.template import LambdaFunction, is_intrinsic, whole
+from durable_execution_sdk.doctor.template import LambdaFunction, is_intrinsic, whole, written_out
 from durable_execution_sdk.protocol.limits import (
     LONGEST_FUNCTION_TIMEOUT_SECONDS,
     LONGEST_INVOCATION_SECONDS,
@@ -17,6 +17,7 @@ from durable_execution_sdk.protocol.limits import (
 )
 
 RUNTIMES = ("python3.13", "python3.14")
+_MEMBERS = ("ExecutionTimeout", "RetentionPeriodInDays", "KMSKeyArn")
 _RUNTIME = re.compile(r"(python|nodejs|java|dotnet|ruby|go|provided)")
 
 
@@ -43,6 +44,10 @@ def runtime(app: Application) -> Iterator[Fault]:
                 function.place("Runtime"),
                 f"{function.logical_id} has the runtime {function.runtime}",
             )
+        # Included properties may have it.
+        is_unset = "Runtime" not in function.properties and not is_intrinsic(function.properties)
+        if is_unset and not function.is_image:
+            yield function.head, f"{function.logical_id} has no Runtime"
 
 
 @check(
@@ -232,6 +237,23 @@ def destinations(app: Application) -> Iterator[Fault]:
             yield resource.place("DestinationConfig"), f"{resource.logical_id} has destinations"
 
 
+@check(
+    "DOC111",
+    Level.ERROR,
+    reason="CloudFormation refuses a property that the service does not have",
+    fix=f"correct the name: {', '.join(_MEMBERS)}",
+)
+def unknown_members(app: Application) -> Iterator[Fault]:
+    """Find members of DurableConfig that the service does not have."""
+    for function in app.durable:
+        for name in written_out(function.durable_config):
+            if name not in _MEMBERS:
+                yield (
+                    function.place("DurableConfig", name),
+                    f"the DurableConfig of {function.logical_id} has {name!r}",
+                )
+
+
 CHECKS = (
     runtime,
     missing_config,
@@ -243,4 +265,5 @@ CHECKS = (
     unknown_handler,
     log_format,
     destinations,
+    unknown_members,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from durable_execution_sdk.doctor.application import Application
@@ -10,8 +11,10 @@ from durable_execution_sdk.doctor.findings import Fault, Level, Place, check
 from durable_execution_sdk.doctor.source import Module
 from durable_execution_sdk.doctor.template import LambdaFunction
 
+_ALIAS = re.compile(r"(?!\d+$)[\w-]+")
 
-def _given(app: Application, function: LambdaFunction) -> Iterator[tuple[Place, object]]:
+
+def given_targets(app: Application, function: LambdaFunction) -> Iterator[tuple[Place, object]]:
     """Yield what a function's code invokes, as the code or the template writes it, and the place of that."""
     variables = variables_of(function)
     for invoke in invokes(app, function):
@@ -31,10 +34,17 @@ def _given(app: Application, function: LambdaFunction) -> Iterator[tuple[Place, 
 def logical_ids(app: Application) -> Iterator[Fault]:
     """Find invokes of a function by its name in the template."""
     for function in app.durable:
-        for place, value in _given(app, function):
-            name = value.partition(":")[0] if isinstance(value, str) else ""
-            if name in app.template.functions and not app.references.has_name(name):
+        for place, value in given_targets(app, function):
+            name = logical_id(app, value)
+            if name is not None:
                 yield place, f"this invokes {value!r}, and {name} is the name in the template only"
+
+
+def logical_id(app: Application, value: object) -> str | None:
+    """Return the name in the template by which a text names a function that has another name on AWS."""
+    name = value.partition(":")[0] if isinstance(value, str) else ""
+    is_one = name in app.template.functions and not app.references.has_name(name)
+    return name if is_one else None
 
 
 @check(
@@ -50,14 +60,20 @@ def unread_variables(app: Application) -> Iterator[Fault]:
         unset = (each for each in invokes(app, function) if each.variable not in {None, *variables})
         if not any(_is_elsewhere(app, each.text) for each in unset):
             continue
-        for name, value in variables.items():
-            target = app.references.target(value)
-            is_durable = target and target.function and target.function.is_durable
-            if is_durable and not any(_names(module, name) for module in app.modules):
-                yield (
-                    function.place("Environment", "Variables", name),
-                    f"no code of {function.logical_id} reads {name}",
-                )
+        for name in unread(app, function):
+            yield (
+                function.place("Environment", "Variables", name),
+                f"no code of {function.logical_id} reads {name}",
+            )
+
+
+def unread(app: Application, function: LambdaFunction) -> Iterator[str]:
+    """Yield the environment variables that have a durable function, and that no code names."""
+    for name, value in (variables_of(function) or {}).items():
+        target = app.references.target(value)
+        is_durable = target and target.function and target.function.is_durable
+        if is_durable and not any(_names(module, name) for module in app.modules):
+            yield name
 
 
 def _is_elsewhere(app: Application, default: str | None) -> bool:
@@ -70,4 +86,28 @@ def _names(module: Module, variable: str) -> bool:
     return f'"{variable}"' in module.text or f"'{variable}'" in module.text
 
 
-CHECKS = (logical_ids, unread_variables)
+@check(
+    "DOC208",
+    Level.WARNING,
+    reason="the template makes the function and its aliases, and none of this name",
+    fix="name an alias of the template, as !Ref Function.Alias in SAM and !Ref of the AWS::Lambda::Alias elsewhere do",
+)
+def unknown_aliases(app: Application) -> Iterator[Fault]:
+    """Find invokes of a durable function by an alias that the template does not make."""
+    for function in app.durable:
+        for place, value in given_targets(app, function):
+            target = app.references.target(value)
+            if target is None or target.function is None or not target.function.is_durable:
+                continue
+            known = app.references.aliases(target.function)
+            # A number, $LATEST, or a name that a deployment knows may be right.
+            qualifier = target.qualifier or ""
+            if known is not None and _ALIAS.fullmatch(qualifier) and qualifier not in known:
+                made = ", ".join(sorted(known - {"alias", "version"})) or "none"
+                yield (
+                    place,
+                    f"this invokes {target.text}, and the template's aliases of it are: {made}",
+                )
+
+
+CHECKS = (logical_ids, unread_variables, unknown_aliases)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from durable_execution_sdk.dev.discovery.cloudformation import mapping
 from durable_execution_sdk.doctor.application import Application
+from durable_execution_sdk.doctor.checks.names import given_targets, logical_id, unread
 from durable_execution_sdk.doctor.checks.targets import invokes
 from durable_execution_sdk.doctor.findings import Fault, Level, check
 from durable_execution_sdk.doctor.references import Target
-from durable_execution_sdk.doctor.roles import CHECKPOINTS, DURABLE_POLICY, Statement
-from durable_execution_sdk.doctor.source import calls
+from durable_execution_sdk.doctor.roles import CHECKPOINTS, DURABLE_POLICY, Role, Statement
 from durable_execution_sdk.doctor.template import (
     LambdaFunction,
     Resource,
@@ -18,7 +19,6 @@ from durable_execution_sdk.doctor.template import (
     items,
     may_be_absent,
 )
-from durable_execution_sdk.lint.names import dotted
 
 _INVOKE = "lambda:InvokeFunction"
 _KMS = ("kms:Decrypt", "kms:GenerateDataKey")
@@ -29,8 +29,13 @@ _OF_EXECUTIONS = (
     "lambda:GetDurableExecution",
     "lambda:GetDurableExecutionHistory",
     "lambda:StopDurableExecution",
+    "lambda:PauseDurableExecution",
+    "lambda:ResumeDurableExecution",
+    "lambda:DeleteDurableExecution",
     *CHECKPOINTS,
 )
+# Its resource is a function, so a pattern of actions with it may have another resource.
+_OF_FUNCTIONS = "lambda:ListDurableExecutionsByFunction"
 
 
 @check(
@@ -60,7 +65,8 @@ def invoke_function(app: Application) -> Iterator[Fault]:
     """Find functions whose code invokes others, and whose role does not allow it."""
     for function in app.durable:
         found = invokes(app, function)
-        if found and app.roles.of(function).lacks(_INVOKE):
+        role = app.roles.of(function)
+        if found and role.lacks(_INVOKE):
             yield (
                 function.head,
                 (
@@ -68,34 +74,35 @@ def invoke_function(app: Application) -> Iterator[Fault]:
                     f" {_INVOKE}"
                 ),
             )
+        elif role.complete and not any(unread(app, function)):
+            for place, value in given_targets(app, function):
+                target = None if logical_id(app, value) else app.references.target(value)
+                if target is not None and not _may_invoke(app, role, target):
+                    yield (
+                        place,
+                        f"{function.logical_id} invokes {target.text}, but its role allows {_INVOKE} on others only",
+                    )
 
 
-@check(
-    "DOC306",
-    Level.ERROR,
-    reason="the next execution is started with the role of the function that runs this one",
-    fix=f"allow {_INVOKE} on the ARN of the function itself followed by :*, written with its name",
-)
-def continue_as_new(app: Application) -> Iterator[Fault]:
-    """Find functions whose code goes on as a new execution, and whose role does not allow to start one."""
-    for function in app.durable:
-        place = _goes_on(app, function) if app.roles.of(function).lacks(_INVOKE) else None
-        if place is not None:
-            yield (
-                function.head,
-                f"{function.logical_id} goes on as a new execution ({place}), but its role does not allow {_INVOKE}",
-            )
+def _may_invoke(app: Application, role: Role, target: Target) -> bool:
+    """Tell if a role may allow to invoke a function; its version or alias is not compared."""
+    if target.function is None and app.references.has_name(_name(target)):
+        return True
+    for statement in role.statements:
+        if statement.allows(_INVOKE):
+            for text in statement.resources:
+                named = app.references.target(text.removesuffix("*").removesuffix(":"))
+                if named is None or any(mark in named.text for mark in "*?"):
+                    return True
+                is_same = named.function is target.function
+                if is_same and (target.function is not None or _name(named) == _name(target)):
+                    return True
+    return False
 
 
-def _goes_on(app: Application, function: LambdaFunction) -> object | None:
-    """Return the place of the first call of ``ctx.continue_as_new`` in a function's code."""
-    for module, node in app.reached(function):
-        contexts = set(module.contexts.values())
-        for call in calls(node):
-            owner, _, method = (dotted(call.func) or "").rpartition(".")
-            if method == "continue_as_new" and owner in contexts:
-                return module.place(call)
-    return None
+def _name(target: Target) -> str:
+    """Return the name of a function without its version or alias, and without the rest of its ARN."""
+    return target.text.removesuffix(f":{target.qualifier}").rpartition(":")[2]
 
 
 @check(
@@ -126,17 +133,25 @@ def invoke_resources(app: Application) -> Iterator[Fault]:
 )
 def execution_resources(app: Application) -> Iterator[Fault]:
     """Find policies about executions whose resource matches the ARN of none."""
-    wanted = {each.lower(): each for each in _OF_EXECUTIONS}
     for resource in app.template.resources.values():
         for statement in _statements(app, resource):
-            # A pattern may be meant for other actions, for which the ARN is right.
-            exact = [wanted[each.lower()] for each in statement.actions if each.lower() in wanted]
-            targets = _targets(app, statement.resources) if exact else []
+            about = [name for each in statement.actions for name in _actions_on_executions(each)]
+            targets = _targets(app, statement.resources) if about else []
             matching = {id(each.function) for each in targets if _matches_executions(each)}
             for target in targets:
                 if id(target.function) not in matching:
-                    action = exact[0].removeprefix("lambda:")
+                    action = about[0].removeprefix("lambda:")
                     yield statement.place, f"{resource.logical_id} allows {action} on {target.text}"
+
+
+def _actions_on_executions(pattern: str) -> list[str]:
+    """Return the actions that a pattern allows, if all of them are about executions."""
+    text = pattern.lower()
+    # A pattern without these words allows actions on functions as well.
+    is_narrow = "durableexecution" in text or text.startswith("lambda:send")
+    if not is_narrow or fnmatchcase(_OF_FUNCTIONS.lower(), text):
+        return []
+    return [each for each in _OF_EXECUTIONS if fnmatchcase(each.lower(), text)]
 
 
 def _matches_executions(target: Target) -> bool:
@@ -208,11 +223,4 @@ def _key_allows(app: Application, function: LambdaFunction, action: str) -> bool
     return False
 
 
-CHECKS = (
-    checkpoints,
-    invoke_function,
-    invoke_resources,
-    execution_resources,
-    key,
-    continue_as_new,
-)
+CHECKS = (checkpoints, invoke_function, invoke_resources, execution_resources, key)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from durable_execution_sdk.dev.discovery.cloudformation import Tree, mapping
 from durable_execution_sdk.doctor.application import Application
+from durable_execution_sdk.doctor.constants import resolved
 from durable_execution_sdk.doctor.findings import Fault, Level, Place, check
 from durable_execution_sdk.doctor.source import Module, calls
 from durable_execution_sdk.doctor.template import (
@@ -38,13 +39,14 @@ class Invoke(NamedTuple):
 def invokes(app: Application, function: LambdaFunction) -> list[Invoke]:
     """Return the invokes in a function's code."""
     found: list[Invoke] = []
-    for module, node in app.reached(function):
+    sources = app.sources(function)
+    for module, node in app.reached(function) if sources is not None else ():
         contexts = set(module.contexts.values())
         for call in calls(node):
             owner, _, method = (dotted(call.func) or "").rpartition(".")
             target = _argument(call) if method == "invoke" and owner in contexts else None
-            if target is not None:
-                found.append(_invoke(module, call, target))
+            if sources is not None and target is not None:
+                found.append(_invoke(module.place(call), *resolved(sources, module, target)))
     return found
 
 
@@ -54,9 +56,7 @@ def _argument(call: ast.Call) -> ast.expr | None:
     return next((word.value for word in call.keywords if word.arg == "function_name"), None)
 
 
-def _invoke(module: Module, call: ast.Call, target: ast.expr) -> Invoke:
-    place = module.place(call)
-    node = module.values.get(target.id, target) if isinstance(target, ast.Name) else target
+def _invoke(place: Place, module: Module, node: ast.expr) -> Invoke:
     match node:
         case ast.Constant(value=str(text)):
             return Invoke(place, text)
@@ -163,6 +163,18 @@ def sources_without_qualifier(app: Application) -> Iterator[Fault]:
 
 
 _Path = tuple[str | int, ...]
+_NAMED_BY: dict[str, tuple[str, ...]] = {
+    "AWS::ApiGateway::Method": ("Integration", "Uri"),
+    "AWS::ApiGatewayV2::Integration": ("IntegrationUri",),
+    "AWS::AppSync::DataSource": ("LambdaConfig", "LambdaFunctionArn"),
+    "AWS::CloudFormation::CustomResource": ("ServiceToken",),
+    "AWS::Lambda::EventSourceMapping": ("FunctionName",),
+    "AWS::Logs::SubscriptionFilter": ("DestinationArn",),
+    "AWS::Pipes::Pipe": ("Target",),
+    "AWS::Scheduler::Schedule": ("Target", "Arn"),
+    "AWS::SecretsManager::RotationSchedule": ("RotationLambdaARN",),
+}
+"""The property of a resource that names the function that it invokes, by the type of the resource."""
 
 
 def _targets(resource: Resource) -> Iterator[tuple[_Path, Any]]:
@@ -172,20 +184,16 @@ def _targets(resource: Resource) -> Iterator[tuple[_Path, Any]]:
         case "AWS::Events::Rule":
             for index, target in enumerate(items(properties.get("Targets"))):
                 yield ("Targets", index, "Arn"), mapping(target).get("Arn")
-        case "AWS::Scheduler::Schedule":
-            yield ("Target", "Arn"), mapping(properties.get("Target")).get("Arn")
-        case "AWS::Lambda::EventSourceMapping":
-            yield ("FunctionName",), properties.get("FunctionName")
         case "AWS::Lambda::Url" if not properties.get("Qualifier"):
             yield ("TargetFunctionArn",), properties.get("TargetFunctionArn")
         case "AWS::SNS::Subscription" if properties.get("Protocol") == "lambda":
             yield ("Endpoint",), properties.get("Endpoint")
-        case "AWS::ApiGateway::Method":
-            yield ("Integration", "Uri"), mapping(properties.get("Integration")).get("Uri")
-        case "AWS::ApiGatewayV2::Integration":
-            yield ("IntegrationUri",), properties.get("IntegrationUri")
-        case "AWS::Logs::SubscriptionFilter":
-            yield ("DestinationArn",), properties.get("DestinationArn")
+        case _ if resource.type in _NAMED_BY:
+            path = _NAMED_BY[resource.type]
+            value: Any = properties
+            for name in path:
+                value = mapping(value).get(name)
+            yield path, value
         case _:
             yield from _nested_targets(resource)
 
@@ -215,6 +223,9 @@ def _nested_targets(resource: Resource) -> Iterator[tuple[_Path, Any]]:
             for index, each in enumerate(items(configuration.get("LambdaConfigurations"))):
                 path = ("NotificationConfiguration", "LambdaConfigurations", index, "Function")
                 yield path, mapping(each).get("Function")
+        case "AWS::ElasticLoadBalancingV2::TargetGroup" if properties.get("TargetType") == "lambda":
+            for index, each in enumerate(items(properties.get("Targets"))):
+                yield ("Targets", index, "Id"), mapping(each).get("Id")
         case "AWS::StepFunctions::StateMachine" | "AWS::Serverless::StateMachine":
             text = _definition(resource)
             for name, value in mapping(properties.get("DefinitionSubstitutions")).items():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.findings import Fault, Level, check
-from durable_execution_sdk.doctor.template import LambdaFunction
+from durable_execution_sdk.doctor.template import LambdaFunction, Resource
+
+_VERSION_OF_SAM = re.compile(r"Version[0-9a-f]{10}$")
 
 
 @check(
@@ -23,12 +26,10 @@ def deleted_versions(app: Application) -> Iterator[Fault]:
     for resource in app.template.of_type("AWS::Lambda::Version"):
         target = app.references.target(resource.properties.get("FunctionName"))
         function = None if target is None else target.function
-        if function is not None and function.is_durable:
-            policy = resource.tree.get("DeletionPolicy")
-            known = "Delete" if policy is None else app.template.value(policy)
-            if known is not None and str(known) not in {"Retain", "RetainExceptOnCreate"}:
-                name = f"the version {resource.logical_id} of {function.logical_id}"
-                yield resource.head, f"{name} is not retained"
+        is_durable = function is not None and function.is_durable
+        if function is not None and is_durable and not _is_kept(app, resource, "DeletionPolicy"):
+            name = f"the version {resource.logical_id} of {function.logical_id}"
+            yield resource.head, f"{name} is not retained"
     for function in app.durable:
         name, policy = _policy_of_sam(function)
         if function.alias and app.template.value(policy) == "Delete":
@@ -53,9 +54,12 @@ def _policy_of_sam(function: LambdaFunction) -> tuple[str, Any]:
     fix="publish versions behind an alias: AutoPublishAlias in SAM, AWS::Lambda::Version and Alias elsewhere",
 )
 def no_versions(app: Application) -> Iterator[Fault]:
-    """Find durable functions that have neither a version nor an alias."""
+    """Find durable functions that have neither a version nor an alias of one."""
     versioned: set[str] = set()
     for resource in app.template.of_type("AWS::Lambda::Version", "AWS::Lambda::Alias"):
+        # An alias of $LATEST moves with each deployment, as $LATEST does.
+        if app.template.value(resource.properties.get("FunctionVersion")) == "$LATEST":
+            continue
         target = app.references.target(resource.properties.get("FunctionName"))
         if target is not None and target.function is not None:
             versioned.add(target.function.logical_id)
@@ -80,4 +84,33 @@ def partial_versions(app: Application) -> Iterator[Fault]:
             )
 
 
-CHECKS = (deleted_versions, no_versions, partial_versions)
+@check(
+    "DOC504",
+    Level.WARNING,
+    reason="each property of a version that changes makes CloudFormation replace it, and DeletionPolicy does not"
+    " keep what is replaced",
+    fix="set UpdateReplacePolicy: Retain beside DeletionPolicy",
+)
+def replaced_versions(app: Application) -> Iterator[Fault]:
+    """Find versions of durable functions that an update replaces, and so deletes."""
+    for resource in app.template.of_type("AWS::Lambda::Version"):
+        target = app.references.target(resource.properties.get("FunctionName"))
+        function = None if target is None else target.function
+        is_lost = _is_kept(app, resource, "DeletionPolicy") and not _is_kept(
+            app, resource, "UpdateReplacePolicy"
+        )
+        # SAM gives each version another logical id, so none is ever replaced.
+        is_of_sam = _VERSION_OF_SAM.search(resource.logical_id)
+        if function is not None and function.is_durable and is_lost and not is_of_sam:
+            name = f"the version {resource.logical_id} of {function.logical_id}"
+            yield resource.head, f"{name} is not retained when it is replaced"
+
+
+def _is_kept(app: Application, resource: Resource, policy: str) -> bool:
+    """Tell if a policy of a resource retains it, or may retain it."""
+    given = resource.tree.get(policy)
+    known = "Delete" if given is None else app.template.value(given)
+    return known is None or str(known) in {"Retain", "RetainExceptOnCreate"}
+
+
+CHECKS = (deleted_versions, no_versions, partial_versions, replaced_versions)

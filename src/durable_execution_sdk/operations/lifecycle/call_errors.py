@@ -39,6 +39,7 @@ CALLS: dict[str, str] = {
     "patched": "patch_id, each_time=False",
     "set_status": "value, every=None",
     "progress": "done, total=None, label=None, every=None",
+    "inbox": "name, type_=Any, window=4",
     "saga": "",
     "add_compensation": "function, *arguments, name=None, config=StepConfig(...)",
     "continue_as_new": "event, qualifier=None, retry_strategy=None",

@@ -57,7 +57,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence, Sized
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports import DataPlane
@@ -99,6 +99,40 @@ Status = Callable[
 
 class Checkpointer:
     """Sends updates in batches, in order, and passes the answers on to ``receive`` and errors to ``fail``."""
+
+    # Of more than 29 attributes without slots CPython makes another kind of object, which takes longer.
+    __slots__ = (
+        "_arn",
+        "_batch",
+        "_closed",
+        "_context",
+        "_eager",
+        "_fail",
+        "_go",
+        "_held",
+        "_is_busy",
+        "_left_behind_since",
+        "_loop",
+        "_patience",
+        "_plane",
+        "_queue",
+        "_ready",
+        "_receive",
+        "_rest",
+        "_send",
+        "_sent",
+        "_series",
+        "_slow",
+        "_token",
+        "_unseen",
+        "_wanted",
+        "_writer",
+        "calls",
+        "ends_at",
+        "is_held",
+        "most_updates",
+        "status",
+    )
 
     def __init__(
         self,
@@ -146,7 +180,6 @@ class Checkpointer:
         self._series = os.urandom(16).hex()
         # Returns the status that is to go with the next call, if it is due; set while there is one that has not left.
         self.status: Status | None = None
-        self.statuses: Any = None  # ``operations.status.Statuses``, once code has set one
         self._slow: asyncio.TimerHandle | None = None
         self._left_behind_since = 0.0
         self._closed = False
