@@ -207,12 +207,18 @@ class Reporter:
             self._changed(operation, previous)
 
     def attempt_started(
-        self, operation: Operation, attempt: int | None, *, in_place: bool, is_replaying: bool
+        self,
+        operation: Operation,
+        attempt: int | None,
+        *,
+        in_place: bool,
+        is_replaying: bool,
+        is_virtual: bool,
     ) -> AttemptInfo:
         """Report the start of an attempt, and return its info for ``attempt_ended``.
 
         ``in_place``: call the hook in the current context, which is the body's. ``is_replaying``: the
-        code has run before.
+        code has run before. ``is_virtual``: a context without an operation.
         """
         info = AttemptInfo(
             execution_arn=self._arn,
@@ -225,16 +231,24 @@ class Reporter:
             start_timestamp=utc(self._now()),
             is_replay=operation.id in self._recorded,
             is_replaying_children=is_replaying,
+            is_virtual=is_virtual,
         )
         self._fire("on_attempt_start", info, in_place=in_place)
         return info
 
     def attempt_ended(
-        self, started: AttemptInfo, outcome: str, error: ErrorObject | None, *, in_place: bool
+        self,
+        started: AttemptInfo,
+        outcome: str,
+        error: ErrorObject | None,
+        *,
+        in_place: bool,
+        is_replay: bool,
     ) -> None:
         """Report that the attempt's function has returned, raised or been interrupted."""
         info = replace(
             started,
+            is_replay=started.is_replay or is_replay,
             end_timestamp=utc(self._now()),
             outcome=AttemptOutcome(outcome),
             error=own(error),

@@ -1,0 +1,111 @@
+"""What both views share: names and attributes of spans, the spans of attempts, and the ends of parents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from opentelemetry.trace import Span
+
+from durable_execution_sdk.otel.identity import span_id
+from durable_execution_sdk.otel.trace import Attributes, ExecutionTrace, end_span, set_outcome
+from durable_execution_sdk.plugins import AttemptInfo, InvocationInfo, OperationInfo
+from durable_execution_sdk.protocol.operations import OperationType
+
+__all__ = ["SpanTimes", "emit_virtual", "identity_of", "name_of", "start_attempt", "state_of"]
+
+
+class SpanTimes:
+    """Starts and ends of spans, in the order in which things happen, and with children inside their parents.
+
+    The log's times and those of attempts may be of different clocks.
+    """
+
+    def __init__(self, info: InvocationInfo) -> None:
+        ends = (each.end_timestamp for each in info.updated_operations.values())
+        self.began_at = max(filter(None, (info.start_timestamp, *ends)))
+        # No span starts before the end of what was reported before it.
+        self._floor = self.began_at
+        self._latest: dict[str | None, datetime] = {}
+        self._attempts: dict[str, datetime] = {}
+
+    def start(self, at: datetime) -> datetime:
+        """Return the start of a span that starts now."""
+        return max(at, self._floor)
+
+    def end(self, operation_id: str | None, parent: str | None, *ends: datetime | None) -> datetime:
+        """Return the end of an operation's span: the latest of these and of those inside."""
+        latest = self._latest.pop(operation_id, None)
+        end = max(each for each in (*ends, latest) if each is not None)
+        self._note(parent, end)
+        return end
+
+    def attempt_started(self, info: AttemptInfo) -> datetime:
+        """Return the start of an attempt's span."""
+        start = self._attempts[info.id] = self.start(info.start_timestamp)
+        return start
+
+    def attempt_ended(self, info: AttemptInfo) -> datetime:
+        """Return the end of an attempt's span."""
+        end = max(self._attempts.pop(info.id), info.end_timestamp or info.start_timestamp)
+        self._note(info.id, end)
+        return end
+
+    def _note(self, operation_id: str | None, end: datetime) -> None:
+        self._floor = max(end, self._floor)
+        self._latest[operation_id] = max(end, self._latest.get(operation_id, end))
+
+
+def start_attempt(
+    trace: ExecutionTrace, operation: int, info: AttemptInfo, at: datetime, links: Sequence[int]
+) -> Span:
+    """Start the span of one run of a body; two runs of the same attempt have different spans."""
+    number = info.attempt or 1
+    return trace.start(
+        f"{name_of(info)} attempt {number}",
+        span_id(trace.arn, info.id, "attempt", number, trace.run),
+        trace.context(operation),
+        at,
+        {**identity_of(info), "durable.attempt.number": number},
+        links,
+    )
+
+
+def emit_virtual(
+    trace: ExecutionTrace, parent: int, info: AttemptInfo, end: datetime, links: Sequence[int]
+) -> None:
+    """Emit the span of a context without an operation."""
+    span = trace.start(
+        name_of(info),
+        span_id(trace.arn, info.id, "virtual"),
+        trace.context(parent),
+        info.start_timestamp,
+        identity_of(info),
+        links,
+    )
+    set_outcome(span, info.outcome, info.error)
+    end_span(span, end)
+
+
+def name_of(info: OperationInfo | AttemptInfo) -> str:
+    """Return the name of the span of an operation."""
+    return info.name or str(info.type)
+
+
+def state_of(info: OperationInfo) -> Attributes:
+    """Return the status, and the number of a step's last attempt."""
+    attributes: dict[str, str | int] = {"durable.operation.status": str(info.status)}
+    if info.type == OperationType.STEP and info.attempt:
+        attributes["durable.attempt.number"] = info.attempt
+    return attributes
+
+
+def identity_of(info: OperationInfo | AttemptInfo) -> dict[str, str | bool | int | float]:
+    """Return the attributes by which a span names its operation."""
+    members = {
+        "durable.operation.id": info.id,
+        "durable.operation.type": info.type,
+        "durable.operation.subtype": info.sub_type,
+        "durable.operation.name": info.name,
+    }
+    return {name: str(value) for name, value in members.items() if value is not None}
