@@ -36,11 +36,6 @@ class ExecutionView:
         self._began: dict[str, tuple[datetime, datetime]] = {}
         self._times = SpanTimes(info)
 
-    @property
-    def began_at(self) -> datetime:
-        """The start of the invocation's span: not before the ends of the operations that woke it up."""
-        return self._times.began_at
-
     def operation_started(self, info: OperationInfo) -> None:
         """Remember when this invocation started the operation.
 
@@ -52,10 +47,11 @@ class ExecutionView:
 
     def operation_ended(self, info: OperationInfo) -> None:
         """Emit the operation's span."""
-        start = info.start_timestamp or info.end_timestamp or self._times.began_at
+        end = self._times.recorded_end(info)
+        start = min(info.start_timestamp or end, end)
         if began := self._began.pop(info.id, None):
             start = max(min(start, began[0]), began[1])
-        end = self._times.end(info.id, info.parent_id, start, info.end_timestamp)
+        end = self._times.end(info.id, info.parent_id, start, end)
         span = self._trace.start(
             name_of(info),
             self.operation(info.id),
@@ -88,7 +84,7 @@ class ExecutionView:
 
     def invocation_ended(self, info: InvocationEndInfo) -> datetime:
         """Emit nothing: open operations have a span once they have ended."""
-        return self._times.end(None, None, info.end_timestamp)
+        return self._times.end(None, None, self._times.began_at, info.end_timestamp)
 
     def _parent(self, operation_id: str | None) -> int:
         return self._trace.workflow if operation_id is None else self.operation(operation_id)

@@ -54,11 +54,6 @@ class InvocationView:
         self._spans: dict[str, int] = {}
         self._times = SpanTimes(info)
 
-    @property
-    def began_at(self) -> datetime:
-        """The start of the invocation's span: not before the ends of the operations that woke it up."""
-        return self._times.began_at
-
     def operation_started(self, info: OperationInfo) -> None:
         """Open the operation's segment."""
         self._segment(info, is_continued=info.is_replay)
@@ -67,7 +62,9 @@ class InvocationView:
         """Emit the segment in which the operation has ended."""
         segment = self._segment(info, is_continued=info.id in self._recorded)
         del self._open[info.id]
-        end = self._times.end(info.id, info.parent_id, segment.start, info.end_timestamp)
+        end = self._times.end(
+            info.id, info.parent_id, segment.start, self._times.recorded_end(info)
+        )
         span = self._start(segment, {**identity_of(info), **state_of(info)})
         set_outcome(span, info.status, info.error)
         end_span(span, end)
@@ -103,7 +100,7 @@ class InvocationView:
                 )
                 ends = segment.start, info.end_timestamp
                 end_span(span, self._times.end(each.id, each.parent_id, *ends))
-        return self._times.end(None, None, info.end_timestamp)
+        return self._times.end(None, None, self._times.began_at, info.end_timestamp)
 
     def _segment(self, info: OperationInfo, *, is_continued: bool) -> _Segment:
         """Return the operation's segment, with those of the operations around it."""

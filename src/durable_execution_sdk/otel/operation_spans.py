@@ -8,7 +8,13 @@ from datetime import datetime
 from opentelemetry.trace import Span
 
 from durable_execution_sdk.otel.identity import span_id
-from durable_execution_sdk.otel.trace import Attributes, ExecutionTrace, end_span, set_outcome
+from durable_execution_sdk.otel.trace import (
+    Attributes,
+    ExecutionTrace,
+    began_at,
+    end_span,
+    set_outcome,
+)
 from durable_execution_sdk.plugins import AttemptInfo, InvocationInfo, OperationInfo
 from durable_execution_sdk.protocol.operations import OperationType
 
@@ -22,8 +28,8 @@ class SpanTimes:
     """
 
     def __init__(self, info: InvocationInfo) -> None:
-        ends = (each.end_timestamp for each in info.updated_operations.values())
-        self.began_at = max(filter(None, (info.start_timestamp, *ends)))
+        self.began_at = began_at(info)
+        self._updated = info.updated_operations
         # No span starts before the end of what was reported before it.
         self._floor = self.began_at
         self._latest: dict[str | None, datetime] = {}
@@ -39,6 +45,11 @@ class SpanTimes:
         end = max(each for each in (*ends, latest) if each is not None)
         self._note(parent, end)
         return end
+
+    def recorded_end(self, info: OperationInfo) -> datetime:
+        """Return an end by the log; what has ended before this invocation has ended before its start."""
+        end = info.end_timestamp or info.start_timestamp or self.began_at
+        return min(end, self.began_at) if info.id in self._updated else end
 
     def attempt_started(self, info: AttemptInfo) -> datetime:
         """Return the start of an attempt's span."""

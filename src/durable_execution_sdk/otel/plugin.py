@@ -183,7 +183,7 @@ class OpenTelemetryPlugin(DurablePlugin):
         is_over = info.status in (InvocationStatus.SUCCEEDED, InvocationStatus.FAILED)
         if live.trace is not None and live.view is not None:
             ended_at = live.view.invocation_ended(info)
-            live.trace.invocation_ended(info, live.view.began_at, ended_at)
+            live.trace.invocation_ended(info, ended_at)
             if is_over and self._is_first(info.execution_arn, OperationType.EXECUTION):
                 live.trace.execution_ended(info, info.execution_start_timestamp, ended_at)
                 self._ended[info.execution_arn] = {OperationType.EXECUTION}

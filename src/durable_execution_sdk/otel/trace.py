@@ -25,7 +25,7 @@ from durable_execution_sdk.otel.upstream import Upstream
 from durable_execution_sdk.plugins import InvocationEndInfo, InvocationInfo, InvocationStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 
-__all__ = ["Attributes", "ExecutionTrace", "end_span", "nanoseconds", "set_outcome"]
+__all__ = ["Attributes", "ExecutionTrace", "began_at", "end_span", "nanoseconds", "set_outcome"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -60,16 +60,16 @@ class ExecutionTrace:
         self._invocation_parent = current if is_ours else self.context(self._around)
 
     def execution_ended(
-        self, info: InvocationEndInfo, began_at: datetime | None, at: datetime
+        self, info: InvocationEndInfo, began: datetime | None, at: datetime
     ) -> None:
         """Emit the span ``Workflow``, of the whole execution."""
         parent = self.context(self._around)
         attributes = {"durable.execution.status": str(info.status)}
-        span = self.start("Workflow", self.workflow, parent, began_at or at, attributes)
+        span = self.start("Workflow", self.workflow, parent, began or at, attributes)
         set_outcome(span, info.status, info.execution_error)
         end_span(span, at)
 
-    def invocation_ended(self, info: InvocationEndInfo, began_at: datetime, at: datetime) -> None:
+    def invocation_ended(self, info: InvocationEndInfo, at: datetime) -> None:
         """Emit the span ``Invocation``, of this invocation."""
         is_retried = info.status is InvocationStatus.RETRY
         attributes: Attributes = {
@@ -78,7 +78,7 @@ class ExecutionTrace:
             "durable.invocation.status": "RETRYING" if is_retried else str(info.status),
         }
         parent = self._invocation_parent
-        span = self.start("Invocation", self.invocation, parent, began_at, attributes)
+        span = self.start("Invocation", self.invocation, parent, began_at(info), attributes)
         is_fine = info.status is InvocationStatus.PENDING
         set_outcome(span, "SUCCEEDED" if is_fine else info.status, info.execution_error)
         end_span(span, at)
@@ -131,6 +131,11 @@ class ExecutionTrace:
             around, self.trace_id, "Workflow", SpanKind.INTERNAL, attributes
         ).decision.is_sampled()
         return sampled
+
+
+def began_at(info: InvocationInfo) -> datetime:
+    """Return the start of an invocation's span, which is after that of the first even in the same millisecond."""
+    return info.start_timestamp + (timedelta() if info.is_first_invocation else _MICROSECOND)
 
 
 def set_outcome(span: Span, status: str | None, error: ErrorObject | None) -> None:

@@ -47,11 +47,6 @@ class View(Protocol):
         """Emit the span of an operation."""
         ...
 
-    @property
-    def began_at(self) -> datetime:
-        """The start of the invocation's span."""
-        ...
-
     def operation(self, operation_id: str) -> int:
         """Return the id of the operation's span, which is the parent of its attempts."""
         ...
