@@ -8,6 +8,7 @@ from opentelemetry.trace import Span
 
 from durable_execution_sdk.otel.identity import span_id
 from durable_execution_sdk.otel.operation_spans import (
+    Ends,
     SpanTimes,
     emit_virtual,
     identity_of,
@@ -47,7 +48,7 @@ class ExecutionView:
 
     def operation_ended(self, info: OperationInfo) -> None:
         """Emit the operation's span."""
-        end = self._times.recorded_end(info)
+        end = info.end_timestamp or info.start_timestamp or self._times.began_at
         start = min(info.start_timestamp or end, end)
         if began := self._began.pop(info.id, None):
             start = max(min(start, began[0]), began[1])
@@ -82,9 +83,11 @@ class ExecutionView:
         end = self._times.end(info.id, info.parent_id, info.start_timestamp, info.end_timestamp)
         emit_virtual(self._trace, parent, info, end, self._links)
 
-    def invocation_ended(self, info: InvocationEndInfo) -> datetime:
+    def invocation_ended(self, info: InvocationEndInfo) -> Ends:
         """Emit nothing: open operations have a span once they have ended."""
-        return self._times.end(None, None, self._times.began_at, info.end_timestamp)
+        attempts = self._times.last_attempt
+        ends = self._times.began_at, info.end_timestamp
+        return Ends(max(*ends, attempts), self._times.end(None, None, *ends))
 
     def _parent(self, operation_id: str | None) -> int:
         return self._trace.workflow if operation_id is None else self.operation(operation_id)

@@ -10,6 +10,7 @@ from opentelemetry.trace import Span
 
 from durable_execution_sdk.otel.identity import span_id
 from durable_execution_sdk.otel.operation_spans import (
+    Ends,
     SpanTimes,
     emit_virtual,
     identity_of,
@@ -88,7 +89,7 @@ class InvocationView:
         end = self._times.end(info.id, info.parent_id, info.start_timestamp, info.end_timestamp)
         emit_virtual(self._trace, parent, info, end, self._links)
 
-    def invocation_ended(self, info: InvocationEndInfo) -> datetime:
+    def invocation_ended(self, info: InvocationEndInfo) -> Ends:
         """Emit the segments of operations that are open: suspended, or given up."""
         # The innermost are the last to be opened.
         for segment in reversed(self._open.values()):
@@ -100,7 +101,8 @@ class InvocationView:
                 )
                 ends = segment.start, info.end_timestamp
                 end_span(span, self._times.end(each.id, each.parent_id, *ends))
-        return self._times.end(None, None, self._times.began_at, info.end_timestamp)
+        end = self._times.end(None, None, self._times.began_at, info.end_timestamp)
+        return Ends(end, end)
 
     def _segment(self, info: OperationInfo, *, is_continued: bool) -> _Segment:
         """Return the operation's segment, with those of the operations around it."""

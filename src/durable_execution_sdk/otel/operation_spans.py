@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from opentelemetry.trace import Span
 
@@ -18,7 +19,22 @@ from durable_execution_sdk.otel.trace import (
 from durable_execution_sdk.plugins import AttemptInfo, InvocationInfo, OperationInfo
 from durable_execution_sdk.protocol.operations import OperationType
 
-__all__ = ["SpanTimes", "emit_virtual", "identity_of", "name_of", "start_attempt", "state_of"]
+__all__ = [
+    "Ends",
+    "SpanTimes",
+    "emit_virtual",
+    "identity_of",
+    "name_of",
+    "start_attempt",
+    "state_of",
+]
+
+
+class Ends(NamedTuple):
+    """The ends of the spans ``Invocation`` and ``Workflow``, if the execution ends now."""
+
+    invocation: datetime
+    workflow: datetime
 
 
 class SpanTimes:
@@ -32,6 +48,7 @@ class SpanTimes:
         self._updated = info.updated_operations
         # No span starts before the end of what was reported before it.
         self._floor = self.began_at
+        self.last_attempt = self.began_at
         self._latest: dict[str | None, datetime] = {}
         self._attempts: dict[str, datetime] = {}
 
@@ -60,6 +77,7 @@ class SpanTimes:
         """Return the end of an attempt's span."""
         end = max(self._attempts.pop(info.id), info.end_timestamp or info.start_timestamp)
         self._note(info.id, end)
+        self.last_attempt = max(end, self.last_attempt)
         return end
 
     def _note(self, operation_id: str | None, end: datetime) -> None:

@@ -182,10 +182,10 @@ class OpenTelemetryPlugin(DurablePlugin):
             end_span(span, ended_at)
         is_over = info.status in (InvocationStatus.SUCCEEDED, InvocationStatus.FAILED)
         if live.trace is not None and live.view is not None:
-            ended_at = live.view.invocation_ended(info)
-            live.trace.invocation_ended(info, ended_at)
+            ends = live.view.invocation_ended(info)
+            live.trace.invocation_ended(info, ends.invocation)
             if is_over and self._is_first(info.execution_arn, OperationType.EXECUTION):
-                live.trace.execution_ended(info, info.execution_start_timestamp, ended_at)
+                live.trace.execution_ended(info, info.execution_start_timestamp, ends.workflow)
                 self._ended[info.execution_arn] = {OperationType.EXECUTION}
         self._metrics.invocation_ended(info.status, live.replayed, live.started)
         self._providers.flush()

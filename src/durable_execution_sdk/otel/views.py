@@ -14,6 +14,7 @@ from opentelemetry.trace import Span
 
 from durable_execution_sdk.otel.execution_view import ExecutionView
 from durable_execution_sdk.otel.invocation_view import InvocationView
+from durable_execution_sdk.otel.operation_spans import Ends
 from durable_execution_sdk.otel.trace import ExecutionTrace
 from durable_execution_sdk.plugins import (
     AttemptInfo,
@@ -63,8 +64,8 @@ class View(Protocol):
         """Emit the span of a context without an operation."""
         ...
 
-    def invocation_ended(self, info: InvocationEndInfo) -> datetime:
-        """Emit the spans of open operations; return the time at which the last span ends."""
+    def invocation_ended(self, info: InvocationEndInfo) -> Ends:
+        """Emit the spans of open operations; return the ends of what contains spans."""
         ...
 
 
