@@ -80,8 +80,7 @@ class ExecutionView:
     def virtual_context_ended(self, info: AttemptInfo) -> None:
         """Emit the span of the context's function."""
         parent = self._parent(info.parent_id)
-        end = self._times.end(info.id, info.parent_id, info.start_timestamp, info.end_timestamp)
-        emit_virtual(self._trace, parent, info, end, self._links)
+        emit_virtual(self._trace, parent, info, self._times.of_virtual(info), self._links)
 
     def invocation_ended(self, info: InvocationEndInfo) -> Ends:
         """Emit nothing: open operations have a span once they have ended."""

@@ -80,6 +80,11 @@ class SpanTimes:
         self.last_attempt = max(end, self.last_attempt)
         return end
 
+    def of_virtual(self, info: AttemptInfo) -> tuple[datetime, datetime]:
+        """Return the start and the end of the span of a context without an operation."""
+        start = max(info.start_timestamp, self.began_at)
+        return start, self.end(info.id, info.parent_id, start, info.end_timestamp)
+
     def _note(self, operation_id: str | None, end: datetime) -> None:
         self._floor = max(end, self._floor)
         self._latest[operation_id] = max(end, self._latest.get(operation_id, end))
@@ -101,19 +106,23 @@ def start_attempt(
 
 
 def emit_virtual(
-    trace: ExecutionTrace, parent: int, info: AttemptInfo, end: datetime, links: Sequence[int]
+    trace: ExecutionTrace,
+    parent: int,
+    info: AttemptInfo,
+    times: tuple[datetime, datetime],
+    links: Sequence[int],
 ) -> None:
     """Emit the span of a context without an operation."""
     span = trace.start(
         name_of(info),
         span_id(trace.arn, info.id, "virtual"),
         trace.context(parent),
-        info.start_timestamp,
+        times[0],
         identity_of(info),
         links,
     )
     set_outcome(span, info.outcome, info.error)
-    end_span(span, end)
+    end_span(span, times[1])
 
 
 def name_of(info: OperationInfo | AttemptInfo) -> str:
