@@ -33,8 +33,7 @@ class ExecutionView:
     def __init__(self, trace: ExecutionTrace, info: InvocationInfo) -> None:
         self._trace = trace
         self._links = [trace.invocation]
-        # The time at which an operation started here, and the earliest that its span may start.
-        self._began: dict[str, tuple[datetime, datetime]] = {}
+        self._began: dict[str, datetime] = {}
         self._times = SpanTimes(info)
 
     def operation_started(self, info: OperationInfo) -> None:
@@ -44,14 +43,12 @@ class ExecutionView:
         late.
         """
         if not info.is_replay and info.start_timestamp is not None:
-            self._began[info.id] = info.start_timestamp, self._times.start(info.start_timestamp)
+            self._began[info.id] = self._times.start(info.start_timestamp)
 
     def operation_ended(self, info: OperationInfo) -> None:
         """Emit the operation's span."""
         end = info.end_timestamp or info.start_timestamp or self._times.began_at
-        start = min(info.start_timestamp or end, end)
-        if began := self._began.pop(info.id, None):
-            start = max(min(start, began[0]), began[1])
+        start = self._began.pop(info.id, None) or min(info.start_timestamp or end, end)
         end = self._times.end(info.id, info.parent_id, start, end)
         span = self._trace.start(
             name_of(info),

@@ -117,11 +117,9 @@ class Watcher(BodyWatcher):
             name=operation.name,
             sub_type=operation.sub_type,
         )
-        is_step = number is not None
         started = self._report.attempt_started(
             subject,
             number,
-            in_place=is_step,
             is_replaying=operation.context_state.is_replaying,
             is_virtual=is_virtual,
         )
@@ -137,9 +135,7 @@ class Watcher(BodyWatcher):
         finally:
             # The log does not tell of the end of a virtual context, but of the code after it.
             is_replay = is_virtual and operation.context_state.is_replaying
-            self._report.attempt_ended(
-                started, outcome, recorded, in_place=is_step, is_replay=is_replay
-            )
+            self._report.attempt_ended(started, outcome, recorded, is_replay=is_replay)
         return result
 
 
