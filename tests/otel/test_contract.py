@@ -60,7 +60,7 @@ CASES = [
 
 @dataclass(frozen=True)
 class Suite:
-    """What the suite's packages bring."""
+    """The parts of the suite that are used here."""
 
     history: Any
     variables: Any

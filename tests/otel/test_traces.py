@@ -458,7 +458,7 @@ def test_metrics_count_operations_calls_bytes_replays_and_attempts() -> None:
     }
     assert by_type == {"STEP": 3, "WAIT": 1}
     kinds = {
-        point.attributes["durable.operation.sub_type"] for point in points["durable.operations"]
+        point.attributes["durable.operation.subtype"] for point in points["durable.operations"]
     }
     assert kinds == {"Step", "Wait"}
     assert points["durable.checkpoint.duration"][0].count == 4

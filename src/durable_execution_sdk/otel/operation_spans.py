@@ -1,4 +1,4 @@
-"""What both views share: names and attributes of spans, the spans of attempts, and the ends of parents."""
+"""Parts of both views: names and attributes of spans, the spans of attempts, and the ends of parents."""
 
 from __future__ import annotations
 
