@@ -110,6 +110,10 @@ class VirtualChild(Completion[_T]):
     )
 
     kind = OperationType.CONTEXT
+    operation_id: str
+    name: str | None
+    context_state: ContextState
+    sub_type: OperationSubTypeName
 
     def __init__(
         self,

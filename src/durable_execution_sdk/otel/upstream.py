@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from opentelemetry.trace import TraceState
 
@@ -69,13 +69,10 @@ def w3c_parent(info: InvocationInfo) -> Upstream | None:
     if text is None or not _MENTION.search(text):
         return None
     try:
-        event = json.loads(text)
+        event = _lower(json.loads(text))
     except ValueError:
         return None
-    if not isinstance(event, dict):
-        return None
-    for place in (event, event.get("headers")):
-        headers = _lower(place)
+    for headers in (event, _lower(event.get("headers"))):
         found = read_traceparent(headers.get("traceparent"), headers.get("tracestate"))
         if found is not None:
             return found
@@ -120,7 +117,9 @@ def _id(text: str | None, digits: int) -> int | None:
     return int(text, 16) or None
 
 
-def _lower(place: object) -> Mapping[str, Any]:
+def _lower(place: Any) -> Mapping[str, Any]:
+    """Return the members of a JSON object, with names in small letters; none of any other value."""
     if not isinstance(place, dict):
         return {}
-    return {str(name).lower(): value for name, value in place.items()}
+    members = cast("dict[str, Any]", place)
+    return {name.lower(): value for name, value in members.items()}
