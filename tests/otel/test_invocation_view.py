@@ -21,6 +21,7 @@ from durable_execution_sdk import (
     ConfigError,
     DurableContext,
     Duration,
+    InvocationError,
     MapConfig,
     NestingType,
 )
@@ -169,3 +170,32 @@ def test_an_unknown_view_is_refused() -> None:
     view: Any = "lambda"
     with pytest.raises(ConfigError, match=r"one of TraceView\.EXECUTION, TraceView\.INVOCATION"):
         OpenTelemetryPlugin(view=view)
+
+
+@pytest.mark.parametrize("view", TraceView)
+@pytest.mark.parametrize("end", ["suspended", "stopped", "timed out", "crashed"])
+def test_an_execution_without_an_end_of_its_own_is_found_by_its_arn(
+    view: TraceView, end: str
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(lambda: None, name="work")
+        if end == "crashed":
+            raise InvocationError("out of reach")
+        await ctx.wait(Duration.from_days(9), name="pause")
+
+    exporter, plugin = warm({"view": view})
+    rig = rig_of(workflow, options={"plugins": [plugin]}, execution_timeout=86_400)
+    arn = rig.start()
+    rig.drive(arn, until=rig.clock.now() + (90_000_000 if end == "timed out" else 1_000))
+    if end == "stopped":
+        rig.emulator.stop(arn)
+    spans = Spans(exporter)
+    assert {attributes_of(span)["durable.execution.arn"] for span in spans.all} == {arn}
+    assert {"Invocation", "work", "work attempt 1"} <= {span.name for span in spans.all}
+    assert spans.named("Workflow") == []
+    invocations = spans.named("Invocation")
+    status = "RETRYING" if end == "crashed" else "PENDING"
+    assert {attributes_of(each)["durable.invocation.status"] for each in invocations} == {status}
+    if end == "crashed":
+        assert {each.status.status_code for each in invocations} == {StatusCode.UNSET}
+        assert [event.name for event in invocations[0].events] == ["exception"]
