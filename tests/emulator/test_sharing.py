@@ -236,7 +236,9 @@ def test_time_is_not_skipped_while_a_function_runs_in_another_thread(memory: Emu
         return plain(_, context)
 
     memory.functions.add_plain("p", start_driving)
-    answer = memory.driver.call(memory.functions.resolve("p"), b"{}")
+    answer = memory.driver.call(
+        memory.functions.resolve("p"), b"{}", InvokeRequest(function_name="p")
+    )
     driving.join()
     assert json.loads(answer.payload) == LONGEST_INVOCATION_SECONDS * 1_000
     assert ends == [began]

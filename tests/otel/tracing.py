@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.plugins.recorder import HOOKS
 
-from durable_execution_sdk.otel import OpenTelemetryPlugin
+from durable_execution_sdk.otel import OpenTelemetryPlugin, TraceView
 from durable_execution_sdk.plugins import DurablePlugin
 
 
@@ -53,12 +53,14 @@ def parent_of(span: ReadableSpan) -> int | None:
     return span.parent.span_id if span.parent else None
 
 
-def warm(**options: Any) -> tuple[InMemorySpanExporter, OpenTelemetryPlugin]:
-    """Make a plugin that lives through all invocations."""
+def warm(
+    plugin: dict[str, Any] | None = None, **options: Any
+) -> tuple[InMemorySpanExporter, OpenTelemetryPlugin]:
+    """Make a plugin that lives through all invocations; ``plugin`` has options of it."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False, resource=Resource.get_empty(), **options)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    return exporter, OpenTelemetryPlugin(tracer_provider=provider)
+    return exporter, OpenTelemetryPlugin(tracer_provider=provider, **(plugin or {}))
 
 
 class _Buffer(SpanExporter):
@@ -80,8 +82,11 @@ class _Buffer(SpanExporter):
 class Cold(DurablePlugin):
     """A new process, with a new plugin, for each invocation; killed ones never flush."""
 
-    def __init__(self, exporter: InMemorySpanExporter) -> None:
+    def __init__(
+        self, exporter: InMemorySpanExporter, view: TraceView = TraceView.EXECUTION
+    ) -> None:
         self.exporter = exporter
+        self.view = view
         self.plugins: dict[str, tuple[_Buffer, OpenTelemetryPlugin]] = {}
 
     def hear(self, hook: str, info: Any) -> Any:
@@ -89,7 +94,7 @@ class Cold(DurablePlugin):
             buffer = _Buffer(self.exporter)
             provider = TracerProvider(shutdown_on_exit=False, resource=Resource.get_empty())
             provider.add_span_processor(SimpleSpanProcessor(buffer))
-            plugin = OpenTelemetryPlugin(tracer_provider=provider, flush_seconds=0)
+            plugin = OpenTelemetryPlugin(view=self.view, tracer_provider=provider, flush_seconds=0)
             self.plugins[info.execution_arn] = buffer, plugin
         buffer, plugin = self.plugins[info.execution_arn]
         if hook == "on_invocation_end":

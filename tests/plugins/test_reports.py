@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.rig import Ran, rig_of
 
 from durable_execution_sdk import (
     CheckpointingMode,
+    ChildConfig,
     DurableContext,
     Duration,
     FixedDelay,
@@ -307,6 +309,43 @@ def test_a_batch_too_large_to_store_ends_once_though_it_is_built_again(nesting: 
     assert replay.id == end.id
     flags = [info.is_replaying_children for info in recorder.infos("on_attempt_start", name="all")]
     assert flags == [False, True]
+
+
+def test_a_context_without_an_operation_has_attempts_only_and_tells_once_of_its_end() -> None:
+    async def child(ctx: DurableContext) -> str:
+        await ctx.wait(SECOND)
+        return "done"
+
+    async def fails(ctx: DurableContext) -> None:
+        raise ValueError("no")
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        config = ChildConfig(virtual=True)
+        await ctx.run_in_child_context(child, name="virtual", config=config)
+        with suppress(ValueError):
+            await ctx.run_in_child_context(fails, name="failing", config=config)
+        await ctx.wait(SECOND)
+        return "done"
+
+    recorder, ran = observed(workflow)
+    assert (ran.result, ran.invocations) == ("done", 3)
+    starts = recorder.infos("on_attempt_start", name="virtual")
+    assert [(info.is_virtual, info.sub_type) for info in starts] == [
+        (True, "RunInChildContext")
+    ] * 3
+    ends = recorder.infos("on_attempt_end", name="virtual")
+    assert [(info.outcome, info.is_replay) for info in ends] == [
+        (AttemptOutcome.INCOMPLETE, False),
+        (AttemptOutcome.SUCCEEDED, False),
+        (AttemptOutcome.SUCCEEDED, True),
+    ]
+    failures = recorder.infos("on_attempt_end", name="failing")
+    assert [(info.outcome, info.is_replay) for info in failures] == [
+        (AttemptOutcome.FAILED, False),
+        (AttemptOutcome.FAILED, True),
+    ]
+    assert failures[0].error.error_type == "ValueError"
+    assert {info.name for info in recorder.infos("on_operation_start")} == {None}
 
 
 def test_a_given_up_operation_has_no_end_and_an_incomplete_attempt() -> None:

@@ -164,9 +164,9 @@ def _invoke_plain(driver: Driver, request: InvokeRequest, target: Resolved) -> I
     payload = json_text(request.payload).encode()
     _check_size(driver.emulator.limits, request, payload)
     if request.invocation_type is InvocationType.EVENT:
-        driver.call_later(target, payload, request.tenant_id)
+        driver.call_later(target, payload, request)
         return InvokeResponse(status_code=202, executed_version=version)
-    answer = driver.call(target, payload, request.tenant_id)
+    answer = driver.call(target, payload, request)
     return InvokeResponse(
         status_code=200,
         payload=answer.payload if answer.error is None else _error_payload(answer.error),

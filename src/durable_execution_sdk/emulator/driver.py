@@ -30,6 +30,7 @@ from durable_execution_sdk.engine.effects import CallFunction
 from durable_execution_sdk.engine.state import is_pending
 from durable_execution_sdk.engine.views.handler_view import invocation_event
 from durable_execution_sdk.protocol import codec
+from durable_execution_sdk.protocol.control_plane import InvokeRequest
 from durable_execution_sdk.protocol.error_codes import INVALID_PARAMETER
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
@@ -131,14 +132,14 @@ class Driver:
                     # that is held back, whose start delay would then never pass.
                     self._schedule.dispatch()
 
-    def call(self, target: Resolved, payload: bytes, tenant_id: str | None = None) -> Answer:
+    def call(self, target: Resolved, payload: bytes, request: InvokeRequest) -> Answer:
         """Call a function once in this thread; a response after its timeout becomes an error."""
         with self._at_work():
-            return self.caller.answer(*self.caller.prepared(target, payload, tenant_id))
+            return self.caller.answer(*self.caller.prepared(target, payload, request))
 
-    def call_later(self, target: Resolved, payload: bytes, tenant_id: str | None = None) -> None:
+    def call_later(self, target: Resolved, payload: bytes, request: InvokeRequest) -> None:
         """Queue a call for the next run of the driver; its response is discarded."""
-        self._later.append(self.caller.prepared(target, payload, tenant_id))
+        self._later.append(self.caller.prepared(target, payload, request))
         self._coordinator.wake()
 
     @contextmanager

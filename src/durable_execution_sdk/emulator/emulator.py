@@ -198,6 +198,7 @@ class Emulator:
                 function_arn=resolved.arn,
                 synchronous=request.invocation_type is InvocationType.REQUEST_RESPONSE,
                 tenant_id=request.tenant_id,
+                trace_id=request.trace_header,
                 time=time_of_chain(self.coordinator, resolved.function.name, name)
                 or self._starting_time(),
             )

@@ -10,6 +10,7 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Invoker, timeout_error
 from durable_execution_sdk.emulator.functions.registry import Function, Resolved
 from durable_execution_sdk.ports import DataPlane
+from durable_execution_sdk.protocol.control_plane import InvokeRequest
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.limits import MAX_RESPONSE_BYTES
 
@@ -55,11 +56,13 @@ class FunctionCaller:
         )
 
     def prepared(
-        self, target: Resolved, payload: bytes, tenant_id: str | None
+        self, target: Resolved, payload: bytes, request: InvokeRequest
     ) -> tuple[Function, Call]:
         """Return the arguments of ``answer`` for a function and version."""
         function, version = target.function, target.version
-        return function, self.prepare(function, version, payload, tenant_id)
+        header = request.trace_header
+        call = self.prepare(function, version, payload, request.tenant_id, trace_header=header)
+        return function, call
 
     def answer(self, function: Function, call: Call) -> Answer:
         """Call the function in this thread; too late or too large a response becomes an error."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
+from functools import partial
 from typing import Any, TypeVar
 
 from durable_execution_sdk.duration import DurationLike, check_time_limit
@@ -22,7 +23,12 @@ from durable_execution_sdk.errors import (
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_serdes
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.protocol.operations import GIVEN_UP
+from durable_execution_sdk.protocol.operations import (
+    GIVEN_UP,
+    OperationSubType,
+    OperationSubTypeName,
+    OperationType,
+)
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
@@ -92,16 +98,37 @@ class ChildConfig(Options, frozen=True, kw_only=True):
 class VirtualChild(Completion[_T]):
     """A child context without an operation of its own."""
 
-    __slots__ = ("_body", "_inner", "_mapper", "_outer", "_task", "name", "operation_id")
+    __slots__ = (
+        "_body",
+        "_inner",
+        "_mapper",
+        "_task",
+        "context_state",
+        "name",
+        "operation_id",
+        "sub_type",
+    )
+
+    kind = OperationType.CONTEXT
+    operation_id: str
+    name: str | None
+    context_state: ContextState
+    sub_type: OperationSubTypeName
 
     def __init__(
-        self, scope: IdScope, body: Body, name: str | None, mapper: ErrorMapper | None = None
+        self,
+        scope: IdScope,
+        body: Body,
+        name: str | None,
+        mapper: ErrorMapper | None = None,
+        sub_type: OperationSubTypeName = OperationSubType.RUN_IN_CHILD_CONTEXT,
     ) -> None:
         outer = scope.context_state
+        self.sub_type = sub_type
         self.operation_id = operation_id = scope.next_id()
         super().__init__(outer.run.completions, scope.place + scope.claimed)
         self.name = name
-        self._outer = outer
+        self.context_state = outer
         self._inner = ContextState(
             outer.run,
             operation_id=operation_id,
@@ -109,7 +136,8 @@ class VirtualChild(Completion[_T]):
             parent=outer,
             virtual=True,
         )
-        self._body = body
+        watcher = outer.run.watcher
+        self._body = body if watcher is None else partial(watcher.virtual_context, self, body)
         self._mapper = mapper
         if outer.is_over:
             outer.run.turn_down(self)
@@ -126,7 +154,7 @@ class VirtualChild(Completion[_T]):
     @property
     def can_be_given_up(self) -> bool:
         """True as long as the context around it may write."""
-        return not self._outer.is_over
+        return not self.context_state.is_over
 
     @property
     def is_left_to_code(self) -> bool:
@@ -143,7 +171,7 @@ class VirtualChild(Completion[_T]):
         """End the context, and everything in it."""
         dropped = super().drop(msg)
         if dropped:
-            self._outer.unsettled.pop(self.sequence, None)
+            self.context_state.unsettled.pop(self.sequence, None)
             self._close()
         return dropped
 
@@ -153,11 +181,11 @@ class VirtualChild(Completion[_T]):
         except OperationError as error:
             self._raised(error)
         except InvocationError as error:
-            self._outer.run.end(Abort(error, fatal=False))
+            self.context_state.run.end(Abort(error, fatal=False))
         except Exception as error:
             self._raised(error)
         except asyncio.CancelledError as error:
-            if self.is_cancelled or self._outer.run.is_ending:
+            if self.is_cancelled or self.context_state.run.is_ending:
                 raise
             # The context was not given up: its own code raised this, or cancelled its own task.
             self._raised(rebuild(ChildContextError, capture(error)))
@@ -171,7 +199,7 @@ class VirtualChild(Completion[_T]):
             if not self.is_done:
                 self.set_result(result)
         finally:
-            self._outer.unsettled.pop(self.sequence, None)
+            self.context_state.unsettled.pop(self.sequence, None)
             self._close()
             if not self.is_cancelled:
                 self._tell()
@@ -179,7 +207,7 @@ class VirtualChild(Completion[_T]):
     def _close(self) -> None:
         """End the context; its operations are those of the context around it."""
         if not self._inner.is_closed:
-            self._outer.take_over(self._inner)
+            self.context_state.take_over(self._inner)
             self._inner.close()
 
     def _raised(self, error: Exception) -> None:

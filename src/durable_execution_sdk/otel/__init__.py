@@ -6,6 +6,8 @@ import this package.
 
 try:
     from durable_execution_sdk.otel.plugin import OpenTelemetryPlugin
+    from durable_execution_sdk.otel.upstream import ParentReader, Upstream, w3c_parent, xray_parent
+    from durable_execution_sdk.otel.views import TraceView
 except ModuleNotFoundError as _missing:
     if (_missing.name or "").partition(".")[0] != "opentelemetry":
         raise
@@ -14,4 +16,11 @@ except ModuleNotFoundError as _missing:
         name=_missing.name,
     ) from _missing
 
-__all__ = ["OpenTelemetryPlugin"]
+__all__ = [
+    "OpenTelemetryPlugin",
+    "ParentReader",
+    "TraceView",
+    "Upstream",
+    "w3c_parent",
+    "xray_parent",
+]

@@ -10,55 +10,19 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from hashlib import blake2b
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-__all__ = ["IdGenerator", "PinnedIds", "Upstream", "read_header", "span_id", "trace_id"]
-
-# The field that marks trace headers of this module. The service sets other headers, which differ between
-# the invocations of an execution and cannot be a stable parent.
-_KEY = "Durable"
-
-
-class Upstream(NamedTuple):
-    """The span of another execution that this one continues."""
-
-    trace_id: int
-    span_id: int
-    is_sampled: bool
-
-    def header(self) -> str:
-        """Write an ``X-Amzn-Trace-Id`` header."""
-        trace, span = f"{self.trace_id:032x}", f"{self.span_id:016x}"
-        return f"Root=1-{trace[:8]}-{trace[8:]};Parent={span};Sampled={int(self.is_sampled)};{_KEY}={span}"
+__all__ = ["IdGenerator", "PinnedIds", "span_id", "trace_id"]
 
 
 def trace_id(arn: str) -> int:
-    """Return the trace id of an execution that does not continue another one."""
+    """Return the trace id of an execution that does not continue another trace."""
     return _number(f"{arn}|trace", 16)
 
 
 def span_id(arn: str, *part: object) -> int:
     """Return the span id of a part of an execution, identified by ``part``: an operation's id, say."""
     return _number("|".join((arn, *map(str, part))), 8)
-
-
-def read_header(header: str | None) -> Upstream | None:
-    """Read a header that ``Upstream.header`` wrote; ``None`` for any other header."""
-    fields: dict[str, str] = {}
-    for part in (header or "").split(";"):
-        key, _, value = part.strip().partition("=")
-        fields[key] = value
-    try:
-        version, epoch, rest = fields["Root"].split("-")
-        upstream = Upstream(
-            trace_id=int(epoch + rest, 16),
-            span_id=int(fields[_KEY], 16),
-            is_sampled=fields.get("Sampled", "1") != "0",
-        )
-    except (KeyError, ValueError):
-        return None
-    is_valid = 0 < upstream.trace_id < 1 << 128 and 0 < upstream.span_id < 1 << 64
-    return upstream if version == "1" and is_valid else None
 
 
 class IdGenerator(Protocol):

@@ -47,7 +47,7 @@ class Metrics:
         """Record that an operation has ended."""
         kind = {"durable.operation.type": str(info.type), "durable.operation.status": info.status}
         if info.sub_type is not None:
-            kind["durable.operation.sub_type"] = str(info.sub_type)
+            kind["durable.operation.subtype"] = str(info.sub_type)
         self._operations.add(1, kind)
 
     def attempt_ended(self, info: AttemptInfo, seconds: float) -> None:
@@ -55,7 +55,7 @@ class Metrics:
         self._attempts.record(
             seconds,
             {
-                "durable.operation.sub_type": str(info.sub_type),
+                "durable.operation.subtype": str(info.sub_type),
                 "durable.attempt.outcome": str(info.outcome),
             },
         )

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextvars import Token
 from datetime import datetime
-from typing import Any
 
 from opentelemetry import context as current
-from opentelemetry import metrics, trace
+from opentelemetry import metrics
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import Span, TracerProvider, set_span_in_context
 
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.otel.identity import PinnedIds
 from durable_execution_sdk.otel.metrics import Metrics
-from durable_execution_sdk.otel.trace import (
-    ExecutionTrace,
-    attempt_ended,
-    attempt_retried,
-    end_span,
-)
+from durable_execution_sdk.otel.providers import SCOPE, Providers
+from durable_execution_sdk.otel.trace import ExecutionTrace, end_span, nanoseconds, set_outcome
+from durable_execution_sdk.otel.upstream import ParentReader, w3c_parent, xray_parent
+from durable_execution_sdk.otel.views import TraceView, View, view_of
 from durable_execution_sdk.plugins import (
     AttemptInfo,
+    AttemptOutcome,
     CheckpointInfo,
     DurablePlugin,
     InvocationEndInfo,
@@ -44,70 +39,83 @@ from durable_execution_sdk.version import __version__
 
 __all__ = ["OpenTelemetryPlugin"]
 
-_SCOPE = "durable_execution_sdk"
 _REMEMBERED_EXECUTIONS = 64
-
-_logger = logging.getLogger("durable_execution")
 
 
 class OpenTelemetryPlugin(DurablePlugin):
     """Traces and metrics of executions, through OpenTelemetry.
 
-    An execution is one trace over all its invocations, with a span for the execution and one for each
-    invocation, operation and attempt of a step. An invoked execution continues the trace of its caller.
-    Ids are derived from the execution's ARN and the operation's id. Each span is emitted once, when its
-    subject has ended; replay emits nothing. After an invocation that crashed, spans that may be lost
-    are emitted again with the same ids. An attempt's span is the current span in the step's body, so
-    spans of instrumented libraries become its children.
+    An execution is one trace over all its invocations, in the vocabulary of AWS's plugins: the spans
+    ``Workflow`` and ``Invocation``, and one for each operation and each attempt of a step, each with
+    ``durable.execution.arn``. Ids are derived from the execution's ARN and the operation's id. Each span is
+    emitted once, when its subject has ended; replay emits nothing. An attempt's span is the current span in the
+    step's body, so spans of instrumented libraries become its children.
 
     Args:
+        view: ``TraceView.EXECUTION``, an operation is one span below ``Workflow``, or ``TraceView.INVOCATION``,
+            an operation is a span in each invocation that had it open.
+        parents: readers of the trace that an execution continues, in order of preference; by default the W3C
+            headers in the execution's input and then the header ``X-Amzn-Trace-Id``. Without any, each execution
+            has a trace of its own.
         tracer_provider: a provider of the OpenTelemetry SDK; by default the global one, which is looked
             up at each invocation.
         meter_provider: by default the global one.
+        endpoint: the URL of a collector that takes OTLP over HTTP, such as ``http://localhost:4318``, instead
+            of a ``tracer_provider``. Without either and without a global provider, the environment variable
+            ``OTEL_EXPORTER_OTLP_ENDPOINT`` names it.
         flush_seconds: the longest time, in seconds, that the end of an invocation waits for exports:
             Lambda freezes the process afterwards. 0 does not flush.
 
     Raises:
-        ConfigError: the provider is not one of the OpenTelemetry SDK, or ``flush_seconds`` is negative.
+        ConfigError: the provider is not one of the OpenTelemetry SDK, there are a provider and an endpoint,
+            ``view`` is no view, or ``flush_seconds`` is negative.
     """
 
     def __init__(
         self,
         *,
+        view: TraceView = TraceView.EXECUTION,
+        parents: Sequence[ParentReader] = (w3c_parent, xray_parent),
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
+        endpoint: str | None = None,
         flush_seconds: float = 2.0,
     ) -> None:
-        if flush_seconds < 0:
-            raise ConfigError(f"flush_seconds must be 0 or more, not {flush_seconds!r}")
-        self._tracer_provider = tracer_provider
-        self._meter_provider = meter_provider
-        self._metrics = Metrics(metrics.get_meter(_SCOPE, __version__, meter_provider))
-        self._flush_seconds = flush_seconds
-        self._flush: threading.Thread | None = None
+        try:
+            self._view = TraceView(view)
+        except ValueError:
+            views = ", ".join(f"TraceView.{each.name}" for each in TraceView)
+            raise ConfigError(f"view must be one of {views}, not {view!r}") from None
+        self._parents = tuple(parents)
+        self._providers = Providers(tracer_provider, meter_provider, endpoint, flush_seconds)
+        self._metrics = Metrics(metrics.get_meter(SCOPE, __version__, meter_provider))
         self._live: dict[str, _InvocationState] = {}
         self._ended: OrderedDict[str, set[str]] = OrderedDict()
-        if tracer_provider is not None:
-            _pinnable(tracer_provider)
 
     def on_invocation_start(self, info: InvocationInfo) -> None:
         """Determine the trace, and emit the spans that a crashed invocation may have lost."""
-        live = self._live[info.execution_arn] = _InvocationState(info.start_timestamp)
-        tracer = _pinnable(self._tracer_provider or trace.get_tracer_provider())
-        live.trace = None if tracer is None else ExecutionTrace(tracer, tracer.id_generator, info)
+        live = self._live[info.execution_arn] = _InvocationState()
+        tracer = self._providers.tracer()
+        if tracer is None:
+            return
+        upstream = next(filter(None, (read(info) for read in self._parents)), None)
+        live.trace = ExecutionTrace(tracer, tracer.id_generator, info, upstream)
+        live.view = view_of(self._view, live.trace, info)
         # A suspended execution is invoked because an operation has changed. Without a change, the last
-        # invocation crashed.
-        if not info.is_first_invocation and not info.updated_operations:
+        # invocation crashed. Its segments in the invocation view are lost with it.
+        is_lost = not info.is_first_invocation and not info.updated_operations
+        if is_lost and self._view is TraceView.EXECUTION:
             for operation in info.operations.values():
                 if operation.type != OperationType.EXECUTION and _has_ended(operation):
                     self._end(live, operation)
 
     def on_operation_start(self, info: OperationInfo) -> None:
-        """Remember the operation's start time."""
+        """Note that the operation is open in this invocation."""
         live = self._live[info.execution_arn]
-        if not info.is_replay and info.start_timestamp is not None:
-            live.start_times[info.id] = info.start_timestamp
+        if not info.is_replay:
             live.started += 1
+        if live.view is not None:
+            live.view.operation_started(info)
 
     def on_operation_replay(self, info: OperationInfo) -> None:
         """Count a replayed operation."""
@@ -119,7 +127,7 @@ class OpenTelemetryPlugin(DurablePlugin):
         if attempt is not None:
             span, ended_at = attempt
             if info.status == OperationStatus.PENDING:
-                attempt_retried(span, info, ended_at)
+                _add_retry(span, info, ended_at)
             end_span(span, ended_at)
 
     def on_operation_end(self, info: OperationInfo) -> None:
@@ -133,8 +141,8 @@ class OpenTelemetryPlugin(DurablePlugin):
         if info.attempt is None:
             return
         live.clocks[info.id] = time.perf_counter()
-        if live.trace is not None:
-            span = live.trace.attempt_started(info)
+        if live.view is not None:
+            span = live.view.attempt_started(info)
             live.attempts[info.id] = span, current.attach(set_span_in_context(span))
 
     def on_attempt_end(self, info: AttemptInfo) -> None:
@@ -143,12 +151,18 @@ class OpenTelemetryPlugin(DurablePlugin):
         started = live.clocks.pop(info.id, None)
         if started is not None:
             self._metrics.attempt_ended(info, time.perf_counter() - started)
+        if live.view is None:
+            return
         attempt = live.attempts.pop(info.id, None)
         if attempt is not None:
             span, token = attempt
             current.detach(token)
-            attempt_ended(span, info)
-            live.ended_attempts[info.id] = span, info.end_timestamp or info.start_timestamp
+            if info.outcome is not None:
+                span.set_attribute("durable.attempt.outcome", str(info.outcome))
+            set_outcome(span, info.outcome, info.error)
+            live.ended_attempts[info.id] = span, live.view.attempt_ended(info)
+        elif info.is_virtual and self._is_new(info):
+            live.view.virtual_context_ended(info)
 
     def on_checkpoint(self, info: CheckpointInfo) -> None:
         """Record a checkpoint call."""
@@ -157,7 +171,9 @@ class OpenTelemetryPlugin(DurablePlugin):
     def on_invoke(self, info: OperationInfo) -> str | None:
         """Return the trace header for the invoked execution, which continues this trace."""
         live = self._live[info.execution_arn]
-        return None if live.trace is None else live.trace.upstream_of(info).header()
+        if live.trace is None or live.view is None:
+            return None
+        return live.trace.header_below(live.view.operation(info.id))
 
     def on_invocation_end(self, info: InvocationEndInfo) -> None:
         """Emit the spans of the invocation and, if it has ended, of the execution; flush."""
@@ -165,21 +181,27 @@ class OpenTelemetryPlugin(DurablePlugin):
         for span, ended_at in live.ended_attempts.values():
             end_span(span, ended_at)
         is_over = info.status in (InvocationStatus.SUCCEEDED, InvocationStatus.FAILED)
-        if live.trace is not None:
-            live.trace.invocation_ended(info, live.began_at, info.end_timestamp)
+        if live.trace is not None and live.view is not None:
+            ends = live.view.invocation_ended(info)
+            live.trace.invocation_ended(info, ends.invocation)
             if is_over and self._is_first(info.execution_arn, OperationType.EXECUTION):
-                live.trace.execution_ended(info, info.end_timestamp)
+                live.trace.execution_ended(info, info.execution_start_timestamp, ends.workflow)
                 self._ended[info.execution_arn] = {OperationType.EXECUTION}
         self._metrics.invocation_ended(info.status, live.replayed, live.started)
-        self._flush_all()
+        self._providers.flush()
 
     def _end(self, live: _InvocationState, info: OperationInfo) -> bool:
         """Emit an operation's span, unless this process has done so; return True if it was emitted."""
         if not self._is_first(info.execution_arn, info.id):
             return False
-        if live.trace is not None:
-            live.trace.operation_ended(info, live.start_times.pop(info.id, None))
+        if live.view is not None:
+            live.view.operation_ended(info)
         return True
+
+    def _is_new(self, info: AttemptInfo) -> bool:
+        """Tell whether a virtual context has ended that had not ended before."""
+        has_ended = not info.is_replay and info.outcome != AttemptOutcome.INCOMPLETE
+        return has_ended and self._is_first(info.execution_arn, info.id)
 
     def _is_first(self, arn: str, part: str) -> bool:
         """Tell whether this process has not emitted this span; remembers the last 64 executions."""
@@ -192,44 +214,13 @@ class OpenTelemetryPlugin(DurablePlugin):
         ended.add(part)
         return True
 
-    def _flush_all(self) -> None:
-        """Flush both providers in a thread, and wait at most ``flush_seconds``: a flush may hang."""
-        providers = (
-            self._tracer_provider or trace.get_tracer_provider(),
-            self._meter_provider or metrics.get_meter_provider(),
-        )
-        flushes: list[Callable[[int], object]] = [
-            flush
-            for provider in providers
-            if (flush := getattr(provider, "force_flush", None)) is not None
-        ]
-        if not self._flush_seconds or not flushes:
-            return
-        timeout = round(self._flush_seconds * 1000)
-        if self._flush is None or not self._flush.is_alive():
-            self._flush = threading.Thread(
-                target=_flush,
-                args=(flushes, timeout),
-                name="durable-otel-flush",
-                daemon=True,
-            )
-            self._flush.start()
-        self._flush.join(self._flush_seconds)
-        if self._flush.is_alive():
-            _logger.warning(
-                "OpenTelemetry did not export within %s s of the end of an invocation; what is left goes"
-                " with the next one, or is lost",
-                self._flush_seconds,
-            )
-
 
 class _InvocationState:
     """The state of the invocation of an execution that runs now."""
 
-    def __init__(self, began_at: datetime) -> None:
-        self.began_at = began_at
+    def __init__(self) -> None:
         self.trace: ExecutionTrace | None = None
-        self.start_times: dict[str, datetime] = {}
+        self.view: View | None = None
         self.clocks: dict[str, float] = {}
         self.attempts: dict[str, tuple[Span, Token[Context]]] = {}
         # Attempts that have ended and whose outcome is not recorded yet.
@@ -238,27 +229,14 @@ class _InvocationState:
         self.replayed = 0
 
 
-def _pinnable(provider: TracerProvider) -> Any:
-    """Return the provider's tracer with a ``PinnedIds`` generator; ``None`` if it records no spans."""
-    tracer: Any = provider.get_tracer(_SCOPE, __version__)
-    if isinstance(tracer, (trace.NoOpTracer, trace.ProxyTracer)):
-        return None
-    if not (hasattr(tracer, "id_generator") and hasattr(tracer, "sampler")):
-        raise ConfigError(
-            f"OpenTelemetryPlugin needs a TracerProvider of the OpenTelemetry SDK, whose tracers take"
-            f" ids; {type(provider).__qualname__} makes a {type(tracer).__qualname__}"
-        )
-    if not isinstance(tracer.id_generator, PinnedIds):
-        tracer.id_generator = PinnedIds(tracer.id_generator)
-    return tracer
-
-
-def _flush(flushes: Sequence[Callable[[int], object]], timeout: int) -> None:
-    for flush in flushes:
-        try:
-            flush(timeout)
-        except Exception:
-            _logger.warning("OpenTelemetry could not export", exc_info=True)
+def _add_retry(span: Span, info: OperationInfo, ended_at: datetime) -> None:
+    """Add an event to an attempt's span: another attempt is scheduled."""
+    due = info.next_attempt_timestamp
+    attributes: dict[str, str | int | float] = {"durable.attempt.next": info.attempt or 0}
+    if due is not None:
+        attributes["durable.retry.due"] = due.isoformat()
+        attributes["durable.retry.delay_seconds"] = max(0.0, (due - ended_at).total_seconds())
+    span.add_event("retry", attributes, nanoseconds(ended_at))
 
 
 def _has_ended(info: OperationInfo) -> bool:

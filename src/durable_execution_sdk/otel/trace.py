@@ -1,11 +1,12 @@
-"""The spans of one execution that one invocation emits."""
+"""The trace of one execution, as one invocation sees it: ids, parents, sampling, and the two spans of both views."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.trace import (
     Link,
@@ -19,22 +20,12 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from durable_execution_sdk.otel.identity import PinnedIds, Upstream, read_header, span_id, trace_id
-from durable_execution_sdk.plugins import (
-    AttemptInfo,
-    AttemptOutcome,
-    InvocationEndInfo,
-    InvocationInfo,
-    InvocationStatus,
-    OperationInfo,
-)
+from durable_execution_sdk.otel.identity import PinnedIds, span_id, trace_id
+from durable_execution_sdk.otel.upstream import Upstream
+from durable_execution_sdk.plugins import InvocationEndInfo, InvocationInfo, InvocationStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
-from durable_execution_sdk.protocol.ids import ExecutionArn
-from durable_execution_sdk.protocol.operations import OperationStatus, OperationType
 
-__all__ = ["ExecutionTrace"]
-
-_FAILED = frozenset({OperationStatus.FAILED, OperationStatus.TIMED_OUT, OperationStatus.STOPPED})
+__all__ = ["Attributes", "ExecutionTrace", "began_at", "end_span", "nanoseconds", "set_outcome"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -43,166 +34,118 @@ Attributes = Mapping[str, str | bool | int | float]
 
 
 class ExecutionTrace:
-    """The ids, parents and sampling of an execution's spans, and the methods that emit them."""
+    """The ids, parents and sampling of an execution's spans.
 
-    def __init__(self, tracer: Any, ids: PinnedIds, info: InvocationInfo) -> None:
+    ``Workflow`` and ``Invocation`` are children of the span that the execution continues. Without one, their
+    parent is an id that follows from the ARN, of which no span is emitted.
+    """
+
+    def __init__(
+        self, tracer: Any, ids: PinnedIds, info: InvocationInfo, upstream: Upstream | None
+    ) -> None:
         self._tracer = tracer
         self._ids = ids
-        self._arn = info.execution_arn
-        self._began_at = info.execution_start_timestamp
-        self._upstream = read_header(info.trace_header)
-        self.trace_id = self._upstream.trace_id if self._upstream else trace_id(self._arn)
-        parsed = ExecutionArn.read(self._arn)
-        self._name = "durable execution" if parsed is None else parsed.function_name
-        attributes = {"durable.execution.arn": self._arn}
-        if parsed is not None:
-            attributes["durable.execution.name"] = parsed.execution_name
-        self._attributes: Attributes = attributes
-        # The sampler decides once for all spans, so that a trace is complete or absent.
-        self._is_sampled: bool = self._tracer.sampler.should_sample(
-            self._upstream_context(), self.trace_id, self._name, SpanKind.INTERNAL, self._attributes
-        ).decision.is_sampled()
-        self.execution = span_id(self._arn, "execution")
+        self.arn = arn = info.execution_arn
+        self.trace_id = upstream.trace_id if upstream else trace_id(arn)
+        self._state = upstream.state if upstream else None
+        parent = upstream.span_id if upstream else None
+        self._around = span_id(arn, "root") if parent is None else parent
+        self._is_sampled = self._decide(upstream)
+        self.workflow = span_id(arn, "execution")
         # A retried request may have the same id, so the time is part of the key.
-        self._run = f"{info.request_id} {info.start_timestamp.isoformat()}"
-        self.invocation = span_id(self._arn, "invocation", self._run)
+        self.run = f"{info.request_id} {info.start_timestamp.isoformat()}"
+        self.invocation = span_id(arn, "invocation", self.run)
+        current = trace.get_current_span().get_span_context()
+        is_ours = current.is_valid and current.trace_id == self.trace_id
+        self._invocation_parent = current if is_ours else self.context(self._around)
 
-    def execution_ended(self, info: InvocationEndInfo, at: datetime) -> None:
-        """Emit the span of the whole execution."""
-        span = self._start(
-            self._name,
-            self.execution,
-            self._began_at or at,
-            self._upstream_context(),
-            self._attributes,
-        )
-        span.set_attribute("durable.execution.status", info.status)
-        _set_error(span, info.status == InvocationStatus.FAILED, info.execution_error)
-        span.end(_nanoseconds(at))
+    def execution_ended(
+        self, info: InvocationEndInfo, began: datetime | None, at: datetime
+    ) -> None:
+        """Emit the span ``Workflow``, of the whole execution."""
+        parent = self.context(self._around)
+        attributes = {"durable.execution.status": str(info.status)}
+        span = self.start("Workflow", self.workflow, parent, began or at, attributes)
+        set_outcome(span, info.status, info.execution_error)
+        end_span(span, at)
 
-    def invocation_ended(self, info: InvocationEndInfo, began: datetime, at: datetime) -> None:
-        """Emit the span of this invocation."""
+    def invocation_ended(self, info: InvocationEndInfo, at: datetime) -> None:
+        """Emit the span ``Invocation``, of this invocation."""
+        is_retried = info.status is InvocationStatus.RETRY
         attributes: Attributes = {
             "faas.invocation_id": info.request_id,
             "durable.invocation.first": info.is_first_invocation,
-            "durable.invocation.status": info.status,
+            "durable.invocation.status": "RETRYING" if is_retried else str(info.status),
         }
-        parent = self._child_context(self.execution)
-        name = f"invocation {self._name}"
-        span = self._start(name, self.invocation, began, parent, attributes, SpanKind.SERVER)
-        failed = info.status in (InvocationStatus.FAILED, InvocationStatus.RETRY)
-        _set_error(span, failed, info.execution_error)
-        span.end(_nanoseconds(at))
+        parent = self._invocation_parent
+        span = self.start("Invocation", self.invocation, parent, began_at(info), attributes)
+        is_fine = info.status is InvocationStatus.PENDING
+        set_outcome(span, "SUCCEEDED" if is_fine else info.status, info.execution_error)
+        end_span(span, at)
 
-    def operation_ended(self, info: OperationInfo, began_here: datetime | None) -> None:
-        """Emit the span of an operation, with the times of the log.
-
-        The START of a quick step is recorded in the same checkpoint as its end, so the log's start time
-        is too late. ``began_here`` is the time at which this invocation started the operation.
-        """
-        end = info.end_timestamp or info.start_timestamp or _EPOCH
-        start = min(filter(None, (info.start_timestamp, began_here, end)))
-        attributes: dict[str, str | int] = {"durable.operation.status": info.status}
-        if info.attempt is not None:
-            attributes["durable.operation.attempts"] = info.attempt
-        span = self._start(
-            _name_of(info),
-            self.operation(info.id),
-            start,
-            self._parent_of(info),
-            {**_identity(info), **attributes},
-            SpanKind.CLIENT if info.type == OperationType.CHAINED_INVOKE else SpanKind.INTERNAL,
-        )
-        _set_error(span, info.status in _FAILED, info.error)
-        span.end(_nanoseconds(end))
-
-    def attempt_started(self, info: AttemptInfo) -> Span:
-        """Start the span of one run of a body; two runs of the same attempt have different spans."""
-        assert info.attempt is not None
-        return self._start(
-            f"attempt {info.attempt} of {_name_of(info)}",
-            span_id(self._arn, info.id, "attempt", info.attempt, self._run),
-            info.start_timestamp,
-            self._child_context(self.operation(info.id)),
-            {**_identity(info), "durable.attempt": info.attempt},
-            links=[Link(self._context(self.invocation))],
-        )
-
-    def operation(self, operation_id: str) -> int:
-        """Return the id of an operation's span."""
-        return span_id(self._arn, operation_id)
-
-    def upstream_of(self, info: OperationInfo) -> Upstream:
-        """Return the span that an invoked execution continues."""
-        return Upstream(self.trace_id, self.operation(info.id), self._is_sampled)
-
-    def _start(
+    def start(
         self,
         name: str,
         span: int,
+        parent: SpanContext,
         at: datetime,
-        parent: Context,
         attributes: Attributes,
-        kind: SpanKind = SpanKind.INTERNAL,
-        links: list[Link] | None = None,
+        links: Sequence[int] = (),
     ) -> Span:
+        """Start a span of this execution with this id; ``links`` are ids of its other spans."""
+        context = set_span_in_context(NonRecordingSpan(parent), Context())
         with self._ids.pinned(self.trace_id, span):
             started: Span = self._tracer.start_span(
-                name, parent, kind, attributes, links, start_time=_nanoseconds(at)
+                name,
+                context,
+                SpanKind.INTERNAL,
+                {"durable.execution.arn": self.arn, **attributes},
+                [Link(self.context(link)) for link in links],
+                start_time=nanoseconds(at),
             )
         return started
 
-    def _parent_of(self, info: OperationInfo) -> Context:
-        parent = info.parent_id
-        return self._child_context(self.execution if parent is None else self.operation(parent))
-
-    def _child_context(self, span: int) -> Context:
-        return set_span_in_context(NonRecordingSpan(self._context(span)), Context())
-
-    def _upstream_context(self) -> Context:
-        if self._upstream is None:
-            return Context()
-        flags = TraceFlags.SAMPLED if self._upstream.is_sampled else TraceFlags.DEFAULT
-        parent = SpanContext(
-            self._upstream.trace_id,
-            self._upstream.span_id,
+    def context(self, span: int) -> SpanContext:
+        """Return the context of a span of this trace."""
+        flags = TraceFlags.SAMPLED if self._is_sampled else TraceFlags.DEFAULT
+        return SpanContext(
+            self.trace_id,
+            span,
             is_remote=True,
             trace_flags=TraceFlags(flags),
+            trace_state=self._state,
         )
-        return set_span_in_context(NonRecordingSpan(parent), Context())
 
-    def _context(self, span: int) -> SpanContext:
-        flags = TraceFlags.SAMPLED if self._is_sampled else TraceFlags.DEFAULT
-        return SpanContext(self.trace_id, span, is_remote=True, trace_flags=TraceFlags(flags))
+    def header_below(self, span: int) -> str:
+        """Return the ``X-Amzn-Trace-Id`` header of an invoke that has this span."""
+        return Upstream(self.trace_id, span, self._is_sampled).header(self._around)
 
-
-def attempt_ended(span: Span, info: AttemptInfo) -> None:
-    """Set an attempt's outcome on its span, which stays open until the outcome is recorded."""
-    if info.outcome is not None:
-        span.set_attribute("durable.attempt.outcome", info.outcome)
-    _set_error(span, info.outcome == AttemptOutcome.FAILED, info.error)
-
-
-def attempt_retried(span: Span, info: OperationInfo, ended_at: datetime) -> None:
-    """Add an event to an attempt's span: another attempt is scheduled."""
-    due = info.next_attempt_timestamp
-    attributes: dict[str, str | int | float] = {"durable.attempt.next": info.attempt or 0}
-    if due is not None:
-        attributes["durable.retry.due"] = due.isoformat()
-        attributes["durable.retry.delay_seconds"] = max(0.0, (due - ended_at).total_seconds())
-    span.add_event("retry", attributes, _nanoseconds(ended_at))
+    def _decide(self, upstream: Upstream | None) -> bool:
+        """Ask the sampler once for all spans, so that a trace is complete or absent."""
+        around = Context()
+        if upstream is not None and upstream.is_sampled is not None:
+            self._is_sampled = upstream.is_sampled
+            around = set_span_in_context(NonRecordingSpan(self.context(self._around)), around)
+        attributes = {"durable.execution.arn": self.arn}
+        sampled: bool = self._tracer.sampler.should_sample(
+            around, self.trace_id, "Workflow", SpanKind.INTERNAL, attributes
+        ).decision.is_sampled()
+        return sampled
 
 
-def end_span(span: Span, at: datetime) -> None:
-    """End a span at a time of the log."""
-    span.end(_nanoseconds(at))
+def began_at(info: InvocationInfo) -> datetime:
+    """Return the start of an invocation's span, which is after that of the first even in the same millisecond."""
+    return info.start_timestamp + (timedelta() if info.is_first_invocation else _MICROSECOND)
 
 
-def _set_error(span: Span, failed: bool, error: ErrorObject | None) -> None:  # noqa: FBT001
-    if not failed:
+def set_outcome(span: Span, status: str | None, error: ErrorObject | None) -> None:
+    """Set the span's status: ``OK`` if its subject has succeeded, ``ERROR`` if it has failed."""
+    if status == "SUCCEEDED":
+        span.set_status(Status(StatusCode.OK))
         return
     kind, message = (error.error_type, error.error_message) if error else (None, None)
-    span.set_status(Status(StatusCode.ERROR, message or kind))
+    if status in ("FAILED", "TIMED_OUT", "STOPPED"):
+        span.set_status(Status(StatusCode.ERROR, message or kind))
     if error is not None:
         span.add_event(
             "exception",
@@ -214,20 +157,11 @@ def _set_error(span: Span, failed: bool, error: ErrorObject | None) -> None:  # 
         )
 
 
-def _name_of(info: OperationInfo | AttemptInfo) -> str:
-    kind = info.sub_type or info.type
-    return f"{kind} {info.name}" if info.name else kind
+def end_span(span: Span, at: datetime) -> None:
+    """End a span at a time of the log."""
+    span.end(nanoseconds(at))
 
 
-def _identity(info: OperationInfo | AttemptInfo) -> dict[str, str | bool | int | float]:
-    members = {
-        "durable.operation.id": info.id,
-        "durable.operation.type": str(info.type),
-        "durable.operation.sub_type": info.sub_type,
-        "durable.operation.name": info.name,
-    }
-    return {name: str(value) for name, value in members.items() if value is not None}
-
-
-def _nanoseconds(at: datetime) -> int:
+def nanoseconds(at: datetime) -> int:
+    """Return a time as OpenTelemetry has it."""
     return (at - _EPOCH) // _MICROSECOND * 1_000

@@ -122,7 +122,9 @@ class AttemptInfo(_Info, frozen=True, kw_only=True):
     ``attempt`` counts the attempts of a step or a poll from 1, and is ``None`` for a context.
     ``is_replay``: an earlier invocation has started the operation. ``is_replaying_children``: the
     context's function runs again over recorded operations. ``outcome``, ``end_timestamp`` and ``error``
-    are set once the attempt has ended.
+    are set once the attempt has ended. ``is_virtual``: the context has no operation, so other hooks do not
+    report it, and its function runs in each invocation; ``is_replay``, once it has ended, tells that it had
+    ended in an earlier one.
     """
 
     id: str
@@ -135,6 +137,7 @@ class AttemptInfo(_Info, frozen=True, kw_only=True):
     end_timestamp: datetime | None = None
     is_replay: bool = False
     is_replaying_children: bool = False
+    is_virtual: bool = False
     outcome: AttemptOutcome | None = None
     error: ErrorObject | None = None
 

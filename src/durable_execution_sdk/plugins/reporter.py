@@ -207,12 +207,11 @@ class Reporter:
             self._changed(operation, previous)
 
     def attempt_started(
-        self, operation: Operation, attempt: int | None, *, in_place: bool, is_replaying: bool
+        self, operation: Operation, attempt: int | None, *, is_replaying: bool, is_virtual: bool
     ) -> AttemptInfo:
         """Report the start of an attempt, and return its info for ``attempt_ended``.
 
-        ``in_place``: call the hook in the current context, which is the body's. ``is_replaying``: the
-        code has run before.
+        ``is_replaying``: the code has run before. ``is_virtual``: a context without an operation.
         """
         info = AttemptInfo(
             execution_arn=self._arn,
@@ -225,21 +224,23 @@ class Reporter:
             start_timestamp=utc(self._now()),
             is_replay=operation.id in self._recorded,
             is_replaying_children=is_replaying,
+            is_virtual=is_virtual,
         )
-        self._fire("on_attempt_start", info, in_place=in_place)
+        self._attempted("on_attempt_start", info)
         return info
 
     def attempt_ended(
-        self, started: AttemptInfo, outcome: str, error: ErrorObject | None, *, in_place: bool
+        self, started: AttemptInfo, outcome: str, error: ErrorObject | None, *, is_replay: bool
     ) -> None:
         """Report that the attempt's function has returned, raised or been interrupted."""
         info = replace(
             started,
+            is_replay=started.is_replay or is_replay,
             end_timestamp=utc(self._now()),
             outcome=AttemptOutcome(outcome),
             error=own(error),
         )
-        self._fire("on_attempt_end", info, in_place=in_place)
+        self._attempted("on_attempt_end", info)
 
     def called(
         self, updates: int, size: int, began_at: float, seconds: float, error: ErrorObject | None
@@ -276,10 +277,16 @@ class Reporter:
         if has_ended and not was_cancelled(operation) and self._hooks.wants("on_operation_end"):
             self._fire("on_operation_end", operation_info(self._arn, operation))
 
-    def _fire(self, hook: str, info: object, *, in_place: bool = False) -> None:
-        if in_place:
-            self._hooks.fire(hook, info)
-        elif self._hooks.wants(hook):
+    def _attempted(self, hook: str, info: AttemptInfo) -> None:
+        if info.attempt is None:
+            self._fire(hook, info)
+        else:
+            self._hooks.fire(
+                hook, info
+            )  # in the context of the body, which sees what the hook sets
+
+    def _fire(self, hook: str, info: object) -> None:
+        if self._hooks.wants(hook):
             self._context.run(self._hooks.fire, hook, info)
 
 

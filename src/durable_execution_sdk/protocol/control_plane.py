@@ -48,6 +48,7 @@ class InvokeRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Request of ``Invoke``: start an execution of a durable function, or call a plain one.
 
     ``payload`` is JSON text. A durable function needs a qualifier, in ``qualifier`` or in its name.
+    ``trace_header`` is the caller's X-Amzn-Trace-Id.
     """
 
     function_name: str
@@ -56,6 +57,7 @@ class InvokeRequest(msgspec.Struct, frozen=True, kw_only=True):
     invocation_type: InvocationType = InvocationType.REQUEST_RESPONSE
     durable_execution_name: str | None = None
     tenant_id: str | None = None
+    trace_header: str | None = None
 
 
 class InvokeResponse(msgspec.Struct, frozen=True, kw_only=True):

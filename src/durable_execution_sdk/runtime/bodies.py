@@ -22,6 +22,7 @@ from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
 
 __all__ = ["FINDERS", "Attempting", "Bodies", "BodyWatcher", "with_resources"]
 
+_S = TypeVar("_S")
 _T = TypeVar("_T")
 
 
@@ -203,4 +204,10 @@ class BodyWatcher:
 
     async def context(self, operation: Observable, body: Callable[[], Awaitable[_T]]) -> _T:
         """Run the function of a context."""
+        raise NotImplementedError
+
+    async def virtual_context(
+        self, operation: Observable, body: Callable[[_S], Awaitable[_T]], inner: _S
+    ) -> _T:
+        """Run the function of a context without an operation."""
         raise NotImplementedError

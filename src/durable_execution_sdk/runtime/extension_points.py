@@ -53,13 +53,13 @@ class Reporter(Protocol):
         ...
 
     def attempt_started(
-        self, operation: Operation, attempt: int | None, *, in_place: bool, is_replaying: bool
+        self, operation: Operation, attempt: int | None, *, is_replaying: bool, is_virtual: bool
     ) -> object:
         """Report that a function of this operation is about to run; return a value for ``attempt_ended``."""
         ...
 
     def attempt_ended(
-        self, started: Any, outcome: str, error: ErrorObject | None, *, in_place: bool
+        self, started: Any, outcome: str, error: ErrorObject | None, *, is_replay: bool
     ) -> None:
         """Report that the function has returned, has raised or was cut off."""
         ...

@@ -9,6 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["measured", "reported", "reporter", "watch"]
 
+_S = TypeVar("_S")
 _T = TypeVar("_T")
 
 
@@ -93,8 +95,19 @@ class Watcher(BodyWatcher):
         """Run the function of a context; hooks run apart from it, because it is workflow code."""
         return await self._run(operation, body, None)
 
+    async def virtual_context(
+        self, operation: Observable, body: Callable[[_S], Awaitable[_T]], inner: _S
+    ) -> _T:
+        """Run the function of a context without an operation; hooks run apart from it."""
+        return await self._run(operation, partial(body, inner), None, is_virtual=True)
+
     async def _run(
-        self, operation: Observable, body: Callable[[], Awaitable[_T]], number: int | None
+        self,
+        operation: Observable,
+        body: Callable[[], Awaitable[_T]],
+        number: int | None,
+        *,
+        is_virtual: bool = False,
     ) -> _T:
         subject = Operation(
             id=operation.operation_id,
@@ -104,9 +117,11 @@ class Watcher(BodyWatcher):
             name=operation.name,
             sub_type=operation.sub_type,
         )
-        is_step = number is not None
         started = self._report.attempt_started(
-            subject, number, in_place=is_step, is_replaying=operation.context_state.is_replaying
+            subject,
+            number,
+            is_replaying=operation.context_state.is_replaying,
+            is_virtual=is_virtual,
         )
         outcome, recorded = "INCOMPLETE", None
         try:
@@ -118,7 +133,9 @@ class Watcher(BodyWatcher):
                 outcome, recorded = "FAILED", capture(error)
             raise
         finally:
-            self._report.attempt_ended(started, outcome, recorded, in_place=is_step)
+            # The log does not tell of the end of a virtual context, but of the code after it.
+            is_replay = is_virtual and operation.context_state.is_replaying
+            self._report.attempt_ended(started, outcome, recorded, is_replay=is_replay)
         return result
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.responses import Response
 
 from durable_execution_sdk.emulator.control_plane import (
@@ -18,6 +20,8 @@ from durable_execution_sdk.protocol.control_plane import (
 )
 from durable_execution_sdk.server.backend import Backend
 from durable_execution_sdk.server.request import Incoming
+
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
 
 async def invoke(backend: Backend, incoming: Incoming) -> Response:
@@ -58,7 +62,17 @@ def _request(incoming: Incoming) -> InvokeRequest:
         invocation_type=invocation_type,
         durable_execution_name=headers.get("x-amz-durable-execution-name"),
         tenant_id=headers.get("x-amz-tenant-id"),
+        trace_header=headers.get("x-amzn-trace-id") or _trace_header(headers.get("traceparent")),
     )
+
+
+def _trace_header(traceparent: str | None) -> str | None:
+    """Return W3C's header of a caller as the ``X-Amzn-Trace-Id`` that the function gets."""
+    match = _TRACEPARENT.fullmatch(traceparent or "")
+    if match is None:
+        return None
+    trace, parent, flags = match[1], match[2], int(match[3], 16)
+    return f"Root=1-{trace[:8]}-{trace[8:]};Parent={parent};Sampled={flags & 1}"
 
 
 def _answer(response: InvokeResponse) -> Response:

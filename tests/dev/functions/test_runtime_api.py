@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from durable_execution_sdk.dev.functions.exchange import Exchange, Handover, handover
@@ -82,6 +83,23 @@ def test_an_invocation_has_lambdas_headers() -> None:
         assert int(headers["Lambda-Runtime-Deadline-Ms"]) > 0
 
     run(test)
+
+
+def test_all_invocations_of_an_execution_are_of_one_trace() -> None:
+    made = call().call
+
+    def fields(arn: str | None, call: Call = made, **options: bool) -> dict[str, str]:
+        header = handover(call, arn, 3.0, **options).trace_header
+        return dict(field.split("=", 1) for field in header.split(";"))
+
+    first, second = fields("arn:1"), fields("arn:1")
+    assert first["Root"] == second["Root"] != fields("arn:2")["Root"]
+    assert first["Parent"] != second["Parent"]
+    assert fields(None)["Root"] != fields(None)["Root"]
+    assert (first["Sampled"], fields("arn:1", is_sampled=True)["Sampled"]) == ("0", "1")
+    of_a_caller = msgspec.structs.replace(made, trace_header="Root=1-2-3;Sampled=0")
+    assert fields("arn:1", of_a_caller, is_sampled=True)["Root"] == "1-2-3"
+    assert fields("arn:1", of_a_caller, is_sampled=True)["Sampled"] == "0"
 
 
 @pytest.mark.parametrize("value", ["t\u00e9", "\u20ac", "a\r\nInjected: yes", "\x00\x7f"])

@@ -74,6 +74,11 @@ _SLICE_SECONDS = 0.5
 @click.option(
     "--env-file", type=click.Path(path_type=Path), help="Variables for all functions: NAME=VALUE."
 )
+@click.option(
+    "--otlp-endpoint",
+    metavar="URL",
+    help="A collector of traces that takes OTLP over HTTP, for functions with OpenTelemetryPlugin.",
+)
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 @click.option(
     "--reload/--no-reload", default=True, help="Load functions again when their files are edited."
@@ -89,6 +94,7 @@ def dev(
     keep: str | None,
     debug: bool,
     env_file: Path | None,
+    otlp_endpoint: str | None,
     opens: bool,
     reload: bool,
 ) -> int:
@@ -110,7 +116,7 @@ def dev(
     sources = Sources(paths=paths, template=template, named=named)
     # Functions are looked for in processes, while this one loads the server.
     finding = ThreadPoolExecutor(1).submit(project_functions, sources, table, folder)
-    variables: Mapping[str, str] = {} if env_file is None else read_environment_file(env_file)
+    variables = _variables(env_file, otlp_endpoint)
     # The other commands need neither the server nor its packages.
     try:
         from durable_execution_sdk.dev.session import DevSession, SessionOptions  # noqa: PLC0415
@@ -177,6 +183,18 @@ def dev(
             _close(session.close, finding)
             background.close()
     return ExitCode.SUCCEEDED
+
+
+def _variables(env_file: Path | None, otlp_endpoint: str | None) -> Mapping[str, str]:
+    """Return the variables that all functions get."""
+    variables = {} if env_file is None else read_environment_file(env_file)
+    if otlp_endpoint is None:
+        return variables
+    if not otlp_endpoint.startswith(("http://", "https://")):
+        raise Refusal(
+            f"--otlp-endpoint is a URL such as http://localhost:4318, not {otlp_endpoint!r}"
+        )
+    return {**variables, "OTEL_EXPORTER_OTLP_ENDPOINT": otlp_endpoint}
 
 
 def _greet(url: str, place: Place, found: Found, say: Callable[..., None]) -> None:

@@ -27,6 +27,8 @@ _CREDENTIALS = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
 _DUMMY_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+# Variables that name a collector of OpenTelemetry's.
+_COLLECTORS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _LOOPBACK = "127.0.0.1,localhost"
 
 
@@ -67,6 +69,12 @@ class Surroundings:
                 return [_node(declaration), str(_HERE / "node_client.mjs")]
             case Runtime.COMMAND:
                 return list(declaration.command)
+
+    @property
+    def names_collector(self) -> bool:
+        """True if a variable names a collector of traces."""
+        variables = {**self.place.environment, **self.declaration.environment}
+        return any(map(variables.get, _COLLECTORS))
 
     def variables(self, runtime_api: str) -> dict[str, str]:
         """Return the environment of a process with the Runtime API at this address.

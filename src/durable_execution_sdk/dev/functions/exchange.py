@@ -9,6 +9,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from hashlib import blake2b
 
 import msgspec
 
@@ -117,13 +118,17 @@ class Exchange:
             self._answer.set_result(answer)
 
 
-def handover(call: Call, arn: str | None, seconds: float) -> Handover:
+def handover(call: Call, arn: str | None, seconds: float, *, is_sampled: bool = False) -> Handover:
     """Return a call with a trace header of its own.
 
     AWS's SDKs send the header of the invocation with each request, so that Lambda can see loops. The
-    parent in it is new for each invocation, the root is that of the caller.
+    parent in it is new for each invocation. The root is that of the caller, or the same in all invocations
+    of an execution. ``is_sampled``: a collector is named, so traces are wanted.
     """
-    fields = {"Root": f"1-00000000-{secrets.token_hex(12)}", "Sampled": "0"}
+    root = (
+        secrets.token_hex(12) if arn is None else blake2b(arn.encode(), digest_size=12).hexdigest()
+    )
+    fields = {"Root": f"1-00000000-{root}", "Sampled": str(int(is_sampled))}
     fields |= _fields(call.trace_header)
     fields["Parent"] = parent = secrets.token_hex(8)
     return Handover(

@@ -179,7 +179,8 @@ class ProcessFunctions:
         def invoke(call: Call) -> Answer:
             pool = self._pools[key]
             arn = _execution_arn(call.payload) if surroundings.declaration.durable else None
-            given = handover(call, arn, pool.timeout or LONGEST_INVOCATION_SECONDS)
+            seconds = pool.timeout or LONGEST_INVOCATION_SECONDS
+            given = handover(call, arn, seconds, is_sampled=surroundings.names_collector)
             self._running[given.trace_parent] = given
             try:
                 return self._wait_for(pool.answer(given, surroundings))

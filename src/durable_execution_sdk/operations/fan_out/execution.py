@@ -188,7 +188,7 @@ class FanOutRun(Watcher[str]):
         plan = self._plan
         context: Child[str] | VirtualChild[str]
         if plan.nesting is NestingType.FLAT:
-            context = VirtualChild(self._scope, body, branch.name)
+            context = VirtualChild(self._scope, body, branch.name, sub_type=plan.branch_type)
         else:
             context = Child(
                 self._scope,

@@ -1,0 +1,89 @@
+"""The execution view: one span for each operation, of its whole life, below ``Workflow``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from opentelemetry.trace import Span
+
+from durable_execution_sdk.otel.identity import span_id
+from durable_execution_sdk.otel.operation_spans import (
+    Ends,
+    SpanTimes,
+    emit_virtual,
+    identity_of,
+    name_of,
+    start_attempt,
+    state_of,
+)
+from durable_execution_sdk.otel.trace import ExecutionTrace, end_span, set_outcome
+from durable_execution_sdk.plugins import (
+    AttemptInfo,
+    InvocationEndInfo,
+    InvocationInfo,
+    OperationInfo,
+)
+
+__all__ = ["ExecutionView"]
+
+
+class ExecutionView:
+    """One span for each operation, with the times of the log, linked to the invocation that saw its end."""
+
+    def __init__(self, trace: ExecutionTrace, info: InvocationInfo) -> None:
+        self._trace = trace
+        self._links = [trace.invocation]
+        self._began: dict[str, datetime] = {}
+        self._times = SpanTimes(info)
+
+    def operation_started(self, info: OperationInfo) -> None:
+        """Remember when this invocation started the operation.
+
+        The START of a quick step is recorded in the same checkpoint as its end, so the log's start time is too
+        late.
+        """
+        if not info.is_replay and info.start_timestamp is not None:
+            self._began[info.id] = self._times.start(info.start_timestamp)
+
+    def operation_ended(self, info: OperationInfo) -> None:
+        """Emit the operation's span."""
+        end = info.end_timestamp or info.start_timestamp or self._times.began_at
+        start = self._began.pop(info.id, None) or min(info.start_timestamp or end, end)
+        end = self._times.end(info.id, info.parent_id, start, end)
+        span = self._trace.start(
+            name_of(info),
+            self.operation(info.id),
+            self._trace.context(self._parent(info.parent_id)),
+            start,
+            {**identity_of(info), **state_of(info)},
+            self._links,
+        )
+        set_outcome(span, info.status, info.error)
+        end_span(span, end)
+
+    def operation(self, operation_id: str) -> int:
+        """Return the id of the operation's only span."""
+        return span_id(self._trace.arn, operation_id)
+
+    def attempt_started(self, info: AttemptInfo) -> Span:
+        """Start the span of an attempt, linked to this invocation."""
+        at = self._times.attempt_started(info)
+        return start_attempt(self._trace, self.operation(info.id), info, at, self._links)
+
+    def attempt_ended(self, info: AttemptInfo) -> datetime:
+        """Return the end of the attempt's span."""
+        return self._times.attempt_ended(info)
+
+    def virtual_context_ended(self, info: AttemptInfo) -> None:
+        """Emit the span of the context's function."""
+        parent = self._parent(info.parent_id)
+        emit_virtual(self._trace, parent, info, self._times.of_virtual(info), self._links)
+
+    def invocation_ended(self, info: InvocationEndInfo) -> Ends:
+        """Emit nothing: open operations have a span once they have ended."""
+        attempts = self._times.last_attempt
+        ends = self._times.began_at, info.end_timestamp
+        return Ends(max(*ends, attempts), self._times.end(None, None, *ends))
+
+    def _parent(self, operation_id: str | None) -> int:
+        return self._trace.workflow if operation_id is None else self.operation(operation_id)

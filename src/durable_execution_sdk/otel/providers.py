@@ -1,0 +1,145 @@
+"""The providers of OpenTelemetry that a plugin uses: given ones, one that exports to an endpoint, or the global ones."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, cast
+
+from opentelemetry import metrics, trace
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
+
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.otel.identity import PinnedIds
+from durable_execution_sdk.version import __version__
+
+__all__ = ["SCOPE", "Providers"]
+
+SCOPE = "durable_execution_sdk"
+_ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
+_logger = logging.getLogger("durable_execution")
+
+
+class Providers:
+    """The providers, and a flush of both that waits for a limited time.
+
+    Without a provider, an ``endpoint`` or a global provider, the variables ``OTEL_EXPORTER_OTLP_ENDPOINT`` and
+    ``OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`` name the endpoint.
+    """
+
+    def __init__(
+        self,
+        tracers: TracerProvider | None,
+        meters: MeterProvider | None,
+        endpoint: str | None,
+        flush_seconds: float,
+    ) -> None:
+        if flush_seconds < 0:
+            raise ConfigError(f"flush_seconds must be 0 or more, not {flush_seconds!r}")
+        if endpoint is not None:
+            if tracers is not None:
+                raise ConfigError(
+                    "OpenTelemetryPlugin takes a tracer_provider or an endpoint, not both"
+                )
+            tracers = _exporting(endpoint)
+        elif tracers is not None:
+            _pinnable(tracers)
+        self._tracers = tracers
+        self._meters = meters
+        self._flush_seconds = flush_seconds
+        self._flush: threading.Thread | None = None
+        self._has_tried = False
+
+    def tracer(self) -> Any:
+        """Return a tracer with a ``PinnedIds`` generator; ``None`` if no spans are recorded."""
+        provider = self._tracers or trace.get_tracer_provider()
+        if isinstance(provider, trace.ProxyTracerProvider) and not self._has_tried:
+            self._has_tried = True
+            if any(map(os.environ.get, _ENDPOINTS)):
+                try:
+                    provider = self._tracers = _exporting(None)
+                except ModuleNotFoundError as missing:
+                    _logger.warning("no traces are exported: %s", missing)
+        return _pinnable(provider)
+
+    def flush(self) -> None:
+        """Flush both providers in a thread, and wait at most ``flush_seconds``: a flush may hang."""
+        providers = (
+            self._tracers or trace.get_tracer_provider(),
+            self._meters or metrics.get_meter_provider(),
+        )
+        flushes: list[Callable[[int], object]] = [
+            flush
+            for provider in providers
+            if (flush := getattr(provider, "force_flush", None)) is not None
+        ]
+        if not self._flush_seconds or not flushes:
+            return
+        timeout = round(self._flush_seconds * 1000)
+        if self._flush is None or not self._flush.is_alive():
+            self._flush = threading.Thread(
+                target=_flush,
+                args=(flushes, timeout),
+                name="durable-otel-flush",
+                daemon=True,
+            )
+            self._flush.start()
+        self._flush.join(self._flush_seconds)
+        if self._flush.is_alive():
+            _logger.warning(
+                "OpenTelemetry did not export within %s s of the end of an invocation; what is left goes"
+                " with the next one, or is lost",
+                self._flush_seconds,
+            )
+
+
+def _exporting(endpoint: str | None) -> TracerProvider:
+    """Return a provider that exports by OTLP over HTTP; without an endpoint, to that of the environment."""
+    try:
+        exporter = import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+        sdk, processors, resources = (
+            import_module(f"opentelemetry.sdk.{name}")
+            for name in ("trace", "trace.export", "resources")
+        )
+    except ModuleNotFoundError as missing:
+        raise ModuleNotFoundError(
+            "an OTLP endpoint needs an exporter: pip install 'durable-execution-sdk[otlp]'",
+            name=missing.name,
+        ) from missing
+    function = os.environ.get("AWS_LAMBDA_FUNCTION_NAME")
+    is_named = "OTEL_SERVICE_NAME" in os.environ or not function
+    resource = resources.Resource.create({} if is_named else {"service.name": function})
+    traces = None if endpoint is None else f"{endpoint.rstrip('/')}/v1/traces"
+    provider: Any = sdk.TracerProvider(resource=resource)
+    provider.add_span_processor(
+        processors.BatchSpanProcessor(exporter.OTLPSpanExporter(endpoint=traces))
+    )
+    return cast("TracerProvider", provider)
+
+
+def _pinnable(provider: TracerProvider) -> Any:
+    """Return the provider's tracer with a ``PinnedIds`` generator; ``None`` if it records no spans."""
+    tracer: Any = provider.get_tracer(SCOPE, __version__)
+    if isinstance(tracer, (trace.NoOpTracer, trace.ProxyTracer)):
+        return None
+    if not (hasattr(tracer, "id_generator") and hasattr(tracer, "sampler")):
+        raise ConfigError(
+            f"OpenTelemetryPlugin needs a TracerProvider of the OpenTelemetry SDK, whose tracers take"
+            f" ids; {type(provider).__qualname__} makes a {type(tracer).__qualname__}"
+        )
+    if not isinstance(tracer.id_generator, PinnedIds):
+        tracer.id_generator = PinnedIds(tracer.id_generator)
+    return tracer
+
+
+def _flush(flushes: Sequence[Callable[[int], object]], timeout: int) -> None:
+    for flush in flushes:
+        try:
+            flush(timeout)
+        except Exception:
+            _logger.warning("OpenTelemetry could not export", exc_info=True)
