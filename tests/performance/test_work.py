@@ -205,13 +205,14 @@ def test_a_replayed_step_takes_one_future_no_task_and_no_turn_of_the_loop() -> N
 
 def test_an_item_of_a_map_takes_little() -> None:
     work = per_operation(mapped, "[10,0]", "[110,0]", 100)
-    assert work.calls <= 220
+    assert work.calls <= 230  # ten for ``ctx.budget``, as for a child context
     if sys.version_info < (3, 12):
         assert work.tasks == 2  # the item's context, and the body of its step
 
 
 def test_a_child_context_takes_little() -> None:
-    assert per_operation(contexts, "10", "60", 50).calls <= 242
+    # Ten are for ``ctx.budget``, which is to know what is in a context when it has ended.
+    assert per_operation(contexts, "10", "60", 50).calls <= 252
 
 
 def test_a_replayed_child_context_takes_little_more_than_a_step() -> None:

@@ -35,6 +35,7 @@ PUBLIC = {name: getattr(sdk, name) for name in sdk.__all__}
 CLASSES = {name: value for name, value in PUBLIC.items() if isinstance(value, type)}
 # Those that only the SDK makes.
 RESULTS = {"BatchItem", "BatchResult", "SerDesContext", "Settled", "StepContext"}
+RESULTS |= {"Budget", "Quota", "TimeQuota"}
 OPTIONS = {
     name: each
     for name, each in CLASSES.items()
@@ -191,7 +192,8 @@ def test_each_option_that_takes_a_duration_takes_a_timedelta(name: str) -> None:
 def _required(name: str, lengths: list[str], option: str) -> dict[str, object]:
     fields = msgspec.structs.fields(OPTIONS[name])
     required = [field.name for field in fields if field.required and field.name != option]
-    return {each: Duration(30) if each in lengths else 3 for each in required}
+    others = {"wait_strategy": poll_until(bool)}
+    return {each: Duration(30) if each in lengths else others.get(each, 3) for each in required}
 
 
 def test_polling_takes_a_timedelta() -> None:

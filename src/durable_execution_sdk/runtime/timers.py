@@ -3,17 +3,15 @@
 A timer that starts anew on replay is unsound. A step that was timed out on the first run may have its
 result in the log by the next one, and replay would then take the other path. So:
 
-- A timer of a second or more is recorded as a WAIT, and the invocation may end before it fires. It is
-  recorded only when it has stood for 0.2 s or nothing else can move, because most timeouts are set for
-  something quick.
-- A shorter timer fires in the process, and a STEP records that it has before any code sees it. A WAIT
-  would round it up to a second and cost an invocation.
-- Both are completions, delivered in the order of the log, and take ids from a row of their own, so that
-  they shift no operation.
+- A timer of a second or more is recorded as a WAIT, and the invocation may end before it fires. It is recorded only
+  when it has stood for 0.2 s or nothing else can move, because most timeouts are set for something quick.
+- A shorter timer fires in the process, and a STEP records that it has before any code sees it. A WAIT would round it
+  up to a second and cost an invocation.
+- Both are completions, delivered in the order of the log, and take ids from a row of their own, so that they shift no
+  operation.
 - A timer that is cancelled before it is recorded records nothing.
 
-``loop.time()`` is the log's time in workflow code: asyncio computes deadlines from it, and replay has to
-compute the same ones.
+``loop.time()`` is the log's time in workflow code: asyncio computes deadlines from it, and replay the same ones.
 """
 
 from __future__ import annotations

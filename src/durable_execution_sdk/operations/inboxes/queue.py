@@ -56,6 +56,9 @@ class MessageQueue(Line):
         row = row_text(name)
         self._path = Path(row, (f"the inbox {name!r}",))
         self._scope = IdScope(context_state, "", self._path)
+        # Replay claims what is recorded before it is opened, so ``ctx.budget`` is told of the callbacks one by one.
+        del context_state.scopes[self._scope]
+        context_state.operations += window
         self._first_sequence = run.completions.claims
         run.completions.claims += _SEQUENCE_NUMBERS
         # The callbacks whose messages are not in the line yet, and the ids of the messages that were.
@@ -141,6 +144,7 @@ class MessageQueue(Line):
         """Open another callback: a message was taken or dropped."""
         self._passed += 1
         if self.closing is None:
+            self._context_state.operations += 1
             self._open(self._passed + self.window)
 
     def _open(self, last: int) -> None:
