@@ -187,7 +187,7 @@ class OpenTelemetryPlugin(DurablePlugin):
             if is_over and self._is_first(info.execution_arn, OperationType.EXECUTION):
                 live.trace.execution_ended(info, info.execution_start_timestamp, ends.workflow)
                 self._ended[info.execution_arn] = {OperationType.EXECUTION}
-        self._metrics.invocation_ended(info.status, live.replayed, live.started)
+        self._metrics.invocation_ended(info, live.replayed, live.started)
         self._providers.flush()
 
     def _end(self, live: _InvocationState, info: OperationInfo) -> bool:
