@@ -116,6 +116,7 @@ if TYPE_CHECKING:
         custom_retry,
     )
     from durable_execution_sdk.runtime.contexts.budget import Budget, Quota, TimeQuota
+    from durable_execution_sdk.runtime.other_loggers import loguru_filter, structlog_renderer
     from durable_execution_sdk.serdes.callback import CallbackSerDes
     from durable_execution_sdk.serdes.custom import CustomSerDes, custom_serdes
 else:
@@ -168,6 +169,8 @@ else:
             "WithRetryConfig": "operations.with_retry",
             "CustomSerDes": "serdes.custom",
             "custom_serdes": "serdes.custom",
+            "loguru_filter": "runtime.other_loggers",
+            "structlog_renderer": "runtime.other_loggers",
             "retry_presets": "retry.presets",
             "summary_generators": "operations.fan_out.summary_generators",
             "poll_until": "retry.polling",
@@ -274,9 +277,11 @@ __all__ = [
     "custom_serdes",
     "durable_execution",
     "durable_step",
+    "loguru_filter",
     "poll_until",
     "poll_while",
     "retry_presets",
+    "structlog_renderer",
     "summary_generators",
 ]
 

@@ -35,6 +35,7 @@ from durable_execution_sdk.protocol.operations import (
     OperationStatus,
     OperationType,
 )
+from durable_execution_sdk.runtime.logging import TRACERS
 from durable_execution_sdk.version import __version__
 
 __all__ = ["OpenTelemetryPlugin"]
@@ -91,6 +92,17 @@ class OpenTelemetryPlugin(DurablePlugin):
         self._metrics = Metrics(metrics.get_meter(SCOPE, __version__, meter_provider))
         self._live: dict[str, _InvocationState] = {}
         self._ended: OrderedDict[str, set[str]] = OrderedDict()
+        TRACERS.add(self)
+
+    def ids_in_logs(self, arn: str) -> tuple[str, str] | None:
+        """Return the ids of the current span of the trace; in workflow code, which has none, the invocation's."""
+        live = self._live.get(arn)
+        if live is None or live.trace is None:
+            return None
+        span = trace.get_current_span().get_span_context()
+        is_ours = span.trace_id == live.trace.trace_id
+        span_id = span.span_id if is_ours else live.trace.invocation
+        return f"{live.trace.trace_id:032x}", f"{span_id:016x}"
 
     def on_invocation_start(self, info: InvocationInfo) -> None:
         """Determine the trace, and emit the spans that a crashed invocation may have lost."""
