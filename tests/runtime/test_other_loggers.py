@@ -25,6 +25,7 @@ from durable_execution_sdk import (
 )
 
 SECOND = Duration.from_seconds(1)
+TEXTS = ("line 0", "line 1", "line 2")
 TWICE = StepConfig(retry_strategy=FixedDelay(max_attempts=2, delay=SECOND))
 
 
@@ -89,19 +90,19 @@ def lines(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 def test_lines_come_once_however_often_the_code_is_replayed(lines: Any) -> None:
     async def item(ctx: DurableContext, number: int, _index: int) -> None:
-        lines.log.info("item " + str(number))
+        lines.log.info(["", "item 1", "item 2"][number])
         await ctx.wait(SECOND)
 
     async def workflow(event: Any, ctx: DurableContext) -> None:
         for number in range(3):
-            lines.log.info("line " + str(number))
+            lines.log.info(TEXTS[number])
             await ctx.step(lambda: lines.log.info("in a step"), name="s")
             await ctx.wait(SECOND)
         await ctx.map([1, 2], item, config=MapConfig(max_concurrency=1))
         lines.log.info("end")
 
     assert run_workflow(workflow).status == "SUCCEEDED"
-    before = [text for number in range(3) for text in (f"line {number}", "in a step")]
+    before = [text for line in TEXTS for text in (line, "in a step")]
     assert lines.texts() == [*before, "item 1", "item 2", "end"]
 
 
