@@ -236,3 +236,12 @@ def test_lines_go_to_standard_output_by_default(capsys: pytest.CaptureFixture[st
 def test_options_that_cannot_be_are_refused(options: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         TelemetryRecordPlugin(**options)
+
+
+def test_text_that_is_not_unicode_does_not_cost_the_record() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        raise ValueError("half of a pair: \ud800")
+
+    [record], _ = recorded(workflow)
+    assert record["error"]["message"].startswith("half of a pair: ")
+    assert record["status"] == "FAILED"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, cast
 
 from durable_execution_sdk.runtime.logging import Line, line_at
 
@@ -119,9 +119,9 @@ def _write(write: Callable[..., object], rendered: Any) -> None:
     """Hand over what a renderer returned, in the forms that structlog allows."""
     try:
         if isinstance(rendered, dict):
-            write(**rendered)
+            write(**cast("dict[str, Any]", rendered))
         elif isinstance(rendered, tuple):
-            positional, named = rendered
+            positional, named = cast("tuple[tuple[Any, ...], dict[str, Any]]", rendered)
             write(*positional, **named)
         else:
             write(rendered)

@@ -110,7 +110,7 @@ class EmbeddedMetricsPlugin(DurablePlugin):
         base = {_FUNCTION: arn.function_name if arn else "unknown", **self._dimensions}
         about = {"executionArn": info.execution_arn, "requestId": info.request_id}
         for attributes, metrics in live.groups.items():
-            dimensions = {**base, **dict(attributes)}
+            dimensions = {**base, **{name: _text(value) for name, value in attributes}}
             while metrics:
                 values = _take(metrics)
                 self._write(
@@ -142,15 +142,14 @@ class _InvocationMetrics(Measurements):
     """The values of one invocation, by their attributes."""
 
     def __init__(self) -> None:
-        self.groups: dict[tuple[tuple[str, str], ...], dict[Metric, list[float]]] = {}
+        self.groups: dict[tuple[tuple[str, str | bool], ...], dict[Metric, list[float]]] = {}
         self.clocks: dict[str, float] = {}
         self.started = 0
         self.replayed = 0
 
     def record(self, metric: Metric, value: float, attributes: Attributes) -> None:
         """Keep a value; those of a counter are added up."""
-        dimensions = tuple((name, _text(each)) for name, each in attributes.items())
-        values = self.groups.setdefault(dimensions, {}).setdefault(metric, [])
+        values = self.groups.setdefault(tuple(attributes.items()), {}).setdefault(metric, [])
         if metric.kind == "counter" and values:
             values[0] += value
         else:

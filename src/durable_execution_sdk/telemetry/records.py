@@ -128,6 +128,9 @@ class TelemetryRecordPlugin(DurablePlugin):
         def fits(dropped: int) -> bool:
             return len(line(dropped).encode()) <= self._max_bytes
 
+        whole = line(0)
+        if len(whole.encode()) <= self._max_bytes:
+            return whole
         dropped = bisect_left(range(len(operations)), x=True, key=fits)
         for member in sorted(content, key=lambda each: len(json_line(content[each])), reverse=True):
             if not fits(dropped):
