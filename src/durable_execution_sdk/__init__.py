@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from durable_execution_sdk.operations.wait_for_callback import WaitForCallbackConfig
     from durable_execution_sdk.operations.wait_for_condition import WaitForConditionConfig
     from durable_execution_sdk.operations.with_retry import WithRetryConfig
+    from durable_execution_sdk.other_loggers import loguru_filter, structlog_renderer
     from durable_execution_sdk.retry.backoff import JitterStrategy
     from durable_execution_sdk.retry.filters import RetryableErrorFilter
     from durable_execution_sdk.retry.polling import (
@@ -116,7 +117,6 @@ if TYPE_CHECKING:
         custom_retry,
     )
     from durable_execution_sdk.runtime.contexts.budget import Budget, Quota, TimeQuota
-    from durable_execution_sdk.runtime.other_loggers import loguru_filter, structlog_renderer
     from durable_execution_sdk.serdes.callback import CallbackSerDes
     from durable_execution_sdk.serdes.custom import CustomSerDes, custom_serdes
 else:
@@ -169,8 +169,8 @@ else:
             "WithRetryConfig": "operations.with_retry",
             "CustomSerDes": "serdes.custom",
             "custom_serdes": "serdes.custom",
-            "loguru_filter": "runtime.other_loggers",
-            "structlog_renderer": "runtime.other_loggers",
+            "loguru_filter": "other_loggers",
+            "structlog_renderer": "other_loggers",
             "retry_presets": "retry.presets",
             "summary_generators": "operations.fan_out.summary_generators",
             "poll_until": "retry.polling",

@@ -14,7 +14,7 @@ from durable_execution_sdk.plugins import (
 )
 from durable_execution_sdk.protocol.limits import MAX_OPERATIONS, MAX_STORAGE_BYTES
 from durable_execution_sdk.protocol.operations import OperationSubType, OperationType
-from durable_execution_sdk.protocol.updates import text_bytes
+from durable_execution_sdk.protocol.updates import error_bytes, text_bytes
 
 __all__ = ["METRICS", "Attributes", "Measurements", "Metric"]
 
@@ -170,9 +170,5 @@ def _budget_used(info: InvocationEndInfo) -> dict[str, float]:
         # Each retry, and each further poll, counts as an operation.
         operations += max(1, operation.attempt or 1)
         size += text_bytes(operation.result)
-        if operation.error is not None:
-            size += text_bytes(operation.error.error_type)
-            size += text_bytes(operation.error.error_message)
-            size += text_bytes(operation.error.error_data)
-            size += sum(map(text_bytes, operation.error.stack_trace or ()))
+        size += error_bytes(operation.error) if operation.error is not None else 0
     return {"operations": operations / MAX_OPERATIONS, "bytes": size / MAX_STORAGE_BYTES}
