@@ -12,7 +12,7 @@ from opentelemetry import context as current
 from opentelemetry import metrics
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import Span, TracerProvider, set_span_in_context
+from opentelemetry.trace import Span, TracerProvider, get_current_span, set_span_in_context
 
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.otel.metrics import Metrics
@@ -99,7 +99,7 @@ class OpenTelemetryPlugin(DurablePlugin):
         live = self._live.get(arn)
         if live is None or live.trace is None:
             return None
-        span = trace.get_current_span().get_span_context()
+        span = get_current_span().get_span_context()
         is_ours = span.trace_id == live.trace.trace_id
         span_id = span.span_id if is_ours else live.trace.invocation
         return f"{live.trace.trace_id:032x}", f"{span_id:016x}"

@@ -113,7 +113,7 @@ class Measurements:
         """Measure an operation that has ended."""
         kind = {"durable.operation.type": str(info.type), "durable.operation.status": info.status}
         if info.sub_type is not None:
-            kind["durable.operation.sub_type"] = str(info.sub_type)
+            kind["durable.operation.subtype"] = str(info.sub_type)
         self.record(_OPERATIONS, 1, kind)
         if info.start_timestamp is not None and info.end_timestamp is not None:
             taken = (info.end_timestamp - info.start_timestamp).total_seconds()
@@ -121,7 +121,7 @@ class Measurements:
 
     def attempt_ended(self, info: AttemptInfo, seconds: float) -> None:
         """Measure a run of a step's body, or of a poll's check."""
-        kind = {"durable.operation.sub_type": str(info.sub_type)}
+        kind = {"durable.operation.subtype": str(info.sub_type)}
         outcome = {**kind, "durable.attempt.outcome": str(info.outcome)}
         self.record(_ATTEMPTS, 1, outcome)
         self.record(_ATTEMPT_DURATION, seconds, outcome)
