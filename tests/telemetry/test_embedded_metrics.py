@@ -16,6 +16,7 @@ from durable_execution_sdk import (
     ConfigError,
     DurableContext,
     Duration,
+    ExecutionLimits,
     FixedDelay,
     JitterStrategy,
     StepConfig,
@@ -222,3 +223,23 @@ def test_an_execution_that_fails_and_calls_that_fail_are_counted_apart() -> None
 def test_options_that_cloudwatch_refuses_are_refused(options: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         EmbeddedMetricsPlugin(**options)
+
+
+def test_used_budgets_are_of_the_limits_that_the_handler_states() -> None:
+    async def quick(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(lambda: "x" * 98)
+        await ctx.wait(Duration.from_seconds(50))
+
+    lines: list[str] = []
+    limits = ExecutionLimits(operations=30, bytes=1_000, duration=Duration.from_seconds(200))
+    plugins = [EmbeddedMetricsPlugin(write=lines.append)]
+    rig_of(quick, options={"plugins": plugins, "limits": limits}).run()
+    values = values_of([json.loads(line) for line in lines])
+    used = {
+        dict(dimensions)["durable.budget.quota"]: found[-1]
+        for (name, dimensions), found in values.items()
+        if name == "durable.budget.used"
+    }
+    assert used["operations"] == 3 / 30
+    assert used["bytes"] == pytest.approx(0.1, abs=0.01)
+    assert used["duration"] == pytest.approx(0.25, abs=0.01)

@@ -6,7 +6,9 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
+from tests.memory_service import MemoryService
 from tests.rig import Ran, rig_of
 
 from durable_execution_sdk import (
@@ -17,7 +19,9 @@ from durable_execution_sdk import (
     FixedDelay,
     NoRetry,
     StepConfig,
+    durable_execution,
 )
+from durable_execution_sdk.protocol.operations import OperationStatus
 from durable_execution_sdk.telemetry import TelemetryRecordPlugin
 
 SECOND = Duration.from_seconds(1)
@@ -245,3 +249,19 @@ def test_text_that_is_not_unicode_does_not_cost_the_record() -> None:
     [record], _ = recorded(workflow)
     assert record["error"]["message"].startswith("half of a pair: ")
     assert record["status"] == "FAILED"
+
+
+def test_an_execution_that_is_invoked_again_after_its_end_writes_another_record() -> None:
+    lines: list[str] = []
+    service = MemoryService()
+    plugin = TelemetryRecordPlugin(write=lines.append)
+    handler = durable_execution(plugins=[plugin])(order).bind(service)
+    assert handler(service.event("1"), None)["Status"] == "PENDING"
+    [wait] = [each for each in service.operations.values() if each.name == "delivery"]
+    service.operations[wait.id] = msgspec.structs.replace(wait, status=OperationStatus.SUCCEEDED)
+    for _ in range(2):
+        assert handler(service.event("1"), None)["Status"] == "SUCCEEDED"
+    first, second = map(json.loads, lines)
+    assert first["executionArn"] == second["executionArn"]
+    assert first["operationsByName"] == second["operationsByName"]
+    assert first["emittedAt"] <= second["emittedAt"]

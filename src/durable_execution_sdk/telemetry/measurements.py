@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
+from durable_execution_sdk.duration import Duration
 from durable_execution_sdk.plugins import (
     AttemptInfo,
     CheckpointInfo,
@@ -100,10 +101,7 @@ METRICS = (
 
 
 class Measurements:
-    """Turns what hooks report into values of the metrics; a subclass exports them.
-
-    Quotas are those that accounts have by default: 3,000 operations and 100 MiB for an execution.
-    """
+    """Turns what hooks report into values of the metrics; a subclass exports them."""
 
     def record(self, metric: Metric, value: float, attributes: Attributes) -> None:
         """Add to a counter, or add a value to a histogram."""
@@ -161,7 +159,10 @@ class Measurements:
 
 
 def _budget_used(info: InvocationEndInfo) -> dict[str, float]:
-    """Return the used parts of the quotas, as far as the log tells: it keeps only the last payload of a step."""
+    """Return the used parts of the quotas, as far as the log tells: it keeps only the last payload of a step.
+
+    The quotas are those that the handler states, or else those that accounts have by default.
+    """
     operations, size = 0, text_bytes(info.execution_input) + text_bytes(info.execution_result)
     for operation in info.operations.values():
         if operation.type == OperationType.EXECUTION:
@@ -171,4 +172,12 @@ def _budget_used(info: InvocationEndInfo) -> dict[str, float]:
         operations += max(1, operation.attempt or 1)
         size += text_bytes(operation.result)
         size += error_bytes(operation.error) if operation.error is not None else 0
-    return {"operations": operations / MAX_OPERATIONS, "bytes": size / MAX_STORAGE_BYTES}
+    limits, began = info.limits, info.execution_start_timestamp
+    used = {
+        "operations": operations / (limits.operations if limits else MAX_OPERATIONS),
+        "bytes": size / (limits.bytes if limits else MAX_STORAGE_BYTES),
+    }
+    if limits is not None and limits.duration is not None and began is not None:
+        duration = Duration.of(limits.duration, "ExecutionLimits.duration")
+        used["duration"] = (info.end_timestamp - began).total_seconds() / duration.seconds
+    return used
