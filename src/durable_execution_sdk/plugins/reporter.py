@@ -129,9 +129,12 @@ class Reporter:
         """Report the end of the invocation; called when none of its code runs any more."""
         if not self._hooks.wants("on_invocation_end"):
             return
-        operations = {self._execution.id: self._execution, **self._operations}
+        start = asdict(self._info)
+        start["operations"] = Operations(
+            self._arn, {self._execution.id: self._execution, **self._operations}
+        )
         info = InvocationEndInfo(
-            **{**asdict(self._info), "operations": Operations(self._arn, operations)},
+            **start,
             end_timestamp=utc(self._now()),
             status=InvocationStatus(status),
             execution_error=own(error),
