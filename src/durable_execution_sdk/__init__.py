@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from durable_execution_sdk.operations.wait_for_callback import WaitForCallbackConfig
     from durable_execution_sdk.operations.wait_for_condition import WaitForConditionConfig
     from durable_execution_sdk.operations.with_retry import WithRetryConfig
+    from durable_execution_sdk.other_loggers import loguru_filter, structlog_renderer
     from durable_execution_sdk.retry.backoff import JitterStrategy
     from durable_execution_sdk.retry.filters import RetryableErrorFilter
     from durable_execution_sdk.retry.polling import (
@@ -168,6 +169,8 @@ else:
             "WithRetryConfig": "operations.with_retry",
             "CustomSerDes": "serdes.custom",
             "custom_serdes": "serdes.custom",
+            "loguru_filter": "other_loggers",
+            "structlog_renderer": "other_loggers",
             "retry_presets": "retry.presets",
             "summary_generators": "operations.fan_out.summary_generators",
             "poll_until": "retry.polling",
@@ -274,9 +277,11 @@ __all__ = [
     "custom_serdes",
     "durable_execution",
     "durable_step",
+    "loguru_filter",
     "poll_until",
     "poll_while",
     "retry_presets",
+    "structlog_renderer",
     "summary_generators",
 ]
 

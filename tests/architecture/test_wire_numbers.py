@@ -30,6 +30,8 @@ aws/signer.py _BLOCK_BYTES
 cli/arguments/durations.py _MILLISECONDS
 cli/main.py context_settings
 rendering/time_and_origin.py _SMALLEST_OFFSET
+telemetry/embedded_metrics.py _LONGEST_NAME
+telemetry/embedded_metrics.py _MOST_VALUES
 dev/functions/runtime_api.py status_code
 operations/inboxes/inbox.py _MOST_OPEN
 client/messages/inbox_ref.py _MAX_ID_CHARACTERS

@@ -19,6 +19,7 @@ DOCS = Path(__file__).parents[2] / "docs"
         "client.md",
         "concurrency.md",
         "errors.md",
+        "metrics.md",
         "middleware.md",
         "observability.md",
         "resources.md",

@@ -1,41 +1,23 @@
-"""The page's statements about libraries are true: other loggers, and clients with background tasks.
-
-loguru and structlog are not dependencies of the tests; without them, these tests are skipped.
-"""
+"""The page's statements about libraries are true: other loggers, and clients with background tasks."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import loguru
 import pytest
+import structlog
 from tests.rig import run_workflow
 
 from durable_execution_sdk import DurableContext, Duration
 
 PAGE = Path(__file__).parents[2] / "docs" / "determinism.md"
-
-
-@pytest.fixture
-def lines() -> Iterator[list[str]]:
-    """Return the lines that the standard logger ``app`` writes."""
-    written: list[str] = []
-
-    class Keeping(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            written.append(record.getMessage())
-
-    logger = logging.getLogger("app")
-    handler = Keeping()
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    yield written
-    logger.removeHandler(handler)
-    logger.setLevel(logging.NOTSET)
 
 
 def filter_of(library: str) -> str:
@@ -54,30 +36,44 @@ def run(log: Callable[[str], object]) -> None:
     assert run_workflow(workflow).status == "SUCCEEDED"
 
 
-def test_loguru_writes_again_on_replay_and_once_through_logging(lines: list[str]) -> None:
-    loguru = pytest.importorskip("loguru")
+def texts(output: str, member: Callable[[Any], str]) -> list[str]:
+    return [member(json.loads(line)) for line in output.splitlines()]
+
+
+def test_loguru_writes_again_on_replay_and_once_with_the_filter(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     written: list[str] = []
     loguru.logger.configure(handlers=[{"sink": written.append, "format": "{message}"}])
     run(loguru.logger.info)
     assert len(written) > 3
     exec(filter_of("loguru"), {})
     run(loguru.logger.info)
-    assert lines == ["line 0", "line 1", "line 2"]
     loguru.logger.remove()
+    found = texts(capsys.readouterr().err, lambda line: line["record"]["message"])
+    assert found == ["line 0", "line 1", "line 2"]
 
 
-def test_structlog_writes_again_on_replay_and_once_through_logging(
-    lines: list[str], capsys: pytest.CaptureFixture[str]
+def test_structlog_writes_again_on_replay_and_once_with_the_renderer(
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    structlog = pytest.importorskip("structlog")
     structlog.reset_defaults()
     run(structlog.get_logger("app").info)
     assert capsys.readouterr().out.count("line") > 3
     exec(filter_of("structlog"), {})
     run(structlog.get_logger("app").info)
-    assert len(lines) == 3
-    assert all(f"line {n}" in line for n, line in enumerate(lines))
+    found = texts(capsys.readouterr().out, lambda line: line["event"])
+    assert found == ["line 0", "line 1", "line 2"]
     structlog.reset_defaults()
+
+
+def test_structlog_through_logging_needs_no_renderer(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
+    run(structlog.get_logger("app").info)
+    structlog.reset_defaults()
+    assert len(caplog.messages) == 3
+    assert all(f"line {n}" in line for n, line in enumerate(caplog.messages))
 
 
 def test_a_background_task_that_a_step_starts_ends_with_the_invocation() -> None:

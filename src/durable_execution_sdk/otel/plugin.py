@@ -12,7 +12,7 @@ from opentelemetry import context as current
 from opentelemetry import metrics
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import Span, TracerProvider, set_span_in_context
+from opentelemetry.trace import Span, TracerProvider, get_current_span, set_span_in_context
 
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.otel.metrics import Metrics
@@ -35,6 +35,7 @@ from durable_execution_sdk.protocol.operations import (
     OperationStatus,
     OperationType,
 )
+from durable_execution_sdk.runtime.logging import TRACERS
 from durable_execution_sdk.version import __version__
 
 __all__ = ["OpenTelemetryPlugin"]
@@ -91,6 +92,17 @@ class OpenTelemetryPlugin(DurablePlugin):
         self._metrics = Metrics(metrics.get_meter(SCOPE, __version__, meter_provider))
         self._live: dict[str, _InvocationState] = {}
         self._ended: OrderedDict[str, set[str]] = OrderedDict()
+        TRACERS.add(self)
+
+    def ids_in_logs(self, arn: str) -> tuple[str, str] | None:
+        """Return the ids of the current span of the trace; in workflow code, which has none, the invocation's."""
+        live = self._live.get(arn)
+        if live is None or live.trace is None:
+            return None
+        span = get_current_span().get_span_context()
+        is_ours = span.trace_id == live.trace.trace_id
+        span_id = span.span_id if is_ours else live.trace.invocation
+        return f"{live.trace.trace_id:032x}", f"{span_id:016x}"
 
     def on_invocation_start(self, info: InvocationInfo) -> None:
         """Determine the trace, and emit the spans that a crashed invocation may have lost."""
@@ -187,7 +199,7 @@ class OpenTelemetryPlugin(DurablePlugin):
             if is_over and self._is_first(info.execution_arn, OperationType.EXECUTION):
                 live.trace.execution_ended(info, info.execution_start_timestamp, ends.workflow)
                 self._ended[info.execution_arn] = {OperationType.EXECUTION}
-        self._metrics.invocation_ended(info.status, live.replayed, live.started)
+        self._metrics.invocation_ended(info, live.replayed, live.started)
         self._providers.flush()
 
     def _end(self, live: _InvocationState, info: OperationInfo) -> bool:

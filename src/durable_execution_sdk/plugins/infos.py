@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import Operation
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.execution_limits import ExecutionLimits
 
 __all__ = [
     "AttemptInfo",
@@ -148,7 +152,8 @@ class InvocationInfo(_Info, frozen=True, kw_only=True):
     ``is_first_invocation``: the log held only the EXECUTION operation. ``operations``: all operations of
     the log by id, the EXECUTION included. ``updated_operations``: those of them that changed while the
     execution was suspended, such as a wait that has ended. ``execution_input`` is the input of the
-    execution as JSON text. ``trace_header`` is the X-Amzn-Trace-Id of the invocation, if any.
+    execution as JSON text. ``trace_header`` is the X-Amzn-Trace-Id of the invocation, if any. ``limits`` are
+    those that the handler states.
     """
 
     request_id: str
@@ -159,6 +164,7 @@ class InvocationInfo(_Info, frozen=True, kw_only=True):
     operations: Mapping[str, OperationInfo]
     updated_operations: Mapping[str, OperationInfo]
     trace_header: str | None = None
+    limits: ExecutionLimits | None = None
 
 
 class InvocationEndInfo(InvocationInfo, frozen=True, kw_only=True):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable
 from contextvars import Context, copy_context
+from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from durable_execution_sdk.plugins.dispatch import Hooks
 from durable_execution_sdk.plugins.infos import (
@@ -33,6 +34,9 @@ from durable_execution_sdk.protocol.operations import (
 )
 from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
 
+if TYPE_CHECKING:
+    from durable_execution_sdk.execution_limits import ExecutionLimits
+
 __all__ = ["Observers", "Reporter"]
 
 # Longest trace header, in characters (API shape XAmznTraceId).
@@ -55,6 +59,7 @@ class Observers:
         request_id: str,
         trace_header: str | None,
         now: Callable[[], float],
+        limits: ExecutionLimits | None = None,
     ) -> Reporter:
         """Return the reporter of one invocation; ``operations`` are those of the log at its start."""
         recorded = {operation.id: operation for operation in operations}
@@ -72,6 +77,7 @@ class Observers:
             operations=Operations(arn, {execution.id: execution, **recorded}),
             updated_operations=Operations(arn, updated),
             trace_header=trace_header,
+            limits=limits,
         )
         return Reporter(self._hooks, info, execution, recorded, updated, now)
 
@@ -123,26 +129,18 @@ class Reporter:
         """Report the end of the invocation; called when none of its code runs any more."""
         if not self._hooks.wants("on_invocation_end"):
             return
-        info = self._info
-        operations = {self._execution.id: self._execution, **self._operations}
-        self._fire(
-            "on_invocation_end",
-            InvocationEndInfo(
-                execution_arn=self._arn,
-                request_id=info.request_id,
-                start_timestamp=info.start_timestamp,
-                end_timestamp=utc(self._now()),
-                is_first_invocation=info.is_first_invocation,
-                execution_start_timestamp=info.execution_start_timestamp,
-                execution_input=info.execution_input,
-                operations=Operations(self._arn, operations),
-                updated_operations=info.updated_operations,
-                trace_header=info.trace_header,
-                status=InvocationStatus(status),
-                execution_error=own(error),
-                execution_result=result,
-            ),
+        start = asdict(self._info)
+        start["operations"] = Operations(
+            self._arn, {self._execution.id: self._execution, **self._operations}
         )
+        info = InvocationEndInfo(
+            **start,
+            end_timestamp=utc(self._now()),
+            status=InvocationStatus(status),
+            execution_error=own(error),
+            execution_result=result,
+        )
+        self._fire("on_invocation_end", info)
 
     def claimed(self, operation_id: str) -> None:
         """Report an operation that the workflow replays or resumes."""

@@ -89,7 +89,7 @@ async def run_invocation(
         watch,
     )
 
-    report = reporter(settings.observers, journal, journal.execution, invoked, plane)
+    report = reporter(settings, settings.observers, journal, journal.execution, invoked, plane)
     run = make(environment, measured(plane, report), invoked, journal, settings)
     watch(run, report)
     return await reported(report, lambda: _run_and_leave(run, main, payload))

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Container, Iterable, Sequence
 from typing import Any, Protocol
 
+from durable_execution_sdk.execution_limits import ExecutionLimits
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import Operation
 from durable_execution_sdk.protocol.updates import OperationUpdate
@@ -84,8 +85,9 @@ class Observers(Protocol):
         request_id: str,
         trace_header: str | None,
         now: Callable[[], float],
+        limits: ExecutionLimits | None,
     ) -> Reporter:
-        """Make the reporter of one invocation."""
+        """Make the reporter of one invocation; ``limits`` are those that the handler states."""
         ...
 
 

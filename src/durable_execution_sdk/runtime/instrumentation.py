@@ -26,7 +26,7 @@ from durable_execution_sdk.runtime.bodies import BodyWatcher
 from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.log import Journal
 from durable_execution_sdk.runtime.run import InvocationRun
-from durable_execution_sdk.runtime.settings import Invoked
+from durable_execution_sdk.runtime.settings import Invoked, Settings
 
 if TYPE_CHECKING:
     from durable_execution_sdk.runtime.bodies import Observable
@@ -39,7 +39,12 @@ _T = TypeVar("_T")
 
 
 def reporter(
-    observers: Observers, journal: Journal, execution: Operation, invoked: Invoked, plane: DataPlane
+    settings: Settings,
+    observers: Observers,
+    journal: Journal,
+    execution: Operation,
+    invoked: Invoked,
+    plane: DataPlane,
 ) -> Reporter:
     """Make the reporter of this invocation."""
     return observers.reporter(
@@ -51,6 +56,7 @@ def reporter(
         trace_header=getattr(invoked.lambda_context, "trace_header", None)
         or os.environ.get("_X_AMZN_TRACE_ID"),
         now=plane.now,
+        limits=settings.limits,
     )
 
 

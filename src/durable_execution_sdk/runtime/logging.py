@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple, Protocol
+from weakref import WeakSet
 
 import msgspec
 
@@ -20,7 +21,16 @@ from durable_execution_sdk.runtime.current import CURRENT, StepContext
 from durable_execution_sdk.runtime.settings import ReplayLogging
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 
-__all__ = ["ContextLogger", "JsonFormatter", "ReplayFilter", "fields_of", "install_filter"]
+__all__ = [
+    "TRACERS",
+    "ContextLogger",
+    "JsonFormatter",
+    "Line",
+    "ReplayFilter",
+    "fields_of",
+    "install_filter",
+    "line_at",
+]
 
 RECORD_FIELDS = (
     "durable_execution_arn",
@@ -30,10 +40,51 @@ RECORD_FIELDS = (
     "operation_name",
     "attempt",
     "is_replay",
+    "trace_id",
+    "span_id",
 )
 
 # Marks a record that was held and is to be written now.
 _RELEASED = "_durable_released"
+
+
+class Tracer(Protocol):
+    """A plugin that has traces of executions."""
+
+    def ids_in_logs(self, arn: str) -> tuple[str, str] | None:
+        """Return the ids of the trace and of the span that belong to a line which is written now."""
+        ...
+
+
+TRACERS: WeakSet[Tracer] = WeakSet()
+"""The plugins that name the trace and the span of each line of their executions."""
+
+
+class Line(NamedTuple):
+    """A line that code of an execution writes now: its fields, and what becomes of it.
+
+    ``hold`` takes a function that writes the line, and calls it once it is known that the line was not written
+    before. It is ``None`` if that is known already.
+    """
+
+    fields: dict[str, object]
+    is_silent: bool = False
+    hold: Callable[[Callable[[], object]], None] | None = None
+
+
+def line_at(level: int) -> Line | None:
+    """Return the line of this level that is written now, ``None`` outside a workflow."""
+    current = CURRENT.get()
+    if isinstance(current, StepContext):
+        return Line(_step_fields(current))
+    if not (isinstance(current, WorkflowTask) and isinstance(current.scope, IdScope)):
+        return None
+    context_state = current.scope.context_state
+    fields = _workflow_fields(context_state)
+    if not _is_silent(context_state, level):
+        return Line(fields)
+    in_doubt = _is_in_doubt(context_state)
+    return Line(fields, True, context_state.run.position.hold if in_doubt else None)  # noqa: FBT003 - a field
 
 
 class ReplayFilter(logging.Filter):
@@ -41,7 +92,7 @@ class ReplayFilter(logging.Filter):
 
     Records get ``durable_execution_arn``, ``request_id``, ``operation_id``, ``parent_id``,
     ``operation_name``, ``attempt`` and ``is_replay``, and ``executionArn``, which is what AWS's own
-    tools look for. Outside a workflow it does nothing. Lines of which it is not known yet whether they
+    tools look for. With a plugin that traces, they get ``trace_id`` and ``span_id``. Outside a workflow it does nothing. Lines of which it is not known yet whether they
     are replayed are held, and reach the handler later if they are not.
     """
 
@@ -53,19 +104,18 @@ class ReplayFilter(logging.Filter):
         """Return ``True`` if the record is to be written now."""
         if record.__dict__.pop(_RELEASED, False):
             return True
-        current = CURRENT.get()
-        if isinstance(current, StepContext):
-            _mark_step(record, current)
-        elif isinstance(current, WorkflowTask) and isinstance(current.scope, IdScope):
-            context_state = current.scope.context_state
-            _mark_workflow(record, current.scope)
-            if _is_silent(context_state, record.levelno):
-                if _is_in_doubt(context_state):
-                    self._hold(record, context_state)
-                return False
-        return True
+        line = line_at(record.levelno)
+        if line is None:
+            return True
+        for name, value in line.fields.items():
+            setattr(record, name, value)
+        if line.hold is not None:
+            self._hold(record, line.hold)
+        return not line.is_silent
 
-    def _hold(self, record: logging.LogRecord, context_state: ContextState) -> None:
+    def _hold(
+        self, record: logging.LogRecord, hold: Callable[[Callable[[], object]], None]
+    ) -> None:
         _keep_as_it_is(record)
 
         def write() -> None:
@@ -77,7 +127,7 @@ class ReplayFilter(logging.Filter):
                 # The code that wrote the line is past it, and the handler's own ``handleError`` may have raised this.
                 logging.Handler.handleError(self._handler, record)
 
-        context_state.run.position.hold(write)
+        hold(write)
 
 
 def _keep_as_it_is(record: logging.LogRecord) -> None:
@@ -165,39 +215,41 @@ def install_filter(logger: logging.Logger) -> None:
                 handler.addFilter(ReplayFilter(handler))
 
 
-def _mark_step(record: logging.LogRecord, step: StepContext) -> None:
-    _mark(
-        record,
-        durable_execution_arn=step.durable_execution_arn,
-        executionArn=step.durable_execution_arn,
-        request_id=step.request_id,
-        operation_id=step.operation_id,
-        parent_id=step.parent_id,
-        operation_name=step.operation_name,
-        attempt=step.attempt,
-        is_replay=False,
-    )
+def _step_fields(step: StepContext) -> dict[str, object]:
+    return {
+        "durable_execution_arn": step.durable_execution_arn,
+        "executionArn": step.durable_execution_arn,
+        "request_id": step.request_id,
+        "operation_id": step.operation_id,
+        "parent_id": step.parent_id,
+        "operation_name": step.operation_name,
+        "attempt": step.attempt,
+        "is_replay": False,
+        **_trace_fields(step.durable_execution_arn),
+    }
 
 
-def _mark_workflow(record: logging.LogRecord, scope: IdScope) -> None:
-    context_state = scope.context_state
+def _workflow_fields(context_state: ContextState) -> dict[str, object]:
     invoked = context_state.run.invoked
-    _mark(
-        record,
-        durable_execution_arn=invoked.arn,
-        executionArn=invoked.arn,
-        request_id=invoked.request_id,
-        operation_id=context_state.operation_id,
-        parent_id=None if context_state.parent is None else context_state.parent.parent_id,
-        operation_name=context_state.name,
-        attempt=None,
-        is_replay=context_state.is_replaying,
-    )
+    return {
+        "durable_execution_arn": invoked.arn,
+        "executionArn": invoked.arn,
+        "request_id": invoked.request_id,
+        "operation_id": context_state.operation_id,
+        "parent_id": None if context_state.parent is None else context_state.parent.parent_id,
+        "operation_name": context_state.name,
+        "attempt": None,
+        "is_replay": context_state.is_replaying,
+        **_trace_fields(invoked.arn),
+    }
 
 
-def _mark(record: logging.LogRecord, **fields: object) -> None:
-    for name, value in fields.items():
-        setattr(record, name, value)
+def _trace_fields(arn: str) -> dict[str, object]:
+    for tracer in TRACERS:
+        ids = tracer.ids_in_logs(arn)
+        if ids is not None:
+            return dict(zip(("trace_id", "span_id"), ids, strict=True))
+    return {}
 
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
