@@ -54,8 +54,7 @@ def budgets(play: Play) -> list[Any]:
     return [entry[2][1] for observed in play.probe.observations for entry in observed]
 
 
-@pytest.mark.parametrize("mode", list(CheckpointingMode))
-@shapes
+@pytest.mark.parametrize(("shape", "mode"), rotated(CORPUS, list(CheckpointingMode)), ids=name_of)
 def test_replay_over_every_cut_of_the_log_shows_the_same_budget(
     shape: Shape, mode: CheckpointingMode
 ) -> None:
@@ -64,10 +63,11 @@ def test_replay_over_every_cut_of_the_log_shows_the_same_budget(
     assert ran.status == ("FAILED" if shape.fails else "SUCCEEDED"), ran.error
     for earlier, later in pairwise(play.probe.observations):
         assert extends(earlier, later)
-    cuts = [replay(shape, state, mode).observed for state in play.snapshots]
-    for earlier, later in pairwise(cuts):
-        assert extends(earlier, later)
-    assert extends(play.probe.observations[-1], cuts[-1])
+    whole = replay(shape, play.snapshots[-1], mode).observed
+    assert extends(play.probe.observations[-1], whole)
+    # In optimistic mode the code may see more over a shorter log: the results that are handed on early.
+    for state in play.snapshots:
+        assert extends(replay(shape, state, mode).observed, whole)
 
 
 @pytest.mark.parametrize(("shape", "way"), rotated(CORPUS, WAYS), ids=name_of)
