@@ -39,7 +39,11 @@ export function messageForm(arn, inbox) {
             { class: "buttons start" },
             h("button", { type: "submit", class: "primary", disabled: draft.mistake !== null }, "Send"),
             draft.refused.length > 0 &&
-                h("button", { type: "button", class: "danger", onclick: () => send(draft, arn, inbox, true) }, "Send anyway"),
+                h(
+                    "button",
+                    { type: "button", class: "danger", onclick: () => send(draft, arn, inbox, true) },
+                    "Send anyway",
+                ),
         ),
         h(
             "details",

@@ -43,7 +43,8 @@ export function awaited(waiting, now) {
 
 /** Writes that an operation waits, and for what. @param {Pick<Waiting, "waits_for" | "until" | "attempt">} waiting @param {number} now */
 export function waits(waiting, now) {
-    const isForSomething = ["answer", "message", "retry", "function"].includes(waiting.waits_for ?? "") || !waiting.until;
+    const isForSomething =
+        ["answer", "message", "retry", "function"].includes(waiting.waits_for ?? "") || !waiting.until;
     return `${isForSomething ? "waits for " : "waits, "}${awaited(waiting, now)}`;
 }
 
