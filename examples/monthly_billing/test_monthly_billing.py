@@ -1,5 +1,6 @@
 """A year of billing passes on the virtual clock: messages, approvals, a declined card, a busy meter, a crash at the bank."""
 
+import asyncio
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -59,6 +60,9 @@ def test_a_year_is_two_executions_with_messages_and_an_approval_each_month(runne
     assert year.result.revenue == sum(map(Decimal, bank.payments().values()))
     assert year.ended_at.date() == date(2027, 1, 1)
     assert year.custom_status == "billed until 2027-01"
+    # A month is two invocations, or three when the meter is busy.
+    assert sum(len(each.invocations) for each in (first, second)) < 30
+    assert max(len(each.operations) for each in (first, second)) < 150
 
 
 def test_the_approver_is_reminded_after_two_days_and_the_invoice_is_held_after_five(
@@ -104,13 +108,28 @@ def test_the_meter_that_is_busy_in_january_is_asked_again(runner):
     assert result.result.unpaid == ()
 
 
-def test_a_bank_that_does_not_answer_is_asked_again_with_the_same_key(durable_runner, bank):
+class SlowBank(Bank):
+    """Answers a while after it has taken the payment."""
+
+    def __init__(self, path):
+        super().__init__(path)
+        self.requests = []
+
+    async def charge(self, key, card, amount):
+        payment = await super().charge(key, card, amount)
+        self.requests.append(key)
+        await asyncio.sleep(0)
+        return payment
+
+
+def test_nobody_pays_twice_when_the_process_dies_after_the_payment(durable_runner, bank):
     runner = durable_runner(bill_year, start_time=BEFORE)
-    runner.override(get_bank, bank)
-    # It has the payment when the process dies, and the next one asks again.
+    slow = SlowBank(bank.path)
+    runner.override(get_bank, slow)
     runner.crash_in("charge", at_await=1)
     result = runner.run_sync(Books((ADA,), FEBRUARY, months=1))
     assert result.result.unpaid == ()
+    assert slow.requests == ["ada-2026-02", "ada-2026-02"]
     assert bank.payments() == {"ada-2026-02": "28.50"}
 
 
