@@ -127,6 +127,9 @@ def test_a_year(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         until_gone(remaining)
 
     with served(tmp_path) as server:
+        server.until(
+            "1 execution is open: durable list; what waits for an answer: durable callback"
+        )
         approve(tmp_path, "year")
         for _month in range(5, 7):
             assert asked(server) == "year"
