@@ -78,3 +78,44 @@ def test_an_inbox_does_not_hold_up_time_that_is_skipped(durable: Durable, write:
             return months
     """)
     assert durable("run", file, "--name", "one", "--skip-time").result == 12
+
+
+CHAIN = """
+    from durable_execution_sdk import Duration
+
+    @durable_execution
+    async def chain(event: int, ctx: DurableContext) -> list:
+        inbox, seen = ctx.inbox("tickets", int), []
+        try:
+            seen.append(await inbox.get(timeout=Duration.from_days(30)))
+        except TimeoutError:
+            pass
+        if event == 1:
+            await ctx.continue_as_new(2)
+        await (await ctx.create_callback(name="approval"))
+        seen.append(await inbox.get())
+        return seen
+"""
+
+
+def test_skipped_time_passes_over_an_inbox_and_a_message_to_a_predecessor_names_the_next(
+    durable: Durable, write: Write
+) -> None:
+    file = write(CHAIN)
+    run = ("run", file, "--name", "one", "--skip-time", "--no-wait")
+    begun = durable(*run, "--input", "1")
+    assert begun.code == 3, begun.err
+    assert "approval (Callback) waits for an answer" in begun.out
+    late = durable("send", "one", "tickets", "7")
+    assert late.code == 2
+    [following] = [
+        each["durable_execution_name"]
+        for each in durable("list", "--json").document
+        if each["durable_execution_name"] != "one"
+    ]
+    assert f"it went on as {following}, send there" in late.err
+    assert durable("callback", "succeed", f"{following}/approval").code == 0
+    # Now there is nothing but a message to wait for, and no time to skip.
+    assert durable(*run).code == 3
+    assert durable("send", following, "tickets", "7").code == 0
+    assert durable(*run).result == [7]

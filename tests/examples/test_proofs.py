@@ -80,6 +80,22 @@ PROVED = {
         "bill_year",
         json.loads((EXAMPLES / "monthly_billing" / "year.json").read_text()) | {"months": 2},
         (("approval", "Ada"), ("approval", "Grace")),
+        messages=(
+            ("changes", {"customer": "ada", "plan": "pro"}),
+            ("changes", {"customer": "babbage", "cancel": True}),
+        ),
+    ),
+    # The last month of a half year, after which the year goes on as a new execution.
+    "monthly-billing-half": Example(
+        "monthly_billing",
+        "bill_year",
+        {
+            "first_month": "2026-02-01",
+            "customers": [{"id": "ada", "card": "4242", "seats": 3}],
+            "billed": 5,
+        },
+        messages=(("changes", {"customer": "ada", "plan": "pro"}),),
+        follow=False,
     ),
     "import-customers": Example(
         "import_customers", "import_customers", {"file": "spring.csv", "customers": 9}

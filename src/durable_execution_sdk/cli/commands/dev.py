@@ -170,6 +170,7 @@ def dev(
             news = ReloadLines(place, session.server.emulator, background)
             found = session.load(find, news, directories if reload else None)
             _greet(session.server.url, place, found, background.say)
+            _tell_open(len(session.server.emulator.store.open_heads()), place, background.say)
             news.begin(found)
             if opens:
                 _open_page(session.server.url, background.say)
@@ -217,6 +218,14 @@ def _greet(url: str, place: Place, found: Found, say: Callable[..., None]) -> No
         say(f"  {declaration.name:<{width}}  {kind:<7}  {_origin(declaration)}")
     first = next((each for each in found.declarations if each.durable), found.declarations[0])
     say(f"start one with: {place.command('start', first.name, '--input', 'JSON')}")
+
+
+def _tell_open(number: int, place: Place, say: Callable[..., None]) -> None:
+    """Say how many executions of before are open, since they write nothing here while they wait."""
+    if number:
+        are = "1 execution is" if number == 1 else f"{number:,} executions are"
+        answers = place.command("callback", "list")
+        say(f"{are} open: {place.command('list')}; what waits for an answer: {answers}")
 
 
 def _open_page(url: str, say: Callable[..., None]) -> None:

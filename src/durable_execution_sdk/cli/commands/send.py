@@ -20,7 +20,7 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.views.inboxes import room_in
 from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.protocol.error_codes import CALLBACK_CLOSED
-from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.rendering.origins import name_in, next_in_store
 
 _PAUSE = 0.2
 
@@ -112,8 +112,11 @@ def _send(
                 continue  # another sender was first
             return
         if room.is_hopeless or time.monotonic() >= ends_at:
-            name = ExecutionArn.parse(arn).execution_name
-            raise Refusal(f"{name} did not accept the message: {room.reason}")
+            following = next_in_store(emulator, arn)
+            went_on = (
+                "" if following is None else f"; it went on as {name_in(following)}, send there"
+            )
+            raise Refusal(f"{name_in(arn)} did not accept the message: {room.reason}{went_on}")
         time.sleep(_PAUSE)
 
 

@@ -46,7 +46,8 @@ def time(
     """Show or change the time of an execution, and of those that it invoked.
 
     real: time passes like that of the clock. paused: it stands still. skip: it jumps over waits and
-    retry delays, but not while a callback is open, which would time out before its answer.
+    retry delays, but not while a callback is open, which would time out before its answer. An inbox does
+    not hold it up, as a message may never come.
 
     advance 3h, advance next: time goes on by a duration, or to the next timer, in every mode, and while
     callbacks are open. Each timer on the way fires at its time, and the code that waits for it runs first.

@@ -34,6 +34,8 @@ _FIRST_PAUSE = 0.2
 _GROWTH = 1.5
 _LONGEST_PAUSE = 2.0
 
+_WENT_ON = "; if it went on as a new one, send to that: `await handle.latest()`, or `durable show`"
+
 _ENDED: dict[str, str] = {
     EventType.EXECUTION_SUCCEEDED: "SUCCEEDED",
     EventType.EXECUTION_FAILED: "FAILED",
@@ -198,12 +200,14 @@ async def _answer(control: ControlPlane, window: Window, payload: bytes) -> bool
 def _refusal(window: Window, arn: str) -> ServiceError | None:
     """Return the error of an inbox that takes no more messages."""
     if window.ended is not None:
+        went_on = _WENT_ON if window.ended == _ENDED[EventType.EXECUTION_SUCCEEDED] else ""
         return NoInboxError(
-            f"the execution {_name(arn)} has ended: it is {window.ended}, and takes no more messages"
+            f"the execution {_name(arn)} has ended: it is {window.ended}, and takes no more messages{went_on}"
         )
     if window.is_closed:
         return NoInboxError(
-            f"the execution {_name(arn)} has closed its inbox {window.inbox!r}, and takes no more messages there"
+            f"the execution {_name(arn)} has closed its inbox {window.inbox!r}, and takes no more messages"
+            f" there{_WENT_ON}"
         )
     return None
 
