@@ -8,9 +8,8 @@ import pytest
 
 pytest.importorskip("opentelemetry.sdk")
 
-from tools import trace_pictures  # noqa: E402 - needs OpenTelemetry
-
-from durable_execution_sdk.otel import TraceView  # noqa: E402
+from durable_execution_sdk.otel import TraceView
+from tools import trace_pictures
 
 
 @pytest.mark.parametrize("view", list(TraceView))
