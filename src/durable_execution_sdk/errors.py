@@ -294,7 +294,7 @@ class WaitForConditionTimeoutError(WaitForConditionError):
 
 
 class OperationCancelledError(OperationError):
-    """The operation was given up: the last task that awaited it was cancelled.
+    """The operation was given up: the last task that awaited it was cancelled, or it lost a race with ``cancel_losers``.
 
     Raised where the operation is awaited again. It is not a ``CancelledError``, because that would end
     the awaiting task silently.

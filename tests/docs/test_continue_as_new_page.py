@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tests.docs.tables import DOCS
 
+from durable_execution_sdk import CheckpointingMode, durable_execution
 from durable_execution_sdk.protocol.continuation import next_name
 from durable_execution_sdk.testing import LocalDurableTestRunner
 
@@ -50,8 +51,19 @@ def test_the_steps_have_the_names_that_the_page_gives(page: dict[str, Any]) -> N
     assert re.fullmatch(r"monthly-run2-[0-9a-f]{12}", next_name(result.arn))
 
 
-def test_the_costs_are_those_of_the_page(page: dict[str, Any]) -> None:
-    runner = LocalDurableTestRunner(page["bill_by_alias"])
+@pytest.mark.parametrize(
+    ("mode", "checkpoints"),
+    [
+        (CheckpointingMode.BATCHED, 3),
+        (CheckpointingMode.OPTIMISTIC, 4),
+        (CheckpointingMode.EAGER, 5),
+    ],
+)
+def test_the_costs_are_those_of_the_page(
+    page: dict[str, Any], mode: CheckpointingMode, checkpoints: int
+) -> None:
+    workflow = durable_execution(checkpointing=mode)(page["bill_by_alias"].__wrapped__)
+    runner = LocalDurableTestRunner(workflow)
     result = runner.run_sync(11, follow=False)
-    assert "| two operations, three checkpoints and one `Invoke`" in TEXT
-    assert (len(result.operations), runner.faults.checkpoints) == (2, 3)
+    assert "three checkpoints (four if `OPTIMISTIC`, five if `EAGER`) and one `Invoke`" in TEXT
+    assert (len(result.operations), runner.faults.checkpoints) == (2, checkpoints)

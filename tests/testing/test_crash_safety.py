@@ -6,6 +6,7 @@ import asyncio
 import functools
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -679,3 +680,25 @@ def test_what_is_asked_for_in_two_ways_is_refused() -> None:
 def test_a_world_that_cannot_be_copied_cannot_be_compared() -> None:
     with pytest.raises(ConfigError, match=r"cannot be copied .* return plain data"):
         checked(everything, observe=threading.Lock)
+
+
+def test_an_at_least_once_body_that_the_functions_time_cuts_off_may_run_again() -> None:
+    retries = FixedDelay(max_attempts=2, delay=Duration.from_seconds(1))
+
+    async def never_ends() -> None:
+        await asyncio.Event().wait()
+
+    async def flow(event: str, ctx: DurableContext) -> int:
+        try:
+            await ctx.step(never_ends, config=StepConfig(retry_strategy=retries))
+        except StepInterruptedError as error:
+            return error.attempts or 0
+        return 0
+
+    runner = LocalDurableTestRunner(
+        durable_execution(flow), invocation_timeout=timedelta(seconds=0.4)
+    )
+    report = check_crash_safety_sync(runner, "7", max_points=3)
+    assert report.ok, str(report)
+    assert report.runs == 3
+    assert not report.interrupted

@@ -231,8 +231,8 @@ class Completion(Claim[_T]):
         """The error for a task that awaits this operation after it was given up."""
         return OperationCancelledError(
             f"{self.label} was given up: the last task that awaited it, or a gather that it was part"
-            " of, was cancelled, by a timeout for instance. Call it again, or await asyncio.shield(...) of"
-            " it, which lets it go on",
+            " of, was cancelled, by a timeout for instance, or it lost a race with cancel_losers=True. Call it"
+            " again, or let it go on: await asyncio.shield(...) of it, or race it without cancel_losers",
             operation_id=self.operation_id,
             operation_name=self.name,
         )

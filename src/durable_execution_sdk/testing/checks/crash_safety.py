@@ -180,7 +180,8 @@ async def _check(
         )
         for label, note in notes:
             noted.setdefault(label, f"{point}: {note}; nothing else differs")
-        if _cut_attempts(outcome.history) and not outcome.is_wrong:
+        cut = _cut_attempts(outcome.runner.faults, outcome.history)
+        if cut and not outcome.is_wrong:
             # The workflow handles StepInterruptedError as it likes; the report has one line for it.
             differences, changed = [], differences
             interrupted += [Harm(str(point), difference) for difference in changed[:1]]
@@ -238,7 +239,7 @@ def _harms_of_bodies(faults: Faults, history: list[HistoryEvent]) -> Iterator[st
     runs: dict[str, list[BodyRun]] = defaultdict(list)
     for run in faults.bodies:
         runs[run.operation_id].append(run)
-    cut = _cut_attempts(history)
+    cut = _cut_attempts(faults, history)
     failed = _failed_invocations(history)
     for operation_id, mine in runs.items():
         by_attempt: dict[int, list[BodyRun]] = defaultdict(list)
@@ -267,12 +268,17 @@ def _failed_invocations(history: list[HistoryEvent]) -> set[int]:
     return {number for number, detail in enumerate(ended, 1) if detail.error is not None}
 
 
-def _cut_attempts(history: list[HistoryEvent]) -> dict[str, list[int]]:
-    """Return the interrupted attempts of at-most-once steps, by operation id."""
+def _cut_attempts(faults: Faults, history: list[HistoryEvent]) -> dict[str, list[int]]:
+    """Return the interrupted attempts of at-most-once steps, by operation id.
+
+    An at-least-once attempt that the function's time cuts off is recorded with the same error, and may run again.
+    """
+    at_least_once = {run.operation_id for run in faults.bodies if not run.at_most_once}
     attempts: dict[str, list[int]] = defaultdict(list)
     for event in history:
         details = event.step_failed_details
         error = details.error.payload if details else None
-        if details and error and error.error_type == "StepInterruptedError" and event.id:
+        is_cut = error is not None and error.error_type == "StepInterruptedError"
+        if details and is_cut and event.id and event.id not in at_least_once:
             attempts[event.id].append(details.retry_details.current_attempt)
     return attempts
