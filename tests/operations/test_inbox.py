@@ -570,3 +570,57 @@ def test_log_lines_of_a_consumer_are_not_repeated() -> None:
         ["a", True],
         ["end", False],
     ]
+
+
+Combine = Callable[[DurableContext, Any, Any], Awaitable[Any]]
+
+
+async def raced(ctx: DurableContext, message: Any, limit: Any) -> Any:
+    return await ctx.race(message, limit, cancel_losers=True)
+
+
+async def any_of(ctx: DurableContext, message: Any, limit: Any) -> Any:
+    return await ctx.any(message, limit, cancel_losers=True)
+
+
+@pytest.mark.parametrize("mode", list(CheckpointingMode))
+@pytest.mark.parametrize("combine", [raced, any_of])
+@pytest.mark.parametrize("limits", [Limits(), Limits(page_items=1, first_page_items=1)])
+def test_a_get_that_loses_although_its_message_was_there_takes_none(
+    combine: Combine, mode: CheckpointingMode, limits: Limits
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> list[Any]:
+        inbox, limit = ctx.inbox("words", str, window=2), ctx.wait(SECOND)
+        await limit
+        seen = [await combine(ctx, inbox.get(), limit)]
+        seen.append(await combine(ctx, anext(inbox), limit))
+        kept = asyncio.create_task(inbox.get())
+        seen.append(await combine(ctx, kept, limit))
+        seen.append(await kept)  # a task of the code's own keeps what it has taken
+        await ctx.wait(SECOND)
+        return [*seen, await inbox.get(), await inbox.get()]
+
+    rig, arn = started(workflow, limits=limits, options={"checkpointing": mode})
+    for word in ("a", "b"):
+        send(rig, arn, "words", word)
+    rig.drive(arn, until=rig.clock.now() + 1_500)
+    send(rig, arn, "words", "c")
+    ran = rig.drive(arn)
+    assert ran.result == [None, None, None, "a", "b", "c"]
+    assert numbers(ran) == [1, 2, 3, 4, 5]
+
+
+def test_what_does_not_fit_is_kept_by_a_race_and_taken_by_any() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> list[Any]:
+        inbox, limit = ctx.inbox("words", str), ctx.wait(SECOND)
+        await limit
+        seen = [await raced(ctx, inbox.get(), limit)]
+        with pytest.raises(InboxMessageError):
+            await inbox.get()
+        seen.append(await any_of(ctx, inbox.get(), limit))
+        return [*seen, await inbox.get()]
+
+    rig, arn = started(workflow)
+    for word in (1, 2, "a"):
+        send(rig, arn, "words", word)
+    assert rig.drive(arn).result == [None, None, "a"]
