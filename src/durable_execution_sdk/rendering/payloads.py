@@ -114,10 +114,9 @@ def _progress_text(value: object, *, plain: bool, has_bar: bool) -> str | None:
 
 
 def _is_amount(value: object) -> bool:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return (
-        is_number and 0 <= value <= sys.float_info.max
-    )  # an integer may be larger, and has no share
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return 0 <= value <= sys.float_info.max  # an integer may be larger, and has no share
 
 
 def _number(value: object) -> str:
