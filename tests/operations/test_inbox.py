@@ -329,7 +329,7 @@ def test_a_second_call_returns_the_same_inbox_and_refuses_other_options() -> Non
     [
         (("",), {}, "takes the name of the inbox"),
         ((7,), {}, "takes the name of the inbox"),
-        (("é",), {}, "printable ASCII"),
+        (("é",), {}, "cannot name an inbox: a name is 1 to 256 printable ASCII"),
         (("x" * 250,), {}, "at most 243 characters"),
         (("x", Order), {"window": 0}, "1 to 1,000, not 0"),
         (("x", Order), {"window": True}, "not True"),
@@ -432,6 +432,19 @@ def test_an_inbox_that_no_task_awaits_does_not_hold_off_a_deadlock() -> None:
     assert ran.status == "FAILED"
     assert ran.error.error_type == "DeadlockError"
     assert ran.invocations == 1
+
+
+def test_a_message_that_was_awaited_when_the_inbox_was_closed_is_not_pending_any_more() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        inbox = ctx.inbox("words")
+        inbox.close()
+        with pytest.raises(InboxClosedError):
+            await inbox.get()
+        await asyncio.Event().wait()
+
+    ran = rig_of(workflow).run()
+    assert ran.error.error_type == "DeadlockError"
+    assert "inbox:words:1" not in ran.error.error_message
 
 
 def test_code_that_polls_is_a_deadlock_beside_an_inbox_that_no_task_awaits() -> None:

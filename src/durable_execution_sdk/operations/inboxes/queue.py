@@ -133,6 +133,8 @@ class MessageQueue(Line):
         for signal in self._waiting:
             if not signal.done():
                 signal.set_result(None)
+        for slot in self._slots.values():
+            slot.mark(is_awaited=False)
         self._slots.clear()
 
     def _put(self, slot: Slot) -> None:
