@@ -134,7 +134,9 @@ class Inbox(Generic[_T]):
         )
 
 
-_TAKES_ONE = (Inbox.get.__code__, Inbox.__anext__.__code__)
+_inbox_class: type[Inbox[Any]] = Inbox
+# The code of the coroutines that take one message and do nothing else.
+_TAKES_ONE = (_inbox_class.get.__code__, _inbox_class.__anext__.__code__)
 
 
 def inbox(scope: IdScope, name: str, type_: Any, window: int) -> Inbox[Any]:
