@@ -29,6 +29,7 @@ from durable_execution_sdk.protocol.error_object import READS_FROM_OUTSIDE
 from durable_execution_sdk.protocol.ids import execution_operation_id
 from durable_execution_sdk.protocol.operations import OperationType
 from durable_execution_sdk.runtime import run_invocation
+from durable_execution_sdk.runtime.bodies import with_resources
 from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.event_loop.environment import environment
 from durable_execution_sdk.runtime.external_wakeups import standing_by
@@ -354,6 +355,8 @@ def _check(function: object) -> None:
             f"@durable_execution decorates `async def handler(event, ctx)`; {name} is no coroutine"
             " function"
         )
+    if (given := with_resources(function)) is not None:
+        raise given.refusal("@durable_execution")
     signature = inspect.signature(function)
     try:
         signature.bind(None, None)

@@ -329,7 +329,7 @@ def test_a_second_call_returns_the_same_inbox_and_refuses_other_options() -> Non
     [
         (("",), {}, "takes the name of the inbox"),
         ((7,), {}, "takes the name of the inbox"),
-        (("é",), {}, "printable ASCII"),
+        (("é",), {}, "cannot name an inbox: a name is 1 to 256 printable ASCII"),
         (("x" * 250,), {}, "at most 243 characters"),
         (("x", Order), {"window": 0}, "1 to 1,000, not 0"),
         (("x", Order), {"window": True}, "not True"),
@@ -432,6 +432,19 @@ def test_an_inbox_that_no_task_awaits_does_not_hold_off_a_deadlock() -> None:
     assert ran.status == "FAILED"
     assert ran.error.error_type == "DeadlockError"
     assert ran.invocations == 1
+
+
+def test_a_message_that_was_awaited_when_the_inbox_was_closed_is_not_pending_any_more() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        inbox = ctx.inbox("words")
+        inbox.close()
+        with pytest.raises(InboxClosedError):
+            await inbox.get()
+        await asyncio.Event().wait()
+
+    ran = rig_of(workflow).run()
+    assert ran.error.error_type == "DeadlockError"
+    assert "inbox:words:1" not in ran.error.error_message
 
 
 def test_code_that_polls_is_a_deadlock_beside_an_inbox_that_no_task_awaits() -> None:
@@ -570,3 +583,57 @@ def test_log_lines_of_a_consumer_are_not_repeated() -> None:
         ["a", True],
         ["end", False],
     ]
+
+
+Combine = Callable[[DurableContext, Any, Any], Awaitable[Any]]
+
+
+async def raced(ctx: DurableContext, message: Any, limit: Any) -> Any:
+    return await ctx.race(message, limit, cancel_losers=True)
+
+
+async def any_of(ctx: DurableContext, message: Any, limit: Any) -> Any:
+    return await ctx.any(message, limit, cancel_losers=True)
+
+
+@pytest.mark.parametrize("mode", list(CheckpointingMode))
+@pytest.mark.parametrize("combine", [raced, any_of])
+@pytest.mark.parametrize("limits", [Limits(), Limits(page_items=1, first_page_items=1)])
+def test_a_get_that_loses_although_its_message_was_there_takes_none(
+    combine: Combine, mode: CheckpointingMode, limits: Limits
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> list[Any]:
+        inbox, limit = ctx.inbox("words", str, window=2), ctx.wait(SECOND)
+        await limit
+        seen = [await combine(ctx, inbox.get(), limit)]
+        seen.append(await combine(ctx, anext(inbox), limit))
+        kept = asyncio.create_task(inbox.get())
+        seen.append(await combine(ctx, kept, limit))
+        seen.append(await kept)  # a task of the code's own keeps what it has taken
+        await ctx.wait(SECOND)
+        return [*seen, await inbox.get(), await inbox.get()]
+
+    rig, arn = started(workflow, limits=limits, options={"checkpointing": mode})
+    for word in ("a", "b"):
+        send(rig, arn, "words", word)
+    rig.drive(arn, until=rig.clock.now() + 1_500)
+    send(rig, arn, "words", "c")
+    ran = rig.drive(arn)
+    assert ran.result == [None, None, None, "a", "b", "c"]
+    assert numbers(ran) == [1, 2, 3, 4, 5]
+
+
+def test_what_does_not_fit_is_kept_by_a_race_and_taken_by_any() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> list[Any]:
+        inbox, limit = ctx.inbox("words", str), ctx.wait(SECOND)
+        await limit
+        seen = [await raced(ctx, inbox.get(), limit)]
+        with pytest.raises(InboxMessageError):
+            await inbox.get()
+        seen.append(await any_of(ctx, inbox.get(), limit))
+        return [*seen, await inbox.get()]
+
+    rig, arn = started(workflow)
+    for word in (1, 2, "a"):
+        send(rig, arn, "words", word)
+    assert rig.drive(arn).result == [None, None, "a"]

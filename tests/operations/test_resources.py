@@ -1079,6 +1079,8 @@ async def with_two_places(
 async def with_a_mark_inside(
     n: int, client: Annotated[Client, Depends(get_client)] | None = None
 ) -> None: ...
+async def with_a_default_that_is_not_called(n: int, client: Client = Depends) -> None: ...  # type: ignore[assignment]
+def without_annotations(n, client=Depends): ...  # type: ignore[no-untyped-def]
 async def with_many(n: int, *clients: Annotated[Client, Depends(get_client)]) -> None: ...
 async def with_keywords(n: int, **clients: Annotated[Client, Depends(get_client)]) -> None: ...
 async def by_position(client: Annotated[Client, Depends(get_client)], /) -> None: ...
@@ -1096,6 +1098,8 @@ async def with_a_mistake(n: int, client: "Annotated[Client, Depends(get_client()
         (with_two_marks, "leave one out"),
         (with_two_places, "leave one out"),
         (with_a_mark_inside, "it belongs outside"),
+        (with_a_default_that_is_not_called, "has the default Depends itself: call it"),
+        (without_annotations, "has the default Depends itself: call it"),
         (with_many, "takes many values"),
         (with_keywords, "takes many values"),
         (by_position, "behind the /"),
@@ -1184,6 +1188,18 @@ def test_workflow_functions_get_no_resources(call: Callable[[DurableContext], An
     assert ran.status == "FAILED"
     assert "Workflow code gets none" in ran.error.error_message
     assert "make client" not in notes
+
+
+def test_a_handler_gets_no_resources_either() -> None:
+    async def handler(
+        event: Any,
+        ctx: DurableContext,
+        *,
+        client: Annotated[Client, Depends(get_client)] = INJECTED,
+    ) -> None: ...
+
+    with pytest.raises(ConfigError, match=r"'client' is a resource.*Workflow code gets none"):
+        durable_execution(handler)
 
 
 def test_a_function_that_is_called_without_the_sdk_is_told_that_nothing_was_given() -> None:

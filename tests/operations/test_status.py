@@ -506,6 +506,7 @@ def test_a_step_cannot_set_it() -> None:
         ((True, 2), "done is True"),
         ((1, float("inf")), "total is inf"),
         ((1, "10"), "total is '10'"),
+        ((10**400, 10**401), "done is 1000"),
     ],
 )
 def test_progress_takes_numbers(arguments: Any, text: str) -> None:
@@ -518,6 +519,15 @@ def test_progress_takes_numbers(arguments: Any, text: str) -> None:
             ctx.progress(1, 2, every=3)  # type: ignore[arg-type]
 
     assert values(run(workflow)[0]) == []
+
+
+def test_an_amount_that_has_no_share_is_shown_as_any_other_status() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.set_status({"done": 10**400, "total": 3})
+
+    result = LocalDurableTestRunner(durable_execution(workflow)).run_sync(None)
+    assert result.custom_status == {"done": 10**400, "total": 3}
+    assert 'status: {"done":1000' in str(result)
 
 
 def test_progress_may_be_open_and_have_a_label() -> None:

@@ -223,3 +223,24 @@ def test_the_linear_preset_is_one_of_a_step() -> None:
         return len(calls)
 
     assert run_workflow(workflow).result == 6
+
+
+@pytest.mark.parametrize("name", ["first_items", "first_failures", "shortened"])
+@pytest.mark.parametrize("config", [MapConfig, ParallelConfig, ChildConfig])
+def test_a_function_that_makes_a_generator_is_no_generator(config: Any, name: str) -> None:
+    maker = getattr(summary_generators, name)
+    call = rf"what summary_generators\.{name}\(\) returns: call it"
+
+    async def nothing(ctx: DurableContext, *_: Any) -> None: ...
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        with pytest.raises(ConfigError, match=rf"{config.__name__}\.summary_generator .*{call}"):
+            given = config(summary_generator=maker)
+            if config is MapConfig:
+                ctx.map([1], nothing, config=given)
+            elif config is ParallelConfig:
+                ctx.parallel([nothing], config=given)
+        config(summary_generator=maker())
+        return "refused"
+
+    assert run_workflow(workflow).result == "refused"

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from sys import float_info
 from typing import Any
 
 from msgspec import Struct
@@ -163,10 +164,10 @@ def progress_value(done: object, total: object, label: object) -> Mapping[str, o
     for name, number in (("done", done), ("total", total)):
         is_left_out = name == "total" and number is None
         is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
-        if not (is_left_out or (is_number and 0 <= number < math.inf)):  # type: ignore[operator]
+        if not (is_left_out or (is_number and 0 <= number <= float_info.max)):  # type: ignore[operator]
             raise ConfigError(
-                f"ctx.progress(done, total) takes two numbers, 0 or more, and total may be None if it is not known;"
-                f" {name} is {number!r}"
+                f"ctx.progress(done, total) takes two numbers, 0 or more and no larger than a float, and total may be None if"
+                f" it is not known; {name} is {shown(number, repr)}"
             )
     if label is not None and not isinstance(label, str):
         raise ConfigError(f"ctx.progress(label=...) is a text, not {label!r}")

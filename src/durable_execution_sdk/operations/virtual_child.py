@@ -43,6 +43,7 @@ __all__ = [
     "ChildConfig",
     "ErrorMapper",
     "VirtualChild",
+    "check_generator",
     "complete",
     "is_of_the_code",
     "mapped",
@@ -84,15 +85,25 @@ class ChildConfig(Options, frozen=True, kw_only=True):
         check_serdes("ChildConfig.serdes", self.serdes)
         if self.timeout is not None:
             check_time_limit("ChildConfig.timeout", self.timeout)
-        for option in ("error_mapper", "summary_generator"):
-            value = getattr(self, option)
-            if value is not None and not callable(value):
-                raise ConfigError(f"ChildConfig.{option} must be a function, not {value!r}")
+        if self.error_mapper is not None and not callable(self.error_mapper):
+            raise ConfigError(
+                f"ChildConfig.error_mapper must be a function, not {self.error_mapper!r}"
+            )
+        check_generator("ChildConfig.summary_generator", self.summary_generator, "a function")
         if self.virtual and (self.summary_generator or self.serdes):
             raise ConfigError(
                 "a virtual child context records nothing, so ChildConfig takes no serdes and no"
                 " summary_generator with virtual=True"
             )
+
+
+def check_generator(option: str, generator: object, kind: str) -> None:
+    """Raise ``ConfigError`` for an object that is no function, and for a function that makes a generator."""
+    if generator is not None and not callable(generator):
+        raise ConfigError(f"{option} must be {kind}, not {generator!r}")
+    makes: object = getattr(generator, "__dict__", {}).get("makes")
+    if makes is not None:
+        raise ConfigError(f"{option} must be what {makes} returns: call it")
 
 
 class VirtualChild(Completion[_T]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from typing import cast
 
@@ -113,7 +114,9 @@ def _progress_text(value: object, *, plain: bool, has_bar: bool) -> str | None:
 
 
 def _is_amount(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return 0 <= value <= sys.float_info.max  # an integer may be larger, and has no share
 
 
 def _number(value: object) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -48,15 +48,25 @@ class Decision(Struct, frozen=True, omit_defaults=True):
 class Combination(DurableOperation[_T]):
     """The operation of a combinator."""
 
-    __slots__ = ("_is_decided", "_left", "cancels_losers", "operands")
+    __slots__ = ("_is_decided", "_left", "cancels_losers", "operands", "own")
 
     kind = OperationType.STEP
+    # True if operands may fail before the one that wins.
+    is_past_failures: ClassVar[bool] = False
 
     def __init__(
-        self, scope: IdScope, operands: Sequence[Operand], name: str, *, cancel_losers: bool
+        self,
+        scope: IdScope,
+        operands: Sequence[Operand],
+        name: str,
+        *,
+        cancel_losers: bool,
+        own: Sequence[Operand],
     ) -> None:
         super().__init__(scope, name, OperationSubType.STEP)
         self.operands = operands
+        # The tasks among the operands that were made for this combinator, so that no code sees their values.
+        self.own = own
         self.cancels_losers = cancel_losers
         self._left = len(operands)
         self._is_decided = False
@@ -127,6 +137,20 @@ class Combination(DurableOperation[_T]):
                     operation_of(operand).give_up()
                 elif not operand.done():
                     operand.cancel()
+            self._give_messages_back()
+
+    def _give_messages_back(self) -> None:
+        """Return to the inboxes what losers have taken between the decision and its delivery, or at the same time."""
+        inboxes = self.run.inboxes
+        record = self.record
+        if not inboxes or record is None:
+            return
+        winner = self.decision(record).first
+        for operand in self.own:
+            is_loser = winner is None or operand is not self.operands[winner]
+            if is_loser and operand.done() and not (self.is_past_failures and failed(operand)):
+                for inbox in inboxes.values():
+                    inbox.give_back(operand)
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:
         """Return the recorded error object; the exception itself is the operand's."""

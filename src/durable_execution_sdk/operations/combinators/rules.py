@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from durable_execution_sdk.errors import AllFailedError, ConfigError
 from durable_execution_sdk.operations.combinators.base import (
@@ -67,6 +67,8 @@ class Race(Combination[Any]):
 
 class AnyOf(Combination[Any]):
     """The value of the first operand to succeed, or all errors."""
+
+    is_past_failures: ClassVar[bool] = True
 
     def decide(self, operand: Operand) -> None:
         """Succeed at the first success; fail at the last failure."""
@@ -152,7 +154,15 @@ def combine(
             + (f" not {foreign[0]!r}" if foreign else " and at least one of them")
         )
     operands = [_future(awaitable) for awaitable in awaitables]
-    return kind(scope, operands, name or combinator, cancel_losers=cancel_losers).handle
+    own = [made for made, given in zip(operands, awaitables, strict=True) if made is not given]
+    combination = kind(
+        scope,
+        operands,
+        name or combinator,
+        cancel_losers=cancel_losers,
+        own=own if cancel_losers else (),
+    )
+    return combination.handle
 
 
 def _future(awaitable: Awaitable[object]) -> Operand:

@@ -16,7 +16,7 @@ from durable_execution_sdk.operations.child import Child
 from durable_execution_sdk.operations.fan_out.batch_result import BatchResult
 from durable_execution_sdk.operations.fan_out.batch_serdes import NO_RESULT, embedded, split
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_serdes
-from durable_execution_sdk.operations.virtual_child import VirtualChild
+from durable_execution_sdk.operations.virtual_child import VirtualChild, check_generator
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import OperationSubTypeName
 from durable_execution_sdk.runtime.contexts import ContextState
@@ -125,10 +125,8 @@ def check_options(config: Any) -> None:
         )
     if not isinstance(config.nesting, NestingType):
         raise ConfigError(f"{what}.nesting must be a NestingType, not {config.nesting!r}")
-    if config.summary_generator is not None and not callable(config.summary_generator):
-        raise ConfigError(
-            f"{what}.summary_generator must be a function of the BatchResult, not"
-            f" {config.summary_generator!r}"
-        )
+    check_generator(
+        f"{what}.summary_generator", config.summary_generator, "a function of the BatchResult"
+    )
     check_serdes(f"{what}.serdes", config.serdes)
     check_serdes(f"{what}.item_serdes", config.item_serdes)

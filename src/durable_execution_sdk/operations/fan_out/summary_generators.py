@@ -153,3 +153,7 @@ def _json(summary: Mapping[str, object]) -> str:
 def _check(option: str, number: object) -> None:
     if type(number) is not int or number < 1:
         raise ConfigError(f"{option} is a whole number, 1 or more, not {number!r}")
+
+
+for _maker in (first_items, first_failures, shortened):
+    _maker.__dict__["makes"] = f"summary_generators.{_maker.__name__}()"

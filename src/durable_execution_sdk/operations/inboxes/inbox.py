@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, Generic, Self, TypeVar
+from weakref import WeakKeyDictionary
 
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import (
@@ -27,6 +28,7 @@ from durable_execution_sdk.serdes.foreign import name_of
 __all__ = ["Inbox", "inbox"]
 
 _T = TypeVar("_T")
+_Taken = tuple[Slot, Envelope | OperationError]
 
 _TIMEOUT = "inbox.get(timeout=...)"
 _MOST_OPEN = 1_000
@@ -46,6 +48,8 @@ class Inbox(Generic[_T]):
         self._context_state = context_state
         self._reader = reader
         self._queue = queue
+        # The messages that tasks have taken which do nothing else than to take one.
+        self._taken: WeakKeyDictionary[asyncio.Task[Any], _Taken] = WeakKeyDictionary()
 
     @property
     def name(self) -> str:
@@ -70,7 +74,7 @@ class Inbox(Generic[_T]):
         _check_place(current_scope(self._context_state))
         queue = self._queue
         if timeout is None:
-            return self._read(*await queue.take())
+            return self._read(await queue.take())
         limit = Duration.of(timeout, _TIMEOUT).checked(_TIMEOUT)
         timer = asyncio.timeout(limit.seconds)
         try:
@@ -80,7 +84,13 @@ class Inbox(Generic[_T]):
             if not timer.expired():
                 raise
             raise self._timeout_error(limit) from None
-        return self._read(*taken)
+        return self._read(taken)
+
+    def give_back(self, task: asyncio.Future[Any]) -> None:
+        """Take back the message that a task has got by ``get`` alone, since no code will see what the task returns."""
+        taken = self._taken.pop(task, None) if isinstance(task, asyncio.Task) else None
+        if taken is not None:
+            self._queue.give_back(*taken)
 
     def close(self) -> Handle[None]:
         """Accept no more messages. Those that were accepted before can still be taken; then the inbox ends.
@@ -103,7 +113,11 @@ class Inbox(Generic[_T]):
         except InboxClosedError:
             raise StopAsyncIteration from None
 
-    def _read(self, slot: Slot, content: Envelope | OperationError) -> _T:
+    def _read(self, taken: _Taken) -> _T:
+        slot, content = taken
+        task = asyncio.current_task()
+        if task is not None and getattr(task.get_coro(), "cr_code", None) in _TAKES_ONE:
+            self._taken[task] = taken
         if isinstance(content, OperationError):
             raise content
         try:
@@ -118,6 +132,11 @@ class Inbox(Generic[_T]):
             f"no message came to the inbox {self.name!r} within {limit}; one that comes later is not lost: get() takes"
             " it"
         )
+
+
+_inbox_class: type[Inbox[Any]] = Inbox
+# The code of the coroutines that take one message and do nothing else.
+_TAKES_ONE = (_inbox_class.get.__code__, _inbox_class.__anext__.__code__)
 
 
 def inbox(scope: IdScope, name: str, type_: Any, window: int) -> Inbox[Any]:

@@ -102,6 +102,13 @@ class MessageQueue(Line):
         self._pass()
         return slot, content
 
+    def give_back(self, slot: Slot, content: Envelope | OperationError) -> None:
+        """Put a message back in its place: it is the next one, or one of the next."""
+        later = (n for n, (other, _) in enumerate(self._line) if other.number > slot.number)
+        self._line.insert(next(later, len(self._line)), (slot, content))
+        self._passed -= 1
+        self._wake()
+
     def close(self) -> Handle[None]:
         """Begin to close the inbox, unless that was done; no more callbacks are opened."""
         if self.closing is None:
@@ -126,6 +133,8 @@ class MessageQueue(Line):
         for signal in self._waiting:
             if not signal.done():
                 signal.set_result(None)
+        for slot in self._slots.values():
+            slot.mark(is_awaited=False)
         self._slots.clear()
 
     def _put(self, slot: Slot) -> None:

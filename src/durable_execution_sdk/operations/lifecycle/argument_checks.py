@@ -121,10 +121,10 @@ def checked_name(name: str | None, operation: str) -> str | None:
     Raises ``ConfigError`` otherwise.
     """
     if name is not None and not _is_name(name):
+        article = "an" if operation[0] in "aeiou" else "a"
         raise ConfigError(
-            f"{name!r} cannot name a {operation}: a name is 1 to {MAX_NAME_CHARACTERS}"
-            " printable ASCII characters;"
-            f" {_instead_of(name)}"
+            f"{name!r} cannot name {article} {operation}: a name is 1 to {MAX_NAME_CHARACTERS}"
+            f" printable ASCII characters; {_instead_of(name)}"
         )
     return name if name is None or name.__class__ is str else exact_text(name)
 

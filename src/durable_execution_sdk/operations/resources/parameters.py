@@ -37,7 +37,9 @@ def dependencies_of(function: Callable[..., object]) -> dict[str, Dependency]:
     names = code.co_varnames[: count + code.co_kwonlyargcount]
     annotations = annotations_of(inner)
     defaults = _defaults(inner)
-    if not annotations and not any(isinstance(each, Injected) for each in defaults.values()):
+    if not annotations and not any(
+        isinstance(each, Injected) or each is Depends for each in defaults.values()
+    ):
         return {}
     where = name_of(function)
     found = {
@@ -93,6 +95,11 @@ def _mark(
     """Return the mark of a parameter: in its annotation, or as its default."""
     place = f"parameter {name!r} of {where}"
     marks = list(_marks(_resolved(function, annotation, default), place))
+    if default is Depends or default is Dependency:
+        raise ConfigError(
+            f"{place} has the default Depends itself: call it with the function that makes the resource,"
+            f" {name}: Client = Depends(get_client)"
+        )
     if isinstance(default, Dependency):
         marks.append(default)
     if len(marks) > 1:

@@ -27,7 +27,7 @@ export function progressOf(value) {
 
 /** @param {unknown} value */
 function isAmount(value) {
-    return typeof value === "number" && value >= 0;
+    return Number.isFinite(value) && /** @type {number} */ (value) >= 0;
 }
 
 /** @param {Progress} progress */
