@@ -62,7 +62,7 @@ def test_every_screen(page: Page, client: Client) -> None:
     expect(page.get_by_label("Answer as JSON")).to_be_visible()
     check(page)
     page.goto("/functions")
-    expect(page.get_by_text("4 functions")).to_be_visible()
+    expect(page.get_by_text("5 functions")).to_be_visible()
     check(page)
     page.get_by_role("button", name="Start…").first.click()
     expect(page.get_by_role("dialog")).to_be_visible()

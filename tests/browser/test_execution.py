@@ -81,7 +81,7 @@ def test_a_callback_is_answered_in_its_panel(page: Page, arn: str, client: Clien
 
 
 def test_a_message_is_sent_from_the_panel_of_an_inbox(page: Page, client: Client) -> None:
-    page.goto(address(client.start("desk", "second")))
+    page.goto(address(client.start("support", "second")))
     page.get_by_role("link", name="Send").click()
     panel = page.get_by_role("complementary", name="inbox:tickets:1")
     field = panel.get_by_label("Message for the inbox tickets, as JSON")

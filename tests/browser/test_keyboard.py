@@ -70,7 +70,7 @@ def test_the_keys_of_the_list(page: Page, arn: str) -> None:
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="first")).to_be_visible()
-    for key, title in (("f", "4 functions"), ("c", "2 callbacks wait"), ("e", "2 executions")):
+    for key, title in (("f", "5 functions"), ("c", "2 callbacks wait"), ("e", "2 executions")):
         page.keyboard.press("g")
         page.keyboard.press(key)
         expect(page.get_by_text(title)).to_be_visible()

@@ -54,7 +54,7 @@ async def order(event: Any, ctx: DurableContext) -> Any:
 
 
 @durable_execution
-async def desk(event: Any, ctx: DurableContext) -> Any:
+async def support(event: Any, ctx: DurableContext) -> Any:
     return [await ctx.inbox("tickets").get(), await ctx.inbox("tickets").get()]
 
 
@@ -98,7 +98,7 @@ async def tells(event: Any, ctx: DurableContext) -> Any:
 @contextmanager
 def dev_server(store: Path, **options: Any) -> Iterator[DevServer]:
     with DevServer(ServerOptions(store=store, **{"port": 0, **options})) as server:
-        for handler in (order, outer, retries, spread, desk):
+        for handler in (order, outer, retries, spread, support):
             server.functions.add_durable(handler.__name__, handler.bind)
         server.announce()
         yield server

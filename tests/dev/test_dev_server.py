@@ -39,7 +39,7 @@ def test_a_server_is_found_by_its_store_and_by_nobody_else(store: Path) -> None:
         address = find_server(store)
         assert address is not None
         assert (address.url, address.pid, address.store) == (server.url, os.getpid(), str(store))
-        assert address.functions == ["desk", "order", "outer", "retries", "spread"]
+        assert address.functions == ["order", "outer", "retries", "spread", "support"]
         file = Path(f"{store}.server.json")
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert stat.S_IMODE(store.stat().st_mode) == 0o600

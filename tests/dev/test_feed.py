@@ -182,11 +182,11 @@ def test_callbacks_and_functions_are_listed(client: Client) -> None:
     assert callback["callback_id"] == row["waiting"][0]["callback_id"]
     functions = client.get("/_durable/functions")["functions"]
     assert [each["function_name"] for each in functions] == [
-        "desk",
         "order",
         "outer",
         "retries",
         "spread",
+        "support",
     ]
     assert functions[0]["durable"] is True
 

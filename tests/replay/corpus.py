@@ -1391,16 +1391,20 @@ def races_that_cancel_their_losers(probe: Probe) -> Workflow:
             await inner.wait(seconds(length))
             return await inner.step(probe.body, name)
 
-        slow = ctx.run_in_child_context(part, 500, "slow")
-        limited = ctx.run_in_child_context(part, 500, "s", config=ChildConfig(timeout=seconds(90)))
+        slow = ctx.run_in_child_context(part, 500_000, "slow")
+        limited = ctx.run_in_child_context(
+            part, 500_000, "s", config=ChildConfig(timeout=seconds(400_000))
+        )
         quick = ctx.run_in_child_context(part, 5, "quick")
         probe.see("race", await ctx.race(slow, limited, quick, cancel_losers=True))
-        retried = ctx.step(probe.fails, "retried", config=StepConfig(retry_strategy=RETRY))
+        # Later than the timer, also where a crash has held up the decision.
+        late = FixedDelay(max_attempts=3, delay=seconds(60), jitter=JitterStrategy.NONE)
+        retried = ctx.step(probe.fails, "retried", config=StepConfig(retry_strategy=late))
         failing = ctx.step(probe.fails, "failing", config=ONE_TRY)
         timer = ctx.wait(seconds(3))
         await ctx.any(failing, retried, timer, cancel_losers=True)
         probe.see("any", [slow.cancelled(), limited.cancelled(), retried.cancelled()])
-        await ctx.wait(seconds(20))
+        await ctx.wait(seconds(90))
         return await ctx.step(probe.body, "end")
 
     return run
