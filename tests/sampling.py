@@ -7,6 +7,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from _pytest.mark import ParameterSet
 
 whole_or_sample = pytest.mark.parametrize(
     "whole", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["sample", "whole"]
@@ -41,6 +42,16 @@ def one_each(axis: Iterable[Any], *others: Iterable[Any]) -> list[Any]:
         pytest.param(value, *rest, marks=() if n % len(combinations) == m else (pytest.mark.slow,))
         for n, value in enumerate(axis)
         for m, rest in enumerate(combinations)
+    ]
+
+
+def thinned(axis: Iterable[Any], every: int = 3) -> list[Any]:
+    """Return the values or cases of an axis, with the mark ``slow`` on those that are not among each third."""
+    cases = [each if isinstance(each, ParameterSet) else pytest.param(each) for each in axis]
+    sample = [case for case in cases if not case.marks][::every]
+    return [
+        case if case.marks or case in sample else pytest.param(*case.values, marks=pytest.mark.slow)
+        for case in cases
     ]
 
 

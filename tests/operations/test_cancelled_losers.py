@@ -12,7 +12,7 @@ from tests.replay.corpus import RETRY, Probe, Workflow, seconds
 from tests.replay.play import Play, extends, replay
 from tests.replay.prove import played, prove
 from tests.replay.test_crash_everywhere import WAYS, crashed
-from tests.sampling import name_of, one_each, whole_or_sample
+from tests.sampling import name_of, one_each, thinned, whole_or_sample
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -191,13 +191,15 @@ BUILDS = [
 
 
 @whole_or_sample
-@pytest.mark.parametrize("build", BUILDS, ids=name_of)
+@pytest.mark.parametrize("build", thinned(BUILDS, 2), ids=name_of)
 @pytest.mark.usefixtures("flowing_time")
 def test_replay_repeats_it_after_cuts_crashes_and_schedules(build: Any, whole: bool) -> None:
     prove(build, same_log=False, whole=whole)
 
 
-@pytest.mark.parametrize(("build", "mode", "way"), one_each(BUILDS, MODES, WAYS), ids=name_of)
+@pytest.mark.parametrize(
+    ("build", "mode", "way"), thinned(one_each(BUILDS, MODES, WAYS)), ids=name_of
+)
 @pytest.mark.usefixtures("flowing_time")
 def test_it_is_the_same_in_all_modes(build: Any, mode: CheckpointingMode, way: Any) -> None:
     shape, _, ran = played(build)

@@ -17,7 +17,7 @@ from tests.replay.play import replay as replay_state
 from tests.replay.prove import played, prove
 from tests.replay.test_crash_everywhere import WAYS, crashed
 from tests.rig import Ran
-from tests.sampling import name_of, one_each, whole_or_sample
+from tests.sampling import name_of, one_each, thinned, whole_or_sample
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -544,7 +544,7 @@ BUILDS = [*LATE, *OTHERS]
 
 
 @whole_or_sample
-@pytest.mark.parametrize("build", BUILDS, ids=name_of)
+@pytest.mark.parametrize("build", thinned(BUILDS, 2), ids=name_of)
 @pytest.mark.usefixtures("flowing_time")
 def test_replay_repeats_it_after_cuts_crashes_and_schedules(build: Any, whole: bool) -> None:
     ran = prove(build, same_log=False, whole=whole)
@@ -554,7 +554,9 @@ def test_replay_repeats_it_after_cuts_crashes_and_schedules(build: Any, whole: b
         }
 
 
-@pytest.mark.parametrize(("build", "mode", "way"), one_each(BUILDS, MODES, WAYS), ids=name_of)
+@pytest.mark.parametrize(
+    ("build", "mode", "way"), thinned(one_each(BUILDS, MODES, WAYS)), ids=name_of
+)
 @pytest.mark.usefixtures("flowing_time")
 def test_it_is_the_same_in_all_modes(build: Any, mode: CheckpointingMode, way: Any) -> None:
     shape, _, ran = played(build)

@@ -12,7 +12,7 @@ from tests.replay.corpus import CORPUS, Probe, Shape
 from tests.replay.play import Play, extends, replay
 from tests.replay.test_crash_everywhere import WAYS, crashed
 from tests.replay.test_schedules import Schedule
-from tests.sampling import name_of, rotated
+from tests.sampling import name_of, rotated, thinned
 
 from durable_execution_sdk import CheckpointingMode
 from durable_execution_sdk.emulator.faults.plan import When
@@ -22,7 +22,7 @@ from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import get_current
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 
-shapes = pytest.mark.parametrize("shape", CORPUS, ids=lambda each: each.name)
+shapes = pytest.mark.parametrize("shape", thinned(CORPUS), ids=name_of)
 
 _see = Probe.see
 
@@ -54,7 +54,9 @@ def budgets(play: Play) -> list[Any]:
     return [entry[2][1] for observed in play.probe.observations for entry in observed]
 
 
-@pytest.mark.parametrize(("shape", "mode"), rotated(CORPUS, list(CheckpointingMode)), ids=name_of)
+@pytest.mark.parametrize(
+    ("shape", "mode"), thinned(rotated(CORPUS, list(CheckpointingMode))), ids=name_of
+)
 def test_replay_over_every_cut_of_the_log_shows_the_same_budget(
     shape: Shape, mode: CheckpointingMode
 ) -> None:
@@ -70,7 +72,7 @@ def test_replay_over_every_cut_of_the_log_shows_the_same_budget(
         assert extends(replay(shape, state, mode).observed, whole)
 
 
-@pytest.mark.parametrize(("shape", "way"), rotated(CORPUS, WAYS), ids=name_of)
+@pytest.mark.parametrize(("shape", "way"), thinned(rotated(CORPUS, WAYS)), ids=name_of)
 def test_a_crash_at_any_checkpoint_shows_the_same_budget(shape: Shape, way: When) -> None:
     calm = Play(shape, keeps_states=False)
     calm.run()
@@ -80,7 +82,9 @@ def test_a_crash_at_any_checkpoint_shows_the_same_budget(shape: Shape, way: When
             assert extends(observed, play.probe.observations[-1]), f"{way}: checkpoint {at}"
 
 
-@pytest.mark.parametrize(("shape", "mode"), rotated(CORPUS, list(CheckpointingMode)), ids=name_of)
+@pytest.mark.parametrize(
+    ("shape", "mode"), thinned(rotated(CORPUS, list(CheckpointingMode))), ids=name_of
+)
 def test_every_schedule_shows_the_same_budget_in_pages_of_one(
     shape: Shape, mode: CheckpointingMode
 ) -> None:
