@@ -26,6 +26,7 @@ from tests.rig import Ran, rig_of
 from durable_execution_sdk import (
     ConfigError,
     DurableContext,
+    DurableError,
     Duration,
     FixedDelay,
     InvokeError,
@@ -501,3 +502,65 @@ def test_a_provider_whose_tracers_take_no_ids_is_refused() -> None:
         OpenTelemetryPlugin(tracer_provider=foreign)
     with pytest.raises(ConfigError, match="flush_seconds must be 0 or more"):
         OpenTelemetryPlugin(flush_seconds=-1)
+
+
+def test_what_has_no_span_has_none_after_an_invocation_that_is_repeated() -> None:
+    exporter, has_raised = InMemorySpanExporter(), False
+
+    async def endless(child: DurableContext) -> None:
+        await child.wait(SECOND)
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        nonlocal has_raised
+        ctx.set_status("packing")
+        given_up = ctx.run_in_child_context(endless, name="given up")
+        await ctx.step(lambda: None, name="s")
+        given_up.cancel()
+        await ctx.step(lambda: None, name="last")
+        if not has_raised:
+            has_raised = True
+            raise DurableError.invocation("once more")
+        return "done"
+
+    ran = rig_of(workflow, options={"plugins": [Cold(exporter)]}).run()
+    assert (ran.result, ran.invocations) == ("done", 2)
+    spans = Spans(exporter)
+    assert set(spans.operations()) == {
+        attributes_of(spans.named(name)[0])["durable.operation.id"] for name in ("s", "last")
+    }
+
+
+@pytest.mark.parametrize("where", ["on_start", "on_end"])
+def test_a_processor_that_raises_costs_no_metric_and_no_flush(
+    where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(SpanProcessor):
+        def force_flush(self, timeout_millis: int = 0) -> bool:
+            flushes.append(timeout_millis)
+            return True
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise OSError("no disk")
+
+    flushes: list[int] = []
+    processor, reader = Broken(), InMemoryMetricReader()
+    setattr(processor, where, broken)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    plugin = OpenTelemetryPlugin(
+        tracer_provider=provider, meter_provider=MeterProvider([reader], shutdown_on_exit=False)
+    )
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        await ctx.step(lambda: None)
+        await ctx.wait(SECOND)
+        return "done"
+
+    ran = rig_of(workflow, options={"plugins": [plugin]}).run()
+    assert ran.result == "done"
+    assert len(flushes) == ran.invocations
+    assert {"durable.operations", "durable.invocations", "durable.executions"} <= set(
+        points_of(reader)
+    )
+    assert caplog.text.count("OpenTelemetry could not record a span") == ran.invocations
+    assert "hook" not in caplog.text

@@ -17,7 +17,7 @@ from opentelemetry.trace import Span, TracerProvider, get_current_span, set_span
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.otel.metrics import Metrics
 from durable_execution_sdk.otel.providers import SCOPE, Providers
-from durable_execution_sdk.otel.trace import ExecutionTrace, end_span, nanoseconds, set_outcome
+from durable_execution_sdk.otel.trace import ExecutionTrace, nanoseconds, set_outcome
 from durable_execution_sdk.otel.upstream import ParentReader, w3c_parent, xray_parent
 from durable_execution_sdk.otel.views import TraceView, View, view_of
 from durable_execution_sdk.plugins import (
@@ -34,6 +34,8 @@ from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     OperationStatus,
     OperationType,
+    is_cancellation,
+    is_status,
 )
 from durable_execution_sdk.runtime.logging import TRACERS
 from durable_execution_sdk.version import __version__
@@ -118,7 +120,7 @@ class OpenTelemetryPlugin(DurablePlugin):
         is_lost = not info.is_first_invocation and not info.updated_operations
         if is_lost and self._view is TraceView.EXECUTION:
             for operation in info.operations.values():
-                if operation.type != OperationType.EXECUTION and _has_ended(operation):
+                if _has_reported_end(operation):
                     self._end(live, operation)
 
     def on_operation_start(self, info: OperationInfo) -> None:
@@ -135,12 +137,13 @@ class OpenTelemetryPlugin(DurablePlugin):
 
     def on_operation_change(self, info: OperationInfo) -> None:
         """Finish the span of an attempt whose outcome is recorded."""
-        attempt = self._live[info.execution_arn].ended_attempts.pop(info.id, None)
-        if attempt is not None:
+        live = self._live[info.execution_arn]
+        attempt = live.ended_attempts.pop(info.id, None)
+        if attempt is not None and live.trace is not None:
             span, ended_at = attempt
             if info.status == OperationStatus.PENDING:
                 _add_retry(span, info, ended_at)
-            end_span(span, ended_at)
+            live.trace.end(span, ended_at)
 
     def on_operation_end(self, info: OperationInfo) -> None:
         """Emit the operation's span."""
@@ -190,10 +193,10 @@ class OpenTelemetryPlugin(DurablePlugin):
     def on_invocation_end(self, info: InvocationEndInfo) -> None:
         """Emit the spans of the invocation and, if it has ended, of the execution; flush."""
         live = self._live.pop(info.execution_arn)
-        for span, ended_at in live.ended_attempts.values():
-            end_span(span, ended_at)
         is_over = info.status in (InvocationStatus.SUCCEEDED, InvocationStatus.FAILED)
         if live.trace is not None and live.view is not None:
+            for span, ended_at in live.ended_attempts.values():
+                live.trace.end(span, ended_at)
             ends = live.view.invocation_ended(info)
             live.trace.invocation_ended(info, ends.invocation)
             if is_over and self._is_first(info.execution_arn, OperationType.EXECUTION):
@@ -251,5 +254,7 @@ def _add_retry(span: Span, info: OperationInfo, ended_at: datetime) -> None:
     span.add_event("retry", attributes, nanoseconds(ended_at))
 
 
-def _has_ended(info: OperationInfo) -> bool:
-    return info.status in TERMINAL_STATUSES
+def _has_reported_end(info: OperationInfo) -> bool:
+    """Tell whether plugins are told of the end: not of that of a status, or of an operation that was given up."""
+    is_operation = info.type != OperationType.EXECUTION and not is_status(info.id, info.name)
+    return is_operation and info.status in TERMINAL_STATUSES and not is_cancellation(info.error)
