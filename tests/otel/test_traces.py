@@ -38,7 +38,7 @@ from durable_execution_sdk.emulator.faults.plan import When
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.otel import OpenTelemetryPlugin, Upstream
-from durable_execution_sdk.otel.upstream import read_header
+from durable_execution_sdk.otel.upstream import read_header, w3c_parent
 from durable_execution_sdk.version import __version__
 
 SECOND = Duration.from_seconds(1)
@@ -500,8 +500,25 @@ def test_a_provider_whose_tracers_take_no_ids_is_refused() -> None:
     foreign: Any = Foreign()
     with pytest.raises(ConfigError, match=r"TracerProvider of the OpenTelemetry SDK.*Foreign"):
         OpenTelemetryPlugin(tracer_provider=foreign)
-    with pytest.raises(ConfigError, match="flush_seconds must be 0 or more"):
-        OpenTelemetryPlugin(flush_seconds=-1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"flush_seconds": -1}, "flush_seconds must be 0 or more"),
+        ({"flush_seconds": float("inf")}, "flush_seconds must be 0 or more, and finite, not inf"),
+        ({"flush_seconds": float("nan")}, "not nan"),
+        ({"flush_seconds": "2"}, "not '2'"),
+        ({"parents": ("w3c",)}, "parents is a sequence of functions"),
+        ({"parents": "w3c"}, "parents is a sequence of functions"),
+        ({"parents": w3c_parent}, "parents is a sequence of functions"),
+        ({"endpoint": ""}, "endpoint is the URL of a collector"),
+        ({"endpoint": "localhost:4318"}, "such as http://localhost:4318, not 'localhost:4318'"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        OpenTelemetryPlugin(**options)
 
 
 def test_what_has_no_span_has_none_after_an_invocation_that_is_repeated() -> None:

@@ -218,6 +218,16 @@ def test_an_execution_that_fails_and_calls_that_fail_are_counted_apart() -> None
         ({"dimensions": {"stage": ""}}, "a value of the dimension 'stage' is 1 to 1024"),
         ({"dimensions": {"Größe": "1"}}, "a name of a dimension is 1 to 1024 ASCII"),
         ({"dimensions": {f"d{n}": "1" for n in range(27)}}, "takes 26 dimensions at most, not 27"),
+        ({"dimensions": {"durable.executions": "1"}}, "give the dimension another name"),
+        ({"dimensions": {"durable.execution.status": "1"}}, "give the dimension another name"),
+        ({"dimensions": {"executionArn": "1"}}, "give the dimension another name"),
+        ({"dimensions": {"FunctionName": "1"}}, "give the dimension another name"),
+        ({"dimensions": {"_aws": "1"}}, "give the dimension another name"),
+        ({"dimensions": {":stage": "1"}}, "with a colon"),
+        ({"dimensions": {"stage": 1}}, "a value of the dimension 'stage' is 1 to 1024"),
+        ({"dimensions": ["stage"]}, "dimensions maps names to values"),
+        ({"namespace": None}, "a namespace is 1 to 1024"),
+        ({"write": None}, "write is a function that takes a line, not None"),
     ],
 )
 def test_options_that_cloudwatch_refuses_are_refused(options: Any, message: str) -> None:

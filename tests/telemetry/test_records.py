@@ -233,6 +233,11 @@ def test_lines_go_to_standard_output_by_default(capsys: pytest.CaptureFixture[st
     [
         ({"sampled": 1.5}, "sampled is 0 to 1, not 1.5"),
         ({"sampled": float("nan")}, "sampled is 0 to 1"),
+        ({"sampled": "all"}, "sampled is 0 to 1, not 'all'"),
+        ({"max_bytes": 2e5}, "max_bytes is 131072 or more, not 200000.0"),
+        ({"input": "yes"}, "input is True, False or a function of the payload, not 'yes'"),
+        ({"output": None}, "output is True, False or a function"),
+        ({"write": "stdout"}, "write is a function that takes a line"),
         ({"max_bytes": 100}, "max_bytes is 131072 or more, not 100"),
         ({"at_suspension": True, "only_failures": True}, "either at_suspension or only_failures"),
     ],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import Token
 from datetime import datetime
+from typing import cast
 
 from opentelemetry import context as current
 from opentelemetry import metrics
@@ -71,7 +72,8 @@ class OpenTelemetryPlugin(DurablePlugin):
 
     Raises:
         ConfigError: the provider is not one of the OpenTelemetry SDK, there are a provider and an endpoint,
-            ``view`` is no view, or ``flush_seconds`` is negative.
+            ``endpoint`` is no URL, ``view`` is no view, ``parents`` holds something else than functions, or
+            ``flush_seconds`` is negative or not finite.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class OpenTelemetryPlugin(DurablePlugin):
         except ValueError:
             views = ", ".join(f"TraceView.{each.name}" for each in TraceView)
             raise ConfigError(f"view must be one of {views}, not {view!r}") from None
-        self._parents = tuple(parents)
+        self._parents = _checked(parents)
         self._providers = Providers(tracer_provider, meter_provider, endpoint, flush_seconds)
         self._metrics = Metrics(metrics.get_meter(SCOPE, __version__, meter_provider))
         self._live: dict[str, _InvocationState] = {}
@@ -242,6 +244,17 @@ class _InvocationState:
         self.ended_attempts: dict[str, tuple[Span, datetime]] = {}
         self.started = 0
         self.replayed = 0
+
+
+def _checked(parents: object) -> tuple[ParentReader, ...]:
+    """Return the readers; raise ``ConfigError`` for what is no sequence of functions."""
+    readers = tuple(cast("Iterable[object]", parents)) if isinstance(parents, Iterable) else (None,)
+    if not all(map(callable, readers)):
+        raise ConfigError(
+            "OpenTelemetryPlugin: parents is a sequence of functions, such as (w3c_parent, xray_parent), not"
+            f" {parents!r}"
+        )
+    return cast("tuple[ParentReader, ...]", readers)
 
 
 def _add_retry(span: Span, info: OperationInfo, ended_at: datetime) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
+import re
 import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -39,12 +41,16 @@ class Providers:
         endpoint: str | None,
         flush_seconds: float,
     ) -> None:
-        if flush_seconds < 0:
-            raise ConfigError(f"flush_seconds must be 0 or more, not {flush_seconds!r}")
+        _check_seconds(flush_seconds)
         if endpoint is not None:
             if tracers is not None:
                 raise ConfigError(
                     "OpenTelemetryPlugin takes a tracer_provider or an endpoint, not both"
+                )
+            if not re.match(r"https?://[^/]", str(endpoint)):
+                raise ConfigError(
+                    "OpenTelemetryPlugin: endpoint is the URL of a collector, such as http://localhost:4318, not"
+                    f" {endpoint!r}"
                 )
             tracers = _exporting(endpoint)
         elif tracers is not None:
@@ -96,6 +102,11 @@ class Providers:
                 " with the next one, or is lost",
                 self._flush_seconds,
             )
+
+
+def _check_seconds(flush_seconds: object) -> None:
+    if not isinstance(flush_seconds, (int, float)) or not 0 <= flush_seconds < math.inf:
+        raise ConfigError(f"flush_seconds must be 0 or more, and finite, not {flush_seconds!r}")
 
 
 def _exporting(endpoint: str | None) -> TracerProvider:

@@ -18,7 +18,7 @@ from durable_execution_sdk.plugins import (
 )
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.protocol.operations import OperationType, is_status
-from durable_execution_sdk.telemetry.lines import json_line, timestamp, write_line
+from durable_execution_sdk.telemetry.lines import checked_writer, json_line, timestamp, write_line
 from durable_execution_sdk.telemetry.operations_by_name import error_member, operations_by_name
 
 __all__ = ["TelemetryRecordPlugin"]
@@ -79,12 +79,9 @@ class TelemetryRecordPlugin(DurablePlugin):
                 "TelemetryRecordPlugin: an execution that is suspended has not failed, so give either"
                 " at_suspension or only_failures"
             )
-        if not 0 <= sampled <= 1:
-            raise ConfigError(f"TelemetryRecordPlugin: sampled is 0 to 1, not {sampled!r}")
-        if max_bytes < _LEAST_BYTES:
-            raise ConfigError(
-                f"TelemetryRecordPlugin: max_bytes is {_LEAST_BYTES} or more, not {max_bytes!r}"
-            )
+        _check_content("input", input)
+        _check_content("output", output)
+        _check_numbers(sampled, max_bytes)
         self._at_suspension = at_suspension
         self._only_failures = only_failures
         self._all_operations = all_operations
@@ -93,7 +90,7 @@ class TelemetryRecordPlugin(DurablePlugin):
         self._errors = errors
         self._sampled = sampled
         self._max_bytes = max_bytes
-        self._write = write
+        self._write = checked_writer("TelemetryRecordPlugin", write)
 
     def on_invocation_end(self, info: InvocationEndInfo) -> None:
         """Write the record if one is due."""
@@ -200,6 +197,22 @@ class TelemetryRecordPlugin(DurablePlugin):
             if info.execution_error is not None:
                 record["error"] = error_member(info.execution_error, has_message=self._errors)
         return record
+
+
+def _check_content(member: str, option: object) -> None:
+    if not isinstance(option, bool) and not callable(option):
+        raise ConfigError(
+            f"TelemetryRecordPlugin: {member} is True, False or a function of the payload, not {option!r}"
+        )
+
+
+def _check_numbers(sampled: object, max_bytes: object) -> None:
+    if not isinstance(sampled, (int, float)) or not 0 <= sampled <= 1:
+        raise ConfigError(f"TelemetryRecordPlugin: sampled is 0 to 1, not {sampled!r}")
+    if not isinstance(max_bytes, int) or max_bytes < _LEAST_BYTES:
+        raise ConfigError(
+            f"TelemetryRecordPlugin: max_bytes is {_LEAST_BYTES} or more, not {max_bytes!r}"
+        )
 
 
 def _drop(record: dict[str, object], member: str) -> None:
