@@ -38,6 +38,7 @@ from durable_execution_sdk.emulator.faults.plan import When
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.otel import OpenTelemetryPlugin, Upstream
+from durable_execution_sdk.otel.providers import Providers
 from durable_execution_sdk.otel.upstream import read_header, w3c_parent
 from durable_execution_sdk.version import __version__
 
@@ -387,6 +388,28 @@ def test_an_exporter_that_hangs_does_not_hold_the_invocation(
     stuck.go.set()
     provider.shutdown()
     assert {span.name for span in stuck.exported} == {"Invocation", "WAIT", "Workflow"}
+
+
+def test_a_flush_that_began_before_is_followed_by_another() -> None:
+    """The one that runs may have passed the spans that have ended meanwhile."""
+    begun, go = threading.Event(), threading.Event()
+    flushes: list[int] = []
+
+    class Slow(TracerProvider):
+        def force_flush(self, timeout_millis: int = 30_000) -> bool:
+            flushes.append(timeout_millis)
+            begun.set()
+            return go.wait(10)
+
+    providers = Providers(Slow(shutdown_on_exit=False), None, None, 30)
+    first, second = (threading.Thread(target=providers.flush) for _ in range(2))
+    first.start()
+    assert begun.wait(10)
+    second.start()
+    threading.Timer(0.1, go.set).start()
+    for each in (first, second):
+        each.join(10)
+    assert len(flushes) == 2
 
 
 def test_spans_are_flushed_before_the_execution_is_suspended() -> None:

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, cast
@@ -86,16 +87,18 @@ class Providers:
         ]
         if not self._flush_seconds or not flushes:
             return
-        timeout = round(self._flush_seconds * 1000)
+        ends_at = time.monotonic() + self._flush_seconds
+        if self._flush is not None:
+            self._flush.join(self._flush_seconds)  # an earlier one, which may miss the last spans
         if self._flush is None or not self._flush.is_alive():
             self._flush = threading.Thread(
                 target=_flush,
-                args=(flushes, timeout),
+                args=(flushes, round(self._flush_seconds * 1000)),
                 name="durable-otel-flush",
                 daemon=True,
             )
             self._flush.start()
-        self._flush.join(self._flush_seconds)
+            self._flush.join(max(0.0, ends_at - time.monotonic()))
         if self._flush.is_alive():
             _logger.warning(
                 "OpenTelemetry did not export within %s s of the end of an invocation; what is left goes"
