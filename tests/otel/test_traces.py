@@ -40,6 +40,7 @@ from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.otel import OpenTelemetryPlugin, Upstream
 from durable_execution_sdk.otel.providers import Providers
 from durable_execution_sdk.otel.upstream import read_header, w3c_parent
+from durable_execution_sdk.testing import LocalDurableTestRunner
 from durable_execution_sdk.version import __version__
 
 SECOND = Duration.from_seconds(1)
@@ -604,3 +605,21 @@ def test_a_processor_that_raises_costs_no_metric_and_no_flush(
     )
     assert caplog.text.count("OpenTelemetry could not record a span") == ran.invocations
     assert "hook" not in caplog.text
+
+
+def test_each_test_runner_has_its_spans_with_a_plugin_of_the_handler() -> None:
+    """Each runner gives its first execution the same ARN."""
+    exporter, plugin = warm()
+
+    @durable_execution(plugins=[plugin])
+    async def order(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(lambda: None, name="charge")
+        await ctx.wait(SECOND, name="delivery")
+
+    names: list[list[str]] = []
+    for _ in range(2):
+        assert LocalDurableTestRunner(order).run_sync(None).status == "SUCCEEDED"
+        names.append([span.name for span in exporter.get_finished_spans()])
+        exporter.clear()
+    assert names[0] == names[1]
+    assert {"charge", "delivery", "Workflow"} <= set(names[0])

@@ -44,6 +44,8 @@ from durable_execution_sdk.version import __version__
 __all__ = ["OpenTelemetryPlugin"]
 
 _REMEMBERED_EXECUTIONS = 64
+# Among the remembered parts of an execution: an operation of its log has ended.
+_RECORDED = "recorded"
 
 
 class OpenTelemetryPlugin(DurablePlugin):
@@ -110,6 +112,9 @@ class OpenTelemetryPlugin(DurablePlugin):
 
     def on_invocation_start(self, info: InvocationInfo) -> None:
         """Determine the trace, and emit the spans that a crashed invocation may have lost."""
+        if info.is_first_invocation and _RECORDED in self._ended.get(info.execution_arn, ()):
+            # Another execution with the same ARN: each test runner begins anew.
+            del self._ended[info.execution_arn]
         live = self._live[info.execution_arn] = _InvocationState()
         tracer = self._providers.tracer()
         if tracer is None:
@@ -203,7 +208,8 @@ class OpenTelemetryPlugin(DurablePlugin):
             live.trace.invocation_ended(info, ends.invocation)
             if is_over and self._is_first(info.execution_arn, OperationType.EXECUTION):
                 live.trace.execution_ended(info, info.execution_start_timestamp, ends.workflow)
-                self._ended[info.execution_arn] = {OperationType.EXECUTION}
+                ended = self._ended[info.execution_arn]
+                ended.intersection_update((_RECORDED, OperationType.EXECUTION))
         self._metrics.invocation_ended(info, live.replayed, live.started)
         self._providers.flush()
 
@@ -211,6 +217,7 @@ class OpenTelemetryPlugin(DurablePlugin):
         """Emit an operation's span, unless this process has done so; return True if it was emitted."""
         if not self._is_first(info.execution_arn, info.id):
             return False
+        self._ended[info.execution_arn].add(_RECORDED)
         if live.view is not None:
             live.view.operation_ended(info)
         return True
