@@ -413,6 +413,25 @@ def test_a_flush_that_began_before_is_followed_by_another() -> None:
     assert len(flushes) == 2
 
 
+def test_executions_that_end_at_the_same_time_flush_side_by_side() -> None:
+    providers = Providers(TracerProvider(shutdown_on_exit=False), None, None, 30)
+    failures: list[Exception] = []
+
+    def flush_often() -> None:
+        try:
+            for _ in range(50):
+                providers.flush()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=flush_often) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(30)
+    assert failures == []
+
+
 def test_spans_are_flushed_before_the_execution_is_suspended() -> None:
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)

@@ -88,18 +88,20 @@ class Providers:
         if not self._flush_seconds or not flushes:
             return
         ends_at = time.monotonic() + self._flush_seconds
-        if self._flush is not None:
-            self._flush.join(self._flush_seconds)  # an earlier one, which may miss the last spans
-        if self._flush is None or not self._flush.is_alive():
-            self._flush = threading.Thread(
+        flush = self._flush
+        if flush is not None:
+            flush.join(self._flush_seconds)  # an earlier one, which may miss the last spans
+        if flush is None or not flush.is_alive():
+            flush = threading.Thread(
                 target=_flush,
                 args=(flushes, round(self._flush_seconds * 1000)),
                 name="durable-otel-flush",
                 daemon=True,
             )
-            self._flush.start()
-            self._flush.join(max(0.0, ends_at - time.monotonic()))
-        if self._flush.is_alive():
+            flush.start()
+            self._flush = flush  # now that it runs, other threads may wait for it
+            flush.join(max(0.0, ends_at - time.monotonic()))
+        if flush.is_alive():
             _logger.warning(
                 "OpenTelemetry did not export within %s s of the end of an invocation; what is left goes"
                 " with the next one, or is lost",
