@@ -26,6 +26,7 @@ from tests.rig import Ran, rig_of
 from durable_execution_sdk import (
     ConfigError,
     DurableContext,
+    DurableError,
     Duration,
     FixedDelay,
     InvokeError,
@@ -37,7 +38,9 @@ from durable_execution_sdk.emulator.faults.plan import When
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.otel import OpenTelemetryPlugin, Upstream
-from durable_execution_sdk.otel.upstream import read_header
+from durable_execution_sdk.otel.providers import Providers
+from durable_execution_sdk.otel.upstream import read_header, w3c_parent
+from durable_execution_sdk.testing import LocalDurableTestRunner
 from durable_execution_sdk.version import __version__
 
 SECOND = Duration.from_seconds(1)
@@ -388,6 +391,47 @@ def test_an_exporter_that_hangs_does_not_hold_the_invocation(
     assert {span.name for span in stuck.exported} == {"Invocation", "WAIT", "Workflow"}
 
 
+def test_a_flush_that_began_before_is_followed_by_another() -> None:
+    """The one that runs may have passed the spans that have ended meanwhile."""
+    begun, go = threading.Event(), threading.Event()
+    flushes: list[int] = []
+
+    class Slow(TracerProvider):
+        def force_flush(self, timeout_millis: int = 30_000) -> bool:
+            flushes.append(timeout_millis)
+            begun.set()
+            return go.wait(10)
+
+    providers = Providers(Slow(shutdown_on_exit=False), None, None, 30)
+    first, second = (threading.Thread(target=providers.flush) for _ in range(2))
+    first.start()
+    assert begun.wait(10)
+    second.start()
+    threading.Timer(0.1, go.set).start()
+    for each in (first, second):
+        each.join(10)
+    assert len(flushes) == 2
+
+
+def test_executions_that_end_at_the_same_time_flush_side_by_side() -> None:
+    providers = Providers(TracerProvider(shutdown_on_exit=False), None, None, 30)
+    failures: list[Exception] = []
+
+    def flush_often() -> None:
+        try:
+            for _ in range(50):
+                providers.flush()
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=flush_often) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(30)
+    assert failures == []
+
+
 def test_spans_are_flushed_before_the_execution_is_suspended() -> None:
     exporter = InMemorySpanExporter()
     provider = TracerProvider(shutdown_on_exit=False)
@@ -499,5 +543,102 @@ def test_a_provider_whose_tracers_take_no_ids_is_refused() -> None:
     foreign: Any = Foreign()
     with pytest.raises(ConfigError, match=r"TracerProvider of the OpenTelemetry SDK.*Foreign"):
         OpenTelemetryPlugin(tracer_provider=foreign)
-    with pytest.raises(ConfigError, match="flush_seconds must be 0 or more"):
-        OpenTelemetryPlugin(flush_seconds=-1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"flush_seconds": -1}, "flush_seconds must be 0 or more"),
+        ({"flush_seconds": float("inf")}, "flush_seconds must be 0 or more, and finite, not inf"),
+        ({"flush_seconds": float("nan")}, "not nan"),
+        ({"flush_seconds": "2"}, "not '2'"),
+        ({"parents": ("w3c",)}, "parents is a sequence of functions"),
+        ({"parents": "w3c"}, "parents is a sequence of functions"),
+        ({"parents": w3c_parent}, "parents is a sequence of functions"),
+        ({"endpoint": ""}, "endpoint is the URL of a collector"),
+        ({"endpoint": "localhost:4318"}, "such as http://localhost:4318, not 'localhost:4318'"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(options: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        OpenTelemetryPlugin(**options)
+
+
+def test_what_has_no_span_has_none_after_an_invocation_that_is_repeated() -> None:
+    exporter, has_raised = InMemorySpanExporter(), False
+
+    async def endless(child: DurableContext) -> None:
+        await child.wait(SECOND)
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        nonlocal has_raised
+        ctx.set_status("packing")
+        given_up = ctx.run_in_child_context(endless, name="given up")
+        await ctx.step(lambda: None, name="s")
+        given_up.cancel()
+        await ctx.step(lambda: None, name="last")
+        if not has_raised:
+            has_raised = True
+            raise DurableError.invocation("once more")
+        return "done"
+
+    ran = rig_of(workflow, options={"plugins": [Cold(exporter)]}).run()
+    assert (ran.result, ran.invocations) == ("done", 2)
+    spans = Spans(exporter)
+    assert set(spans.operations()) == {
+        attributes_of(spans.named(name)[0])["durable.operation.id"] for name in ("s", "last")
+    }
+
+
+@pytest.mark.parametrize("where", ["on_start", "on_end"])
+def test_a_processor_that_raises_costs_no_metric_and_no_flush(
+    where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(SpanProcessor):
+        def force_flush(self, timeout_millis: int = 0) -> bool:
+            flushes.append(timeout_millis)
+            return True
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise OSError("no disk")
+
+    flushes: list[int] = []
+    processor, reader = Broken(), InMemoryMetricReader()
+    setattr(processor, where, broken)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    plugin = OpenTelemetryPlugin(
+        tracer_provider=provider, meter_provider=MeterProvider([reader], shutdown_on_exit=False)
+    )
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        await ctx.step(lambda: None)
+        await ctx.wait(SECOND)
+        return "done"
+
+    ran = rig_of(workflow, options={"plugins": [plugin]}).run()
+    assert ran.result == "done"
+    assert len(flushes) == ran.invocations
+    assert {"durable.operations", "durable.invocations", "durable.executions"} <= set(
+        points_of(reader)
+    )
+    assert caplog.text.count("OpenTelemetry could not record a span") == ran.invocations
+    assert "hook" not in caplog.text
+
+
+def test_each_test_runner_has_its_spans_with_a_plugin_of_the_handler() -> None:
+    """Each runner gives its first execution the same ARN."""
+    exporter, plugin = warm()
+
+    @durable_execution(plugins=[plugin])
+    async def order(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(lambda: None, name="charge")
+        await ctx.wait(SECOND, name="delivery")
+
+    names: list[list[str]] = []
+    for _ in range(2):
+        assert LocalDurableTestRunner(order).run_sync(None).status == "SUCCEEDED"
+        names.append([span.name for span in exporter.get_finished_spans()])
+        exporter.clear()
+    assert names[0] == names[1]
+    assert {"charge", "delivery", "Workflow"} <= set(names[0])

@@ -218,6 +218,16 @@ def test_an_execution_that_fails_and_calls_that_fail_are_counted_apart() -> None
         ({"dimensions": {"stage": ""}}, "a value of the dimension 'stage' is 1 to 1024"),
         ({"dimensions": {"Größe": "1"}}, "a name of a dimension is 1 to 1024 ASCII"),
         ({"dimensions": {f"d{n}": "1" for n in range(27)}}, "takes 26 dimensions at most, not 27"),
+        ({"dimensions": {"durable.executions": "1"}}, "give the dimension another name"),
+        ({"dimensions": {"durable.execution.status": "1"}}, "give the dimension another name"),
+        ({"dimensions": {"executionArn": "1"}}, "give the dimension another name"),
+        ({"dimensions": {"FunctionName": "1"}}, "give the dimension another name"),
+        ({"dimensions": {"_aws": "1"}}, "give the dimension another name"),
+        ({"dimensions": {":stage": "1"}}, "with a colon"),
+        ({"dimensions": {"stage": 1}}, "a value of the dimension 'stage' is 1 to 1024"),
+        ({"dimensions": ["stage"]}, "dimensions maps names to values"),
+        ({"namespace": None}, "a namespace is 1 to 1024"),
+        ({"write": None}, "write is a function that takes a line, not None"),
     ],
 )
 def test_options_that_cloudwatch_refuses_are_refused(options: Any, message: str) -> None:
@@ -243,3 +253,45 @@ def test_used_budgets_are_of_the_limits_that_the_handler_states() -> None:
     assert used["operations"] == 3 / 30
     assert used["bytes"] == pytest.approx(0.1, abs=0.01)
     assert used["duration"] == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_used_budgets_have_what_is_in_contexts_that_ended_in_earlier_invocations(
+    fails: bool,
+) -> None:
+    """The service leaves out what is in them, and the used budget must not fall for that."""
+
+    async def inner(ctx: DurableContext) -> None:
+        for _ in range(4):
+            await ctx.step(lambda: "x" * 98)
+
+    async def outer(ctx: DurableContext) -> None:
+        await ctx.run_in_child_context(inner)
+        await ctx.wait(SECOND)
+        if fails:
+            raise ValueError("no")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        try:
+            await ctx.run_in_child_context(outer)
+        except ValueError:
+            pass
+        await ctx.wait(SECOND)
+        await ctx.wait(SECOND)
+
+    lines: list[str] = []
+    limits = ExecutionLimits(operations=100, bytes=10_000)
+    plugins = [EmbeddedMetricsPlugin(write=lines.append)]
+    ran = rig_of(workflow, options={"plugins": plugins, "limits": limits}).run()
+    used = [
+        [line["durable.budget.used"] for line in map(json.loads, lines) if found(line, quota)]
+        for quota in ("operations", "bytes")
+    ]
+    assert len(used[0]) == ran.invocations == 4
+    # The execution, two contexts, four steps and a wait; then a wait each time.
+    assert used[0] == [0.08, 0.09, 0.1, 0.1]
+    assert all(0.04 < each < 0.2 for each in used[1])
+
+
+def found(line: dict[str, Any], quota: str) -> bool:
+    return line.get("durable.budget.quota") == quota

@@ -233,6 +233,11 @@ def test_lines_go_to_standard_output_by_default(capsys: pytest.CaptureFixture[st
     [
         ({"sampled": 1.5}, "sampled is 0 to 1, not 1.5"),
         ({"sampled": float("nan")}, "sampled is 0 to 1"),
+        ({"sampled": "all"}, "sampled is 0 to 1, not 'all'"),
+        ({"max_bytes": 2e5}, "max_bytes is 131072 or more, not 200000.0"),
+        ({"input": "yes"}, "input is True, False or a function of the payload, not 'yes'"),
+        ({"output": None}, "output is True, False or a function"),
+        ({"write": "stdout"}, "write is a function that takes a line"),
         ({"max_bytes": 100}, "max_bytes is 131072 or more, not 100"),
         ({"at_suspension": True, "only_failures": True}, "either at_suspension or only_failures"),
     ],
@@ -265,3 +270,33 @@ def test_an_execution_that_is_invoked_again_after_its_end_writes_another_record(
     assert first["executionArn"] == second["executionArn"]
     assert first["operationsByName"] == second["operationsByName"]
     assert first["emittedAt"] <= second["emittedAt"]
+
+
+def test_a_status_is_no_operation_of_the_record() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.set_status("packing")
+        await ctx.step(lambda: None, name="pack")
+        await ctx.wait(SECOND, name="delivery")
+
+    [record], _ = recorded(workflow, all_operations=True)
+    assert list(record["operationsByName"]) == ["pack", "delivery"]
+
+
+def test_a_payload_that_cannot_be_made_harmless_is_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def raises(value: Any) -> Any:
+        return value["card"]
+
+    def makes_no_json(value: Any) -> Any:
+        nested: list[Any] = []
+        nested.append(nested)
+        return nested
+
+    for option in (raises, makes_no_json):
+        [record], _ = recorded(order, "A-1", input=option, output=True)
+        assert "input" not in record
+        assert (record["truncated"], record["droppedInput"]) == (True, True)
+        assert record["status"] == "SUCCEEDED"
+        assert record["output"] == {"order": "A-1"}
+    assert caplog.text.count("left out") == 2

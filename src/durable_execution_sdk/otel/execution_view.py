@@ -16,7 +16,7 @@ from durable_execution_sdk.otel.operation_spans import (
     start_attempt,
     state_of,
 )
-from durable_execution_sdk.otel.trace import ExecutionTrace, end_span, set_outcome
+from durable_execution_sdk.otel.trace import ExecutionTrace, set_outcome
 from durable_execution_sdk.plugins import (
     AttemptInfo,
     InvocationEndInfo,
@@ -59,7 +59,7 @@ class ExecutionView:
             self._links,
         )
         set_outcome(span, info.status, info.error)
-        end_span(span, end)
+        self._trace.end(span, end)
 
     def operation(self, operation_id: str) -> int:
         """Return the id of the operation's only span."""

@@ -18,7 +18,7 @@ from durable_execution_sdk.otel.operation_spans import (
     start_attempt,
     state_of,
 )
-from durable_execution_sdk.otel.trace import Attributes, ExecutionTrace, end_span, set_outcome
+from durable_execution_sdk.otel.trace import Attributes, ExecutionTrace, set_outcome
 from durable_execution_sdk.plugins import (
     AttemptInfo,
     InvocationEndInfo,
@@ -68,7 +68,7 @@ class InvocationView:
         )
         span = self._start(segment, {**identity_of(info), **state_of(info)})
         set_outcome(span, info.status, info.error)
-        end_span(span, end)
+        self._trace.end(span, end)
 
     def operation(self, operation_id: str) -> int:
         """Return the id of the operation's segment in this invocation, or that of its first one."""
@@ -99,7 +99,7 @@ class InvocationView:
                     segment, {**identity_of(each), "durable.operation.status": "STARTED"}
                 )
                 ends = segment.start, info.end_timestamp
-                end_span(span, self._times.end(each.id, each.parent_id, *ends))
+                self._trace.end(span, self._times.end(each.id, each.parent_id, *ends))
         end = self._times.end(None, None, self._times.began_at, info.end_timestamp)
         return Ends(end, end)
 

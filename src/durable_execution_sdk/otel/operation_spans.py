@@ -13,7 +13,6 @@ from durable_execution_sdk.otel.trace import (
     Attributes,
     ExecutionTrace,
     began_at,
-    end_span,
     set_outcome,
 )
 from durable_execution_sdk.plugins import AttemptInfo, InvocationInfo, OperationInfo
@@ -122,7 +121,7 @@ def emit_virtual(
         links,
     )
     set_outcome(span, info.outcome, info.error)
-    end_span(span, times[1])
+    trace.end(span, times[1])
 
 
 def name_of(info: OperationInfo | AttemptInfo) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import Token
 from datetime import datetime
+from typing import cast
 
 from opentelemetry import context as current
 from opentelemetry import metrics
@@ -17,7 +18,7 @@ from opentelemetry.trace import Span, TracerProvider, get_current_span, set_span
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.otel.metrics import Metrics
 from durable_execution_sdk.otel.providers import SCOPE, Providers
-from durable_execution_sdk.otel.trace import ExecutionTrace, end_span, nanoseconds, set_outcome
+from durable_execution_sdk.otel.trace import ExecutionTrace, nanoseconds, set_outcome
 from durable_execution_sdk.otel.upstream import ParentReader, w3c_parent, xray_parent
 from durable_execution_sdk.otel.views import TraceView, View, view_of
 from durable_execution_sdk.plugins import (
@@ -34,6 +35,8 @@ from durable_execution_sdk.protocol.operations import (
     TERMINAL_STATUSES,
     OperationStatus,
     OperationType,
+    is_cancellation,
+    is_status,
 )
 from durable_execution_sdk.runtime.logging import TRACERS
 from durable_execution_sdk.version import __version__
@@ -41,6 +44,8 @@ from durable_execution_sdk.version import __version__
 __all__ = ["OpenTelemetryPlugin"]
 
 _REMEMBERED_EXECUTIONS = 64
+# Among the remembered parts of an execution: an operation of its log has ended.
+_RECORDED = "recorded"
 
 
 class OpenTelemetryPlugin(DurablePlugin):
@@ -69,7 +74,8 @@ class OpenTelemetryPlugin(DurablePlugin):
 
     Raises:
         ConfigError: the provider is not one of the OpenTelemetry SDK, there are a provider and an endpoint,
-            ``view`` is no view, or ``flush_seconds`` is negative.
+            ``endpoint`` is no URL, ``view`` is no view, ``parents`` holds something else than functions, or
+            ``flush_seconds`` is negative or not finite.
     """
 
     def __init__(
@@ -87,7 +93,7 @@ class OpenTelemetryPlugin(DurablePlugin):
         except ValueError:
             views = ", ".join(f"TraceView.{each.name}" for each in TraceView)
             raise ConfigError(f"view must be one of {views}, not {view!r}") from None
-        self._parents = tuple(parents)
+        self._parents = _checked(parents)
         self._providers = Providers(tracer_provider, meter_provider, endpoint, flush_seconds)
         self._metrics = Metrics(metrics.get_meter(SCOPE, __version__, meter_provider))
         self._live: dict[str, _InvocationState] = {}
@@ -106,6 +112,9 @@ class OpenTelemetryPlugin(DurablePlugin):
 
     def on_invocation_start(self, info: InvocationInfo) -> None:
         """Determine the trace, and emit the spans that a crashed invocation may have lost."""
+        if info.is_first_invocation and _RECORDED in self._ended.get(info.execution_arn, ()):
+            # Another execution with the same ARN: each test runner begins anew.
+            del self._ended[info.execution_arn]
         live = self._live[info.execution_arn] = _InvocationState()
         tracer = self._providers.tracer()
         if tracer is None:
@@ -118,7 +127,7 @@ class OpenTelemetryPlugin(DurablePlugin):
         is_lost = not info.is_first_invocation and not info.updated_operations
         if is_lost and self._view is TraceView.EXECUTION:
             for operation in info.operations.values():
-                if operation.type != OperationType.EXECUTION and _has_ended(operation):
+                if _has_reported_end(operation):
                     self._end(live, operation)
 
     def on_operation_start(self, info: OperationInfo) -> None:
@@ -135,12 +144,13 @@ class OpenTelemetryPlugin(DurablePlugin):
 
     def on_operation_change(self, info: OperationInfo) -> None:
         """Finish the span of an attempt whose outcome is recorded."""
-        attempt = self._live[info.execution_arn].ended_attempts.pop(info.id, None)
-        if attempt is not None:
+        live = self._live[info.execution_arn]
+        attempt = live.ended_attempts.pop(info.id, None)
+        if attempt is not None and live.trace is not None:
             span, ended_at = attempt
             if info.status == OperationStatus.PENDING:
                 _add_retry(span, info, ended_at)
-            end_span(span, ended_at)
+            live.trace.end(span, ended_at)
 
     def on_operation_end(self, info: OperationInfo) -> None:
         """Emit the operation's span."""
@@ -190,15 +200,16 @@ class OpenTelemetryPlugin(DurablePlugin):
     def on_invocation_end(self, info: InvocationEndInfo) -> None:
         """Emit the spans of the invocation and, if it has ended, of the execution; flush."""
         live = self._live.pop(info.execution_arn)
-        for span, ended_at in live.ended_attempts.values():
-            end_span(span, ended_at)
         is_over = info.status in (InvocationStatus.SUCCEEDED, InvocationStatus.FAILED)
         if live.trace is not None and live.view is not None:
+            for span, ended_at in live.ended_attempts.values():
+                live.trace.end(span, ended_at)
             ends = live.view.invocation_ended(info)
             live.trace.invocation_ended(info, ends.invocation)
             if is_over and self._is_first(info.execution_arn, OperationType.EXECUTION):
                 live.trace.execution_ended(info, info.execution_start_timestamp, ends.workflow)
-                self._ended[info.execution_arn] = {OperationType.EXECUTION}
+                ended = self._ended[info.execution_arn]
+                ended.intersection_update((_RECORDED, OperationType.EXECUTION))
         self._metrics.invocation_ended(info, live.replayed, live.started)
         self._providers.flush()
 
@@ -206,6 +217,7 @@ class OpenTelemetryPlugin(DurablePlugin):
         """Emit an operation's span, unless this process has done so; return True if it was emitted."""
         if not self._is_first(info.execution_arn, info.id):
             return False
+        self._ended[info.execution_arn].add(_RECORDED)
         if live.view is not None:
             live.view.operation_ended(info)
         return True
@@ -241,6 +253,17 @@ class _InvocationState:
         self.replayed = 0
 
 
+def _checked(parents: object) -> tuple[ParentReader, ...]:
+    """Return the readers; raise ``ConfigError`` for what is no sequence of functions."""
+    readers = tuple(cast("Iterable[object]", parents)) if isinstance(parents, Iterable) else (None,)
+    if not all(map(callable, readers)):
+        raise ConfigError(
+            "OpenTelemetryPlugin: parents is a sequence of functions, such as (w3c_parent, xray_parent), not"
+            f" {parents!r}"
+        )
+    return cast("tuple[ParentReader, ...]", readers)
+
+
 def _add_retry(span: Span, info: OperationInfo, ended_at: datetime) -> None:
     """Add an event to an attempt's span: another attempt is scheduled."""
     due = info.next_attempt_timestamp
@@ -251,5 +274,7 @@ def _add_retry(span: Span, info: OperationInfo, ended_at: datetime) -> None:
     span.add_event("retry", attributes, nanoseconds(ended_at))
 
 
-def _has_ended(info: OperationInfo) -> bool:
-    return info.status in TERMINAL_STATUSES
+def _has_reported_end(info: OperationInfo) -> bool:
+    """Tell whether plugins are told of the end: not of that of a status, or of an operation that was given up."""
+    is_operation = info.type != OperationType.EXECUTION and not is_status(info.id, info.name)
+    return is_operation and info.status in TERMINAL_STATUSES and not is_cancellation(info.error)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
+import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, cast
@@ -39,12 +42,16 @@ class Providers:
         endpoint: str | None,
         flush_seconds: float,
     ) -> None:
-        if flush_seconds < 0:
-            raise ConfigError(f"flush_seconds must be 0 or more, not {flush_seconds!r}")
+        _check_seconds(flush_seconds)
         if endpoint is not None:
             if tracers is not None:
                 raise ConfigError(
                     "OpenTelemetryPlugin takes a tracer_provider or an endpoint, not both"
+                )
+            if not re.match(r"https?://[^/]", str(endpoint)):
+                raise ConfigError(
+                    "OpenTelemetryPlugin: endpoint is the URL of a collector, such as http://localhost:4318, not"
+                    f" {endpoint!r}"
                 )
             tracers = _exporting(endpoint)
         elif tracers is not None:
@@ -80,22 +87,31 @@ class Providers:
         ]
         if not self._flush_seconds or not flushes:
             return
-        timeout = round(self._flush_seconds * 1000)
-        if self._flush is None or not self._flush.is_alive():
-            self._flush = threading.Thread(
+        ends_at = time.monotonic() + self._flush_seconds
+        flush = self._flush
+        if flush is not None:
+            flush.join(self._flush_seconds)  # an earlier one, which may miss the last spans
+        if flush is None or not flush.is_alive():
+            flush = threading.Thread(
                 target=_flush,
-                args=(flushes, timeout),
+                args=(flushes, round(self._flush_seconds * 1000)),
                 name="durable-otel-flush",
                 daemon=True,
             )
-            self._flush.start()
-        self._flush.join(self._flush_seconds)
-        if self._flush.is_alive():
+            flush.start()
+            self._flush = flush  # now that it runs, other threads may wait for it
+            flush.join(max(0.0, ends_at - time.monotonic()))
+        if flush.is_alive():
             _logger.warning(
                 "OpenTelemetry did not export within %s s of the end of an invocation; what is left goes"
                 " with the next one, or is lost",
                 self._flush_seconds,
             )
+
+
+def _check_seconds(flush_seconds: object) -> None:
+    if not isinstance(flush_seconds, (int, float)) or not 0 <= flush_seconds < math.inf:
+        raise ConfigError(f"flush_seconds must be 0 or more, and finite, not {flush_seconds!r}")
 
 
 def _exporting(endpoint: str | None) -> TracerProvider:

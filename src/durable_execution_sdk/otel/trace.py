@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,7 +26,9 @@ from durable_execution_sdk.otel.upstream import Upstream
 from durable_execution_sdk.plugins import InvocationEndInfo, InvocationInfo, InvocationStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
 
-__all__ = ["Attributes", "ExecutionTrace", "began_at", "end_span", "nanoseconds", "set_outcome"]
+__all__ = ["Attributes", "ExecutionTrace", "began_at", "nanoseconds", "set_outcome"]
+
+_logger = logging.getLogger("durable_execution")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -45,6 +48,7 @@ class ExecutionTrace:
     ) -> None:
         self._tracer = tracer
         self._ids = ids
+        self._has_failed = False
         self.arn = arn = info.execution_arn
         self.trace_id = upstream.trace_id if upstream else trace_id(arn)
         self._state = upstream.state if upstream else None
@@ -67,7 +71,7 @@ class ExecutionTrace:
         attributes = {"durable.execution.status": str(info.status)}
         span = self.start("Workflow", self.workflow, parent, began or at, attributes)
         set_outcome(span, info.status, info.execution_error)
-        end_span(span, at)
+        self.end(span, at)
 
     def invocation_ended(self, info: InvocationEndInfo, at: datetime) -> None:
         """Emit the span ``Invocation``, of this invocation."""
@@ -81,7 +85,7 @@ class ExecutionTrace:
         span = self.start("Invocation", self.invocation, parent, began_at(info), attributes)
         is_fine = info.status is InvocationStatus.PENDING
         set_outcome(span, "SUCCEEDED" if is_fine else info.status, info.execution_error)
-        end_span(span, at)
+        self.end(span, at)
 
     def start(
         self,
@@ -92,18 +96,38 @@ class ExecutionTrace:
         attributes: Attributes,
         links: Sequence[int] = (),
     ) -> Span:
-        """Start a span of this execution with this id; ``links`` are ids of its other spans."""
+        """Start a span of this execution with this id; ``links`` are ids of its other spans.
+
+        A span that a processor refuses is not recorded.
+        """
         context = set_span_in_context(NonRecordingSpan(parent), Context())
-        with self._ids.pinned(self.trace_id, span):
-            started: Span = self._tracer.start_span(
-                name,
-                context,
-                SpanKind.INTERNAL,
-                {"durable.execution.arn": self.arn, **attributes},
-                [Link(self.context(link)) for link in links],
-                start_time=nanoseconds(at),
-            )
+        try:
+            with self._ids.pinned(self.trace_id, span):
+                started: Span = self._tracer.start_span(
+                    name,
+                    context,
+                    SpanKind.INTERNAL,
+                    {"durable.execution.arn": self.arn, **attributes},
+                    [Link(self.context(link)) for link in links],
+                    start_time=nanoseconds(at),
+                )
+        except Exception as error:
+            self._log(error)
+            return NonRecordingSpan(self.context(span))
         return started
+
+    def end(self, span: Span, at: datetime) -> None:
+        """End a span at a time of the log."""
+        try:
+            span.end(nanoseconds(at))
+        except Exception as error:
+            self._log(error)
+
+    def _log(self, error: Exception) -> None:
+        """Log, once in an invocation, that a processor or an exporter raised; what else is due goes on."""
+        if not self._has_failed:
+            self._has_failed = True
+            _logger.warning("OpenTelemetry could not record a span", exc_info=error)
 
     def context(self, span: int) -> SpanContext:
         """Return the context of a span of this trace."""
@@ -155,11 +179,6 @@ def set_outcome(span: Span, status: str | None, error: ErrorObject | None) -> No
                 "exception.stacktrace": "\n".join(error.stack_trace or ()),
             },
         )
-
-
-def end_span(span: Span, at: datetime) -> None:
-    """End a span at a time of the log."""
-    span.end(nanoseconds(at))
 
 
 def nanoseconds(at: datetime) -> int:

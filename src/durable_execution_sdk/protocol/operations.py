@@ -238,8 +238,16 @@ def was_cancelled(operation: Operation) -> bool:
     """Return True for an operation that was given up, and not by its time limit: workflow code sees no end of it."""
     details = operation.step_details or operation.context_details
     error = details.error if details is not None else None
-    is_one = error is not None and error.error_type == GIVEN_UP.error_type
-    return is_one and was_given_up(operation)
+    return operation.status == OperationStatus.FAILED and is_cancellation(error)
+
+
+def is_cancellation(error: ErrorObject | None) -> bool:
+    """Return True for the recorded error of an operation that the workflow gave up."""
+    return (
+        error is not None
+        and error.error_type == GIVEN_UP.error_type
+        and error.error_data == GIVEN_UP.error_data
+    )
 
 
 def is_built_again(operation: Operation) -> bool:

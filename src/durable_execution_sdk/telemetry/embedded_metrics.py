@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from itertools import islice
+from typing import cast
 
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.plugins import (
@@ -17,7 +18,7 @@ from durable_execution_sdk.plugins import (
     OperationInfo,
 )
 from durable_execution_sdk.protocol.ids import ExecutionArn
-from durable_execution_sdk.telemetry.lines import json_line, write_line
+from durable_execution_sdk.telemetry.lines import checked_writer, json_line, write_line
 from durable_execution_sdk.telemetry.measurements import Attributes, Measurements, Metric
 
 __all__ = ["EmbeddedMetricsPlugin"]
@@ -29,6 +30,7 @@ _MOST_DIMENSIONS = 30
 _MOST_OWN_DIMENSIONS = _MOST_DIMENSIONS - 4
 _LONGEST_NAME = 1024
 _FUNCTION = "FunctionName"
+_TAKEN = frozenset({_FUNCTION, "_aws", "executionArn", "requestId"})
 _UNITS = {"s": "Seconds", "By": "Bytes", "1": "None"}
 
 
@@ -46,7 +48,8 @@ class EmbeddedMetricsPlugin(DurablePlugin):
         write: a function that takes a line, by default one that writes it to standard output.
 
     Raises:
-        ConfigError: the namespace or a dimension is one that CloudWatch refuses.
+        ConfigError: the namespace or a dimension is one that CloudWatch refuses, a dimension has a name that is
+            taken, or ``write`` is no function.
     """
 
     def __init__(
@@ -57,16 +60,8 @@ class EmbeddedMetricsPlugin(DurablePlugin):
         write: Callable[[str], object] = write_line,
     ) -> None:
         self._namespace = _checked("namespace", namespace)
-        self._dimensions = dict(dimensions or {})
-        if len(self._dimensions) > _MOST_OWN_DIMENSIONS:
-            raise ConfigError(
-                f"EmbeddedMetricsPlugin takes {_MOST_OWN_DIMENSIONS} dimensions at most, not"
-                f" {len(self._dimensions)}: CloudWatch allows {_MOST_DIMENSIONS}, and some are the plugin's"
-            )
-        for name, value in self._dimensions.items():
-            _checked("name of a dimension", name)
-            _checked(f"value of the dimension {name!r}", value)
-        self._write = write
+        self._dimensions = _checked_dimensions({} if dimensions is None else dimensions)
+        self._write = checked_writer("EmbeddedMetricsPlugin", write)
         self._live: dict[str, _InvocationMetrics] = {}
 
     def on_invocation_start(self, info: InvocationInfo) -> None:
@@ -173,9 +168,37 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else str(value).lower()  # true, false
 
 
-def _checked(what: str, text: str) -> str:
-    if not text.strip() or len(text) > _LONGEST_NAME or not text.isascii():
+def _checked(what: str, text: object) -> str:
+    if (
+        not isinstance(text, str)
+        or not text.strip()
+        or len(text) > _LONGEST_NAME
+        or not text.isascii()
+    ):
         raise ConfigError(
             f"EmbeddedMetricsPlugin: a {what} is 1 to {_LONGEST_NAME} ASCII characters, not {text!r}"
         )
     return text
+
+
+def _checked_dimensions(given: object) -> dict[str, str]:
+    if not isinstance(given, Mapping):
+        raise ConfigError(
+            'EmbeddedMetricsPlugin: dimensions maps names to values, as {"stage": "prod"} does, not'
+            f" {given!r}"
+        )
+    dimensions: dict[str, str] = {}
+    for each, value in cast("Mapping[object, object]", given).items():
+        name = _checked("name of a dimension", each)
+        if name in _TAKEN or name.startswith((":", "durable.")):
+            raise ConfigError(
+                f"EmbeddedMetricsPlugin: {name!r} is the name of a member of each line, or begins as those of the"
+                " plugin's metrics and dimensions do, or with a colon: give the dimension another name"
+            )
+        dimensions[name] = _checked(f"value of the dimension {name!r}", value)
+    if len(dimensions) > _MOST_OWN_DIMENSIONS:
+        raise ConfigError(
+            f"EmbeddedMetricsPlugin takes {_MOST_OWN_DIMENSIONS} dimensions at most, not"
+            f" {len(dimensions)}: CloudWatch allows {_MOST_DIMENSIONS}, and some are the plugin's"
+        )
+    return dimensions

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
 
-__all__ = ["json_line", "timestamp", "write_line"]
+from durable_execution_sdk.errors import ConfigError
+
+__all__ = ["checked_writer", "json_line", "timestamp", "write_line"]
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -33,3 +36,10 @@ def write_line(line: str) -> None:
     """Write a line to standard output in one call, so that lines of threads do not mix."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
+
+
+def checked_writer(plugin: str, write: object) -> Callable[[str], object]:
+    """Return the function that is to write lines; raise ``ConfigError`` for what is none."""
+    if not callable(write):
+        raise ConfigError(f"{plugin}: write is a function that takes a line, not {write!r}")
+    return write

@@ -15,7 +15,7 @@ from durable_execution_sdk.plugins import (
 )
 from durable_execution_sdk.protocol.limits import MAX_OPERATIONS, MAX_STORAGE_BYTES
 from durable_execution_sdk.protocol.operations import OperationSubType, OperationType
-from durable_execution_sdk.protocol.updates import error_bytes, text_bytes
+from durable_execution_sdk.protocol.updates import error_bytes, split_totals, text_bytes
 
 __all__ = ["METRICS", "Attributes", "Measurements", "Metric"]
 
@@ -161,10 +161,13 @@ class Measurements:
 def _budget_used(info: InvocationEndInfo) -> dict[str, float]:
     """Return the used parts of the quotas, as far as the log tells: it keeps only the last payload of a step.
 
-    The quotas are those that the handler states, or else those that accounts have by default.
+    The quotas are those that the handler states, or else those that accounts have by default. What is in a context
+    that ended in an earlier invocation is not in the log; the totals behind its payload tell of it.
     """
+    recorded = list(info.operations.values())
+    contexts = {each.parent_id for each in recorded}
     operations, size = 0, text_bytes(info.execution_input) + text_bytes(info.execution_result)
-    for operation in info.operations.values():
+    for operation in recorded:
         if operation.type == OperationType.EXECUTION:
             operations += 1
             continue
@@ -172,6 +175,9 @@ def _budget_used(info: InvocationEndInfo) -> dict[str, float]:
         operations += max(1, operation.attempt or 1)
         size += text_bytes(operation.result)
         size += error_bytes(operation.error) if operation.error is not None else 0
+        if operation.type == OperationType.CONTEXT and operation.id not in contexts:
+            inside = _totals(operation)
+            operations, size = operations + inside[0], size + inside[1]
     limits, began = info.limits, info.execution_start_timestamp
     used = {
         "operations": operations / (limits.operations if limits else MAX_OPERATIONS),
@@ -181,3 +187,9 @@ def _budget_used(info: InvocationEndInfo) -> dict[str, float]:
         duration = Duration.of(limits.duration, "ExecutionLimits.duration")
         used["duration"] = (info.end_timestamp - began).total_seconds() / duration.seconds
     return used
+
+
+def _totals(context: OperationInfo) -> tuple[int, int]:
+    """Return the operations and the bytes in a context that has ended, if its record tells them."""
+    text = context.result if context.error is None else context.error.error_data
+    return split_totals(text or "")[1] or (0, 0)

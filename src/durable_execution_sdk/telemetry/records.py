@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from zlib import crc32
@@ -16,11 +17,13 @@ from durable_execution_sdk.plugins import (
     OperationInfo,
 )
 from durable_execution_sdk.protocol.ids import ExecutionArn
-from durable_execution_sdk.protocol.operations import OperationType
-from durable_execution_sdk.telemetry.lines import json_line, timestamp, write_line
+from durable_execution_sdk.protocol.operations import OperationType, is_status
+from durable_execution_sdk.telemetry.lines import checked_writer, json_line, timestamp, write_line
 from durable_execution_sdk.telemetry.operations_by_name import error_member, operations_by_name
 
 __all__ = ["TelemetryRecordPlugin"]
+
+_logger = logging.getLogger("durable_execution")
 
 _ENDED = frozenset({InvocationStatus.SUCCEEDED, InvocationStatus.FAILED})
 # An event of CloudWatch Logs may be larger today, but 256 KiB is what all of its readers take.
@@ -76,12 +79,9 @@ class TelemetryRecordPlugin(DurablePlugin):
                 "TelemetryRecordPlugin: an execution that is suspended has not failed, so give either"
                 " at_suspension or only_failures"
             )
-        if not 0 <= sampled <= 1:
-            raise ConfigError(f"TelemetryRecordPlugin: sampled is 0 to 1, not {sampled!r}")
-        if max_bytes < _LEAST_BYTES:
-            raise ConfigError(
-                f"TelemetryRecordPlugin: max_bytes is {_LEAST_BYTES} or more, not {max_bytes!r}"
-            )
+        _check_content("input", input)
+        _check_content("output", output)
+        _check_numbers(sampled, max_bytes)
         self._at_suspension = at_suspension
         self._only_failures = only_failures
         self._all_operations = all_operations
@@ -90,7 +90,7 @@ class TelemetryRecordPlugin(DurablePlugin):
         self._errors = errors
         self._sampled = sampled
         self._max_bytes = max_bytes
-        self._write = write
+        self._write = checked_writer("TelemetryRecordPlugin", write)
 
     def on_invocation_end(self, info: InvocationEndInfo) -> None:
         """Write the record if one is due."""
@@ -107,16 +107,30 @@ class TelemetryRecordPlugin(DurablePlugin):
     def _line(self, info: InvocationEndInfo) -> str:
         """Return the record, without what does not fit into ``max_bytes``."""
         identity = self._identity(info)
-        content = {
-            "input": _content(info.execution_input, self._input),
-            "output": _content(info.execution_result, self._output),
-        }
-        content = {name: value for name, value in content.items() if value is not None}
+        content: dict[str, msgspec.Raw] = {}
+        for member, text, option in (
+            ("input", info.execution_input, self._input),
+            ("output", info.execution_result, self._output),
+        ):
+            try:
+                value = _content(text, option)
+            except Exception:  # of the user's function, or because it did not make JSON
+                _logger.warning(
+                    "TelemetryRecordPlugin(%s=...) could not include it; it is left out of the record of %s",
+                    member,
+                    info.execution_arn,
+                    exc_info=True,
+                )
+                _drop(identity, member)
+                continue
+            if value is not None:
+                content[member] = value
         operations = sorted(
             (
                 each
                 for each in info.operations.values()
                 if each.type != OperationType.EXECUTION
+                and not is_status(each.id, each.name)
                 and (self._all_operations or each.parent_id is None)
             ),
             key=_began,
@@ -132,16 +146,16 @@ class TelemetryRecordPlugin(DurablePlugin):
         if len(whole.encode()) <= self._max_bytes:
             return whole
         dropped = bisect_left(range(len(operations)), x=True, key=fits)
-        for member in sorted(content, key=lambda each: len(json_line(content[each])), reverse=True):
+        for member in sorted(content, key=lambda each: len(bytes(content[each])), reverse=True):
             if not fits(dropped):
                 del content[member]
-                identity["truncated"] = identity[f"dropped{member.title()}"] = True
+                _drop(identity, member)
         return line(dropped)
 
     def _assembled(
         self,
         identity: dict[str, object],
-        content: dict[str, object],
+        content: dict[str, msgspec.Raw],
         operations: Sequence[OperationInfo],
         dropped: int,
     ) -> str:
@@ -185,15 +199,37 @@ class TelemetryRecordPlugin(DurablePlugin):
         return record
 
 
-def _content(text: str | None, option: Content) -> object:
-    """Return a payload as it stands in the record, ``None`` if it is left out."""
+def _check_content(member: str, option: object) -> None:
+    if not isinstance(option, bool) and not callable(option):
+        raise ConfigError(
+            f"TelemetryRecordPlugin: {member} is True, False or a function of the payload, not {option!r}"
+        )
+
+
+def _check_numbers(sampled: object, max_bytes: object) -> None:
+    if not isinstance(sampled, (int, float)) or not 0 <= sampled <= 1:
+        raise ConfigError(f"TelemetryRecordPlugin: sampled is 0 to 1, not {sampled!r}")
+    if not isinstance(max_bytes, int) or max_bytes < _LEAST_BYTES:
+        raise ConfigError(
+            f"TelemetryRecordPlugin: max_bytes is {_LEAST_BYTES} or more, not {max_bytes!r}"
+        )
+
+
+def _drop(record: dict[str, object], member: str) -> None:
+    """Say in the record that it lacks its input or output."""
+    record["truncated"] = record[f"dropped{member.title()}"] = True
+
+
+def _content(text: str | None, option: Content) -> msgspec.Raw | None:
+    """Return a payload as the JSON that stands in the record, ``None`` if it is left out."""
     if not text or option is False:
         return None
     try:
         value: object = msgspec.json.decode(text)
     except msgspec.DecodeError:
         value = text  # a SerDes of the user need not write JSON
-    return value if option is True else option(value)
+    made = value if option is True else option(value)
+    return None if made is None else msgspec.Raw(json_line(made).encode())
 
 
 def _is_sampled(arn: str, part: float) -> bool:
