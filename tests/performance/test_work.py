@@ -191,9 +191,12 @@ def test_bodies_that_wait_are_not_looked_at_while_another_one_works() -> None:
 
 
 def test_the_attributes_of_the_loop_stay_in_its_object() -> None:
-    """From 30 on, CPython keeps them in a dictionary of their own, and a live step takes 4 % more instructions."""
+    """From 30 on, CPython keeps them in a dictionary of their own, and a live step takes 4 % more instructions.
+
+    On Python 3.13 asyncio itself has two more, and ours may have none that they have not today.
+    """
     run(steps, MemoryService(), "1")
-    assert len(vars(environment().loop)) < 30
+    assert len(vars(environment().loop)) < (30 if sys.version_info < (3, 13) else 32)
 
 
 def test_a_replayed_step_takes_one_future_no_task_and_no_turn_of_the_loop() -> None:

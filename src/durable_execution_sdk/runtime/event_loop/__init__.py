@@ -45,8 +45,8 @@ def _log_unless_raised(loop: asyncio.AbstractEventLoop, context: dict[str, Any])
 class WorkflowLoop(asyncio.SelectorEventLoop):
     """An event loop that hands the timers, tasks and futures of workflow code to the observer.
 
-    It has 29 attributes, asyncio's included. With 30, CPython keeps them in another form, and a live step takes 4 %
-    more (``tests/performance/test_work.py``).
+    It has 29 attributes, asyncio's included (31 on Python 3.13). With 30, CPython keeps them in another form, and a live
+    step takes 4 % more (``tests/performance/test_work.py``).
     """
 
     def __init__(self) -> None:
