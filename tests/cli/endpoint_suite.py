@@ -337,7 +337,8 @@ class EndpointSuite:
         assert "has not opened an inbox 'ticket'" in refused.err
         assert "it has opened 'tickets'" in refused.err
         assert command("callback", "list", f"desk/{name}").out.count("tickets") == 0
-        sent = command("send", arn, "tickets", "7", "--id", "mine")
+        reference = arn if command.has("ARNs") else f"desk/{name}"
+        sent = command("send", reference, "tickets", "7", "--id", "mine")
         assert (sent.code, sent.out) == (0, "accepted: mine\n"), sent.err
         command.endpoint.until(arn, EventType.EXECUTION_SUCCEEDED)
         assert command.endpoint.describe(arn).result == "7"

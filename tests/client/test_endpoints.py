@@ -327,7 +327,7 @@ async def test_a_result_of_another_type_is_told(place: Place, name: str) -> None
         wrong = await client.execution(handle.arn, FunctionRef("order:$LATEST", output=int))
         shown = wrong.arn if place.lacks("names in ARNs") else name
         assert wrong.name == shown
-        with pytest.raises(SerDesError, match=f"result of the execution {shown}.*output="):
+        with pytest.raises(SerDesError, match=f"result of the execution {name}.*output="):
             await wrong.result()
 
 
