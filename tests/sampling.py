@@ -46,7 +46,7 @@ def one_each(axis: Iterable[Any], *others: Iterable[Any]) -> list[Any]:
 
 
 def thinned(axis: Iterable[Any], every: int = 3) -> list[Any]:
-    """Return the values or cases of an axis, with the mark ``slow`` on those that are not among each third."""
+    """Return the values or cases of an axis, with the mark ``slow`` on all but one of ``every`` that follow one another."""
     cases = [each if isinstance(each, ParameterSet) else pytest.param(each) for each in axis]
     sample = [case for case in cases if not case.marks][::every]
     return [
