@@ -37,23 +37,40 @@ def foreign_thread() -> Iterator[threading.Thread]:
 
 
 class Gate(threading.Event):
-    """An event for threads that would not end otherwise; virtual time does not wait for them."""
+    """An event for threads that would not end otherwise; virtual time does not wait for them.
+
+    It does again from the moment that the gate is opened, and not from when the system gets round to them.
+    """
 
     clock: VirtualClock | None = None
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting = 0
+        self._counts = threading.Lock()
+
+    def wait(self, timeout: None = None) -> bool:
         """Wait for the gate to be opened."""
-        with self.passing():
-            return super().wait(timeout)
+        with self._counts:
+            if self.clock is not None and not self.is_set():
+                self._waiting += 1
+                self.clock.idles(1)
+        return super().wait(timeout)
+
+    def set(self) -> None:
+        """Open the gate."""
+        with self._counts:
+            if self.clock is not None:
+                self.clock.idles(-self._waiting)
+            self._waiting = 0
+            super().set()
 
     @contextmanager
     def passing(self) -> Iterator[None]:
-        """Let time pass while this thread runs."""
-        clock = self.clock
-        if clock is not None:
-            clock.idles(1)
+        """Let time pass while this thread waits for what no time brings."""
+        assert self.clock is not None
+        self.clock.idles(1)
         try:
             yield
         finally:
-            if clock is not None:
-                clock.idles(-1)
+            self.clock.idles(-1)
