@@ -82,6 +82,8 @@ def test_an_order_that_is_killed_goes_on(folder: Path, output_of: Callable[[str]
         number = int(seen.split()[-1])
         assert shlex.split(KILL)[:2] == ["kill", "-9"]
         assert f"packing, in process {shlex.split(KILL)[2]}" in PAGE
+        [shown] = re.findall(r"```text\n(buy  first.*?)```", PAGE, re.DOTALL)
+        assert records_of(seen) == records_of(shown)
         os.kill(number, signal.SIGKILL)
         assert number == process.pid
         process.stdout.read()
@@ -91,9 +93,17 @@ def test_an_order_that_is_killed_goes_on(folder: Path, output_of: Callable[[str]
     make_quick(folder)
     again = output_of(RUN_AGAIN)
     assert "charging" not in again
-    [result] = re.findall(r"```text\n(\".*?)```", PAGE, re.DOTALL)
+    [shown] = re.findall(r"```text\n(packing, in process 4720.*?)```", PAGE, re.DOTALL)
+    result = shown.splitlines()[-1] + "\n"
     assert again.endswith(result)
+    assert records_of(shown) == records_of(again[again.index("packing") :])
     assert output_of(RUN_AGAIN).endswith(result)
+
+
+def records_of(output: str) -> list[str]:
+    """Return what the lines say was recorded, without times; but no start of `pack`, which may come late."""
+    found = re.findall(r"^\d\d:\d\d:\d\d  (\w+(?:  +[a-z]+)?)", output, re.MULTILINE)
+    return [record for record in found if record.split() != ["StepStarted", "pack"]]
 
 
 def lines_until(stream: IO[str], text: str) -> Iterator[str]:
