@@ -1,0 +1,23 @@
+"""The status tells the phase, then the progress of the map, then the outcome."""
+
+from examples.map.import_customers.app import Imported, Upload, import_customers
+
+
+def test_the_status_tells_how_far_it_is(durable_runner):
+    runner = durable_runner(import_customers).sync
+    runner.start(Upload("spring.csv", 12))
+    at_work = runner.advance(seconds=9)
+    assert at_work.custom_status == {"done": 4, "total": 12, "label": "customers"}
+    assert "customers: 4 of 12 (33 %)" in str(at_work)
+    result = runner.complete()
+    assert result.result == Imported(11, ["customer-7@example.com"])
+    assert result.custom_status == {"created": 11, "refused": 1}
+
+
+def test_the_client_reads_it(durable_runner):
+    runner = durable_runner(import_customers).sync
+    runner.start(Upload("spring.csv", 2))
+    arn = runner.complete().arn
+    with runner.client() as client:
+        handle = client.execution(arn)
+        assert handle.custom_status(dict[str, int]) == {"created": 2, "refused": 0}

@@ -1,0 +1,27 @@
+"""Carriers, drivers and customs that take too long are given up; what is quick is not."""
+
+from examples.patterns.time_limits import app
+from examples.patterns.time_limits.app import Quote, clear_customs, quote_freight
+
+FUNCTIONS = {"clear_customs": clear_customs}
+
+
+def test_what_takes_too_long_is_given_up(durable_runner):
+    runner = durable_runner(quote_freight, functions=FUNCTIONS)
+    result = runner.run_sync({"parcel": "p"})
+    assert result.result == Quote("swift", "Grace", ["silent"], "still under inspection")
+    silent = result.operation("ask silent")
+    assert silent.status == "FAILED"
+    assert silent.error_object.error_type == "ChildContextTimeoutError"
+    assert result.operation("time limit of ask silent").succeeded
+    # Ada has lost, so she is called no more; customs go on by themselves.
+    assert result.operation("call Ada").status == "FAILED"
+    assert not result.operation("customs").is_done
+
+
+def test_limits_that_are_kept_leave_no_trace_in_the_result(durable_runner, monkeypatch):
+    monkeypatch.setattr(app, "MINUTES_TO_ANSWER", {"swift": 20, "steady": 45})
+    runner = durable_runner(quote_freight, functions={"clear_customs": lambda _event, _: "cleared"})
+    result = runner.run_sync({"parcel": "p"})
+    assert result.result == Quote("swift", "Grace", [], "cleared")
+    assert not result.operation("time limit of ask swift").succeeded

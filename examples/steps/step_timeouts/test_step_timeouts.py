@@ -1,0 +1,45 @@
+"""A mirror that does not answer is left, and the conversion needs a function with enough time."""
+
+import asyncio
+from datetime import timedelta
+
+from examples.steps.step_timeouts import app
+from examples.steps.step_timeouts.app import import_film
+
+
+def test_the_next_mirror_is_asked(durable_runner):
+    result = durable_runner(import_film).run_sync({"film": "m"})
+    assert result.result == "m.mp4 from south"
+    assert result.operation("download").attempt == 2
+    assert len(result.invocations) == 2
+
+
+def test_no_mirror_answers(durable_runner, monkeypatch):
+    monkeypatch.setattr(app, "MIRRORS", ("north",) * 3)
+    result = durable_runner(import_film).run_sync({"film": "m"})
+    assert result.result == "no mirror has m"
+    assert result.operation("download").attempt == 3
+
+
+def test_a_function_of_five_minutes_is_too_short(durable_runner):
+    runner = durable_runner(import_film, invocation_timeout=timedelta(minutes=5))
+    result = runner.run_sync({"film": "m"})
+    assert result.status == "FAILED"
+    assert "step 'convert' needs 600 s" in str(result.error)
+
+
+def test_a_download_that_uses_the_time_up_leaves_the_conversion_to_a_fresh_invocation(
+    durable_runner, monkeypatch
+):
+    async def slow(film: str) -> str:
+        await asyncio.sleep(0.5)
+        return f"{film}.raw from afar"
+
+    monkeypatch.setattr(app, "download", slow)
+    monkeypatch.setattr(app, "timedelta", lambda minutes: timedelta(seconds=minutes * 0.03))
+    # 0.7 s for the bodies of an invocation, of which the conversion needs 0.3 s.
+    runner = durable_runner(import_film, invocation_timeout=timedelta(seconds=1))
+    result = runner.run_sync({"film": "m"})
+    assert result.result == "m.mp4 from afar"
+    assert len(result.invocations) == 2
+    assert result.operation("time for a step").status == "SUCCEEDED"

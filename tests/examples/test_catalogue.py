@@ -1,0 +1,70 @@
+"""Every example is on its page, says what it shows, has a test, a golden history and a check for crashes, and runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.examples.catalogue import EXAMPLES, PAGE, ROOT, Example, examples, page
+from tests.sampling import thinned
+
+from durable_execution_sdk.cli.main import main
+
+ALL = examples()
+each_example = pytest.mark.parametrize("example", ALL, ids=lambda example: example.path)
+# Those that are run by processes of their own, elsewhere.
+SERVICES = {"examples/callbacks/approval_service"}
+
+
+def test_the_page_lists_every_example_as_it_is() -> None:
+    how = "write it anew: .venv/bin/python -m tests.examples.catalogue"
+    assert PAGE.read_text(encoding="utf-8") == page(), how
+
+
+@each_example
+def test_an_example_says_what_it_shows_and_how_it_is_run(example: Example) -> None:
+    assert re.fullmatch(r"[A-Z].{20,118}\.", example.shows), example.shows
+    assert example.command[2].startswith(f"{example.path}/")
+
+
+@each_example
+def test_an_example_has_a_test_a_golden_history_and_a_check_for_crashes(example: Example) -> None:
+    assert [path.name for path in example.tests] == [f"test_{example.folder.name}.py"]
+    source = example.tests[0].read_text(encoding="utf-8")
+    assert "check_crash_safety" in source
+    assert example.histories
+    for history in example.histories:
+        assert f'"{history.stem}"' in source, f"no test names {history.name}"
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty current directory; what an example loads is forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "app", raising=False)
+    before, path = set(sys.modules), list(sys.path)
+    yield tmp_path
+    sys.path[:] = path
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(EXAMPLES)):
+            del sys.modules[name]
+
+
+RUNNABLE = [example for example in ALL if example.path not in SERVICES]
+
+
+@pytest.mark.parametrize("example", thinned(RUNNABLE, every=6), ids=lambda example: example.path)
+def test_an_example_runs_from_the_command_line(
+    example: Example, alone: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = [re.sub("^(@?)examples/", rf"\1{ROOT}/examples/", word) for word in example.command[1:]]
+    flags = {"--skip-time", "--no-wait", "--json"} - set(words)
+    status = main([*words, *flags])
+    out, err = capfd.readouterr()
+    document = json.loads(out.strip().splitlines()[-1] if not out.startswith("{") else out)
+    # 3: it waits for an answer from outside.
+    assert (status, document["status"]) in {(0, "SUCCEEDED"), (3, "RUNNING")}, err or out
