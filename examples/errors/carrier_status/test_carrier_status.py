@@ -17,7 +17,7 @@ def test_the_second_attempt_decides(durable_runner, parcel, answer):
 
 
 def test_another_status_fails_the_execution(durable_runner, monkeypatch):
-    monkeypatch.setattr(app, "get", lambda path: (403, ""))
+    monkeypatch.setattr(app, "get", lambda _: (403, ""))
     result = durable_runner(track).run_sync("p-1").assert_failed()
     assert isinstance(result.error, HttpError)
     assert result.error.status == 403
