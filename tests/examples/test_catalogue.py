@@ -18,6 +18,8 @@ ALL = examples()
 each_example = pytest.mark.parametrize("example", ALL, ids=lambda example: example.path)
 # Those that are run by processes of their own, elsewhere.
 SERVICES = {"examples/callbacks/approval_service"}
+# Those that never end by themselves, so that their time must not be skipped.
+ENDLESS = {"examples/patterns/membership"}
 
 
 def test_the_page_lists_every_example_as_it_is() -> None:
@@ -63,6 +65,8 @@ def test_an_example_runs_from_the_command_line(
 ) -> None:
     words = [re.sub("(^@?|=)examples/", rf"\1{ROOT}/examples/", word) for word in example.command[1:]]
     flags = {"--skip-time", "--no-wait", "--json"} - set(words)
+    if example.path in ENDLESS:
+        flags.remove("--skip-time")
     status = main([*words, *flags])
     out, err = capfd.readouterr()
     document = json.loads(out.strip().splitlines()[-1] if not out.startswith("{") else out)

@@ -14,6 +14,7 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.emulator.stores.memory import MemoryStore
 from durable_execution_sdk.server.http_server import serve
+from durable_execution_sdk.testing import assert_history, check_crash_safety_sync
 
 CHAIR = {"item": "chair", "price": 400}
 YES = {"approved": True, "by": "Ada"}
@@ -91,3 +92,17 @@ def test_a_purchase_is_approved_over_http():
 
     with serve(driver) as server:
         asyncio.run(with_service(DurableClient(server.url), use))
+
+
+def approve(runner):
+    runner.sync.start(CHAIR)
+    runner.sync.wait_for_callback("approval").succeed(YES)
+    return runner.sync.complete()
+
+
+def test_it_does_what_it_did(durable_runner):
+    assert_history(approve(durable_runner(purchase)), "approval_service")
+
+
+def test_a_crash_anywhere_does_no_harm(durable_runner):
+    check_crash_safety_sync(durable_runner(purchase), play=approve).raise_if_failed()

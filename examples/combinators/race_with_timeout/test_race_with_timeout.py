@@ -3,6 +3,13 @@
 from examples.combinators.race_with_timeout import app
 from examples.combinators.race_with_timeout.app import Offer, book_parcel
 
+from durable_execution_sdk.testing import (
+    assert_history,
+    check_crash_safety_sync,
+    check_replay_sync,
+    check_schedules_sync,
+)
+
 
 def test_the_first_offer_wins_across_retries(durable_runner):
     result = durable_runner(book_parcel).run_sync({"parcel": "p"})
@@ -37,3 +44,17 @@ def test_all_carriers_refuse(durable_runner, monkeypatch):
     assert len(result.invocations) == 1
     [record] = [record for record in result.logs if record.getMessage() == "all carriers refused"]
     assert len(record.reasons) == 3
+
+
+def test_it_does_what_it_did(durable_runner):
+    result = durable_runner(book_parcel).run_sync({"parcel": "p-1"})
+    assert_history(result, "race_with_timeout")
+    check_replay_sync(book_parcel, result).raise_if_failed()
+
+
+def test_a_crash_anywhere_does_no_harm():
+    check_crash_safety_sync(book_parcel, {"parcel": "p-1"}, max_points=30).raise_if_failed()
+
+
+def test_it_depends_on_no_order_of_events():
+    check_schedules_sync(book_parcel, {"parcel": "p-1"}, seeds=range(4)).raise_if_failed()

@@ -2,6 +2,13 @@
 
 from examples.map.import_customers.app import Imported, Upload, import_customers
 
+from durable_execution_sdk.testing import (
+    assert_history,
+    check_crash_safety_sync,
+    check_replay_sync,
+    check_schedules_sync,
+)
+
 
 def test_the_status_tells_how_far_it_is(durable_runner):
     runner = durable_runner(import_customers).sync
@@ -21,3 +28,19 @@ def test_the_client_reads_it(durable_runner):
     with runner.client() as client:
         handle = client.execution(arn)
         assert handle.custom_status(dict[str, int]) == {"created": 2, "refused": 0}
+
+
+def test_it_does_what_it_did(durable_runner):
+    result = durable_runner(import_customers).run_sync(Upload("spring.csv", 9))
+    assert_history(result, "import_customers")
+    check_replay_sync(import_customers, result).raise_if_failed()
+
+
+def test_a_crash_anywhere_does_no_harm():
+    upload = Upload("spring.csv", 3)
+    check_crash_safety_sync(import_customers, upload, max_points=30).raise_if_failed()
+
+
+def test_it_depends_on_no_order_of_events():
+    upload = Upload("spring.csv", 9)
+    check_schedules_sync(import_customers, upload, seeds=range(4)).raise_if_failed()

@@ -4,6 +4,13 @@ import pytest
 from examples.map.photo_album import app
 from examples.map.photo_album.app import Album, Published, Thumbnail, publish_album
 
+from durable_execution_sdk.testing import (
+    assert_history,
+    check_crash_safety_sync,
+    check_replay_sync,
+    check_schedules_sync,
+)
+
 PHOTOS = [f"summer-{page}-{number}.jpg" for page in range(2) for number in range(4)]
 
 
@@ -53,3 +60,25 @@ def test_too_many_broken_photos_fail_the_album(durable_runner, monkeypatch):
     result = durable_runner(publish_album).run_sync(Album("summer", 2))
     assert result.error.error_type == "ExceptionGroup"
     assert str(result.error).startswith("2 of ")
+
+
+def play(runner):
+    runner.sync.start(Album("summer", 1))
+    runner.sync.wait_for_callback().succeed("Grace")
+    return runner.sync.complete()
+
+
+def test_it_does_what_it_did(durable_runner):
+    result = play(durable_runner(publish_album))
+    assert_history(result, "photo_album")
+    check_replay_sync(publish_album, result).raise_if_failed()
+
+
+def test_a_crash_anywhere_does_no_harm(durable_runner):
+    runner = durable_runner(publish_album)
+    check_crash_safety_sync(runner, play=play, max_points=30).raise_if_failed()
+
+
+def test_it_depends_on_no_order_of_events(durable_runner):
+    runner = durable_runner(publish_album)
+    check_schedules_sync(runner, play=play, seeds=range(4)).raise_if_failed()

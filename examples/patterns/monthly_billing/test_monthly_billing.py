@@ -1,8 +1,10 @@
 """A year of billing passes on the virtual clock: messages, approvals, a declined card, a busy meter, a crash at the bank."""
 
 import asyncio
+import json
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from examples.patterns.monthly_billing.app import (
@@ -15,6 +17,12 @@ from examples.patterns.monthly_billing.app import (
 )
 
 from durable_execution_sdk import ServiceError
+from durable_execution_sdk.testing import (
+    assert_history,
+    check_crash_safety_sync,
+    check_replay_sync,
+    check_schedules_sync,
+)
 
 ADA, BABBAGE = Customer("ada", "4242", 3), Customer("babbage", "4243", 12)
 CURIE, DARWIN = Customer("curie", "expired", 5), Customer("darwin", "4244", 150)
@@ -149,3 +157,46 @@ def test_a_year_may_be_paused(runner):
     assert runner.advance(days=60).custom_status == "waits for 2026-03"
     runner.resume()
     assert runner.complete().result.billed == 2
+
+
+def two_months(runner):
+    year = json.loads((Path(__file__).parent / "year.json").read_text())
+    runner.sync.start(year | {"months": 2})
+    for number, change in enumerate((Change("ada", plan="pro"), Change("babbage", cancel=True))):
+        runner.sync.send("changes", change, id=f"message {number}")
+    for approver in ("Ada", "Grace"):
+        runner.sync.wait_for_callback("approval").succeed(approver)
+    return runner.sync.complete()
+
+
+def last_month_of_a_half(runner):
+    """Bill the sixth month, after which the year goes on as a new execution."""
+    runner.sync.start(Books((ADA,), FEBRUARY, billed=5))
+    runner.sync.send("changes", Change("ada", plan="pro"), id="message 0")
+    return runner.sync.complete(follow=False)
+
+
+@pytest.fixture
+def runner_of_checks(durable_runner, monkeypatch, tmp_path):
+    monkeypatch.setenv("SHOP", str(tmp_path / "shop"))
+    return durable_runner(bill_year)
+
+
+WAYS = [(two_months, "two_months"), (last_month_of_a_half, "last_month_of_a_half")]
+
+
+@pytest.mark.parametrize(("play", "history"), WAYS)
+def test_it_does_what_it_did(runner_of_checks, play, history):
+    result = play(runner_of_checks)
+    assert_history(result, history)
+    check_replay_sync(bill_year, result).raise_if_failed()
+
+
+@pytest.mark.parametrize("play", [two_months, last_month_of_a_half])
+def test_a_crash_anywhere_does_no_harm(runner_of_checks, play):
+    check_crash_safety_sync(runner_of_checks, play=play, max_points=30).raise_if_failed()
+
+
+@pytest.mark.parametrize("play", [two_months, last_month_of_a_half])
+def test_it_depends_on_no_order_of_events(runner_of_checks, play):
+    check_schedules_sync(runner_of_checks, play=play, seeds=range(4)).raise_if_failed()

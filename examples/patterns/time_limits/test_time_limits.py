@@ -3,6 +3,13 @@
 from examples.patterns.time_limits import app
 from examples.patterns.time_limits.app import Quote, clear_customs, quote_freight
 
+from durable_execution_sdk.testing import (
+    assert_history,
+    check_crash_safety_sync,
+    check_replay_sync,
+    check_schedules_sync,
+)
+
 FUNCTIONS = {"clear_customs": clear_customs}
 
 
@@ -25,3 +32,19 @@ def test_limits_that_are_kept_leave_no_trace_in_the_result(durable_runner, monke
     result = runner.run_sync({"parcel": "p"})
     assert result.result == Quote("swift", "Grace", [], "cleared")
     assert not result.operation("time limit of ask swift").succeeded
+
+
+def test_it_does_what_it_did(durable_runner):
+    result = durable_runner(quote_freight, functions=FUNCTIONS).run_sync({"parcel": "p-1"})
+    assert_history(result, "time_limits")
+    check_replay_sync(quote_freight, result).raise_if_failed()
+
+
+def test_a_crash_anywhere_does_no_harm(durable_runner):
+    runner = durable_runner(quote_freight, functions=FUNCTIONS)
+    check_crash_safety_sync(runner, {"parcel": "p-1"}, max_points=30).raise_if_failed()
+
+
+def test_it_depends_on_no_order_of_events(durable_runner):
+    runner = durable_runner(quote_freight, functions=FUNCTIONS)
+    check_schedules_sync(runner, {"parcel": "p-1"}, seeds=range(4)).raise_if_failed()

@@ -1,6 +1,14 @@
 """A trip is booked as a whole, or cancelled in reverse order; a suspension cancels nothing."""
 
+import pytest
 from examples.sagas.trip_booking.app import Itinerary, Trip, book_trip
+
+from durable_execution_sdk.testing import (
+    assert_history,
+    check_crash_safety_sync,
+    check_replay_sync,
+    check_schedules_sync,
+)
 
 
 def test_a_trip_within_the_budget_is_booked(durable_runner):
@@ -36,3 +44,25 @@ def test_waiting_for_the_hotel_cancels_nothing(durable_runner):
         "hotel_confirms"
     ]
     assert len(result.operations) == 3
+
+
+BOOKED, OVER_BUDGET = Trip("Ada", 1100), Trip("Ada", 900)
+
+
+@pytest.mark.parametrize(
+    ("trip", "history"), [(BOOKED, "trip_booked"), (OVER_BUDGET, "trip_cancelled")]
+)
+def test_it_does_what_it_did(durable_runner, trip, history):
+    result = durable_runner(book_trip).run_sync(trip)
+    assert_history(result, history)
+    check_replay_sync(book_trip, result).raise_if_failed()
+
+
+@pytest.mark.parametrize("trip", [BOOKED, OVER_BUDGET])
+def test_a_crash_anywhere_does_no_harm(trip):
+    check_crash_safety_sync(book_trip, trip, max_points=30).raise_if_failed()
+
+
+@pytest.mark.parametrize("trip", [BOOKED, OVER_BUDGET])
+def test_it_depends_on_no_order_of_events(trip):
+    check_schedules_sync(book_trip, trip, seeds=range(4)).raise_if_failed()

@@ -2,6 +2,13 @@
 
 from examples.steps.resources.app import Gateway, Ledger, Order, bill, get_gateway, get_ledger
 
+from durable_execution_sdk.testing import (
+    assert_history,
+    check_crash_safety_sync,
+    check_replay_sync,
+    check_schedules_sync,
+)
+
 
 class Recording(Gateway):
     def __init__(self) -> None:
@@ -47,3 +54,17 @@ def test_only_the_attempt_that_succeeds_commits(durable_runner):
     result = runner.run_sync(Order("o-1", 30))
     assert result.operation("note").attempt == 2
     assert [ledger.committed for ledger in ledgers] == [[], ["30 by payment for o-1"]]
+
+
+def test_it_does_what_it_did(durable_runner):
+    result = durable_runner(bill).run_sync(Order("o-1", 30))
+    assert_history(result, "resources")
+    check_replay_sync(bill, result).raise_if_failed()
+
+
+def test_a_crash_anywhere_does_no_harm():
+    check_crash_safety_sync(bill, Order("o-1", 30), max_points=30).raise_if_failed()
+
+
+def test_it_depends_on_no_order_of_events():
+    check_schedules_sync(bill, Order("o-1", 30), seeds=range(4)).raise_if_failed()

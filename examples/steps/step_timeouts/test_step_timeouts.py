@@ -6,6 +6,13 @@ from datetime import timedelta
 from examples.steps.step_timeouts import app
 from examples.steps.step_timeouts.app import import_film
 
+from durable_execution_sdk.testing import (
+    assert_history,
+    check_crash_safety_sync,
+    check_replay_sync,
+    check_schedules_sync,
+)
+
 
 def test_the_next_mirror_is_asked(durable_runner):
     result = durable_runner(import_film).run_sync({"film": "m"})
@@ -43,3 +50,17 @@ def test_a_download_that_uses_the_time_up_leaves_the_conversion_to_a_fresh_invoc
     assert result.result == "m.mp4 from afar"
     assert len(result.invocations) == 2
     assert result.operation("time for a step").status == "SUCCEEDED"
+
+
+def test_it_does_what_it_did(durable_runner):
+    result = durable_runner(import_film).run_sync({"film": "metropolis"})
+    assert_history(result, "step_timeouts")
+    check_replay_sync(import_film, result).raise_if_failed()
+
+
+def test_a_crash_anywhere_does_no_harm():
+    check_crash_safety_sync(import_film, {"film": "metropolis"}, max_points=30).raise_if_failed()
+
+
+def test_it_depends_on_no_order_of_events():
+    check_schedules_sync(import_film, {"film": "metropolis"}, seeds=range(4)).raise_if_failed()
