@@ -63,7 +63,9 @@ RUNNABLE = [example for example in ALL if example.path not in SERVICES]
 def test_an_example_runs_from_the_command_line(
     example: Example, alone: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    words = [re.sub("(^@?|=)examples/", rf"\1{ROOT}/examples/", word) for word in example.command[1:]]
+    words = [
+        re.sub("(^@?|=)examples/", rf"\1{ROOT}/examples/", word) for word in example.command[1:]
+    ]
     flags = {"--skip-time", "--no-wait", "--json"} - set(words)
     if example.path in ENDLESS:
         flags.remove("--skip-time")

@@ -5,7 +5,7 @@ The timer is durable. What is still open when the time is up is given up, and th
 
 Run it with::
 
-    durable run examples/patterns/lab_result/app.py --name ada --input '"Ada"'
+    durable run examples/patterns/lab_result/app.py --skip-time --name ada --input '"Ada"'
     durable callback succeed ada/lab --data '"all is well"'
 """
 
