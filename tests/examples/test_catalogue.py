@@ -41,6 +41,9 @@ def test_an_example_has_a_test_a_golden_history_and_a_check_for_crashes(example:
     assert example.histories
     for history in example.histories:
         assert f'"{history.stem}"' in source, f"no test names {history.name}"
+    # A fault of the example itself would be a golden history too.
+    ends = [history.read_text(encoding="utf-8") for history in example.histories]
+    assert example.topic == "errors" or any(text.startswith("execution  S") for text in ends)
 
 
 @pytest.fixture

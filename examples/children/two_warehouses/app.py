@@ -13,6 +13,7 @@ from datetime import timedelta
 from durable_execution_sdk import (
     ChildConfig,
     DurableContext,
+    Handle,
     NoRetry,
     durable_execution,
     durable_step,
@@ -40,7 +41,7 @@ async def pick(child: DurableContext, warehouse: str, count: int) -> str:
 
 @durable_execution
 async def split_order(counts: dict[str, int], ctx: DurableContext) -> str:
-    def start(warehouse: str):
+    def start(warehouse: str) -> Handle[str]:
         config = ChildConfig(error_mapper=lambda error: OutOfStockError(f"{warehouse}: {error}"))
         return ctx.run_in_child_context(
             pick, warehouse, counts[warehouse], name=warehouse, config=config

@@ -23,6 +23,6 @@ async def health(systems: list[str], ctx: DurableContext) -> dict[str, str]:
     checks = [ctx.step(check, system, name=f"check {system}") for system in systems]
     outcomes = await ctx.all_settled(*checks, name="checks")
     return {
-        system: outcome.value if outcome.error is None else f"fails: {outcome.error}"
+        system: outcome.result() if outcome.error is None else f"fails: {outcome.error}"
         for system, outcome in zip(systems, outcomes, strict=True)
     }

@@ -69,4 +69,6 @@ async def book_parcel(request: Request, ctx: DurableContext) -> Offer | str:
     except AllFailedError as refusals:
         ctx.log_warn("all carriers refused", reasons=[str(error) for error in refusals.exceptions])
         offer = None
-    return offer or await ctx.step(ask_the_office, request.parcel)
+    if offer is not None:
+        return offer
+    return await ctx.step(ask_the_office, request.parcel)

@@ -1,5 +1,6 @@
 """The status tells the phase, then the progress of the map, then the outcome."""
 
+import pytest
 from examples.map.import_customers.app import Imported, Upload, import_customers
 
 from durable_execution_sdk.testing import (
@@ -36,9 +37,14 @@ def test_it_does_what_it_did(durable_runner):
     check_replay_sync(import_customers, result).raise_if_failed()
 
 
-def test_a_crash_anywhere_does_no_harm():
+# The checks of all crashes take long: the usual run of the tests tries ten of them.
+SOME_AND_ALL = [10, pytest.param(500, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("points", SOME_AND_ALL)
+def test_a_crash_anywhere_does_no_harm(points):
     upload = Upload("spring.csv", 3)
-    check_crash_safety_sync(import_customers, upload, max_points=30).raise_if_failed()
+    check_crash_safety_sync(import_customers, upload, max_points=points).raise_if_failed()
 
 
 def test_it_depends_on_no_order_of_events():

@@ -65,6 +65,10 @@ def mirrors_that_have_it(count: int) -> int:
     return count + 1
 
 
+def has_enough(count: int) -> bool:
+    return count >= 3
+
+
 # The workflow.
 
 
@@ -104,9 +108,10 @@ async def publish_album(album: Album, ctx: DurableContext) -> Published:
         return await callback
 
     async def mirrored(branch: DurableContext) -> str:
-        until_three = poll_until(lambda count: count >= 3, initial_delay=Duration.from_seconds(30))
+        until_three = poll_until(has_enough, initial_delay=Duration.from_seconds(30))
         config = WaitForConditionConfig(initial_state=0, wait_strategy=until_three)
-        return f"{await branch.wait_for_condition(mirrors_that_have_it, config)} mirrors"
+        count = await branch.wait_for_condition(mirrors_that_have_it, config)
+        return f"{count} mirrors"
 
     # A person decides, perhaps next week, while the other branch polls.
     checks = await ctx.parallel(

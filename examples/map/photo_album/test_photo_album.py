@@ -74,9 +74,14 @@ def test_it_does_what_it_did(durable_runner):
     check_replay_sync(publish_album, result).raise_if_failed()
 
 
-def test_a_crash_anywhere_does_no_harm(durable_runner):
+# The checks of all crashes take long: the usual run of the tests tries ten of them.
+SOME_AND_ALL = [10, pytest.param(500, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("points", SOME_AND_ALL)
+def test_a_crash_anywhere_does_no_harm(durable_runner, points):
     runner = durable_runner(publish_album)
-    check_crash_safety_sync(runner, play=play, max_points=30).raise_if_failed()
+    check_crash_safety_sync(runner, play=play, max_points=points).raise_if_failed()
 
 
 def test_it_depends_on_no_order_of_events(durable_runner):

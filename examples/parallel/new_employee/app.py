@@ -38,4 +38,4 @@ async def welcome_employee(name: str, ctx: DurableContext) -> dict[str, str]:
 
     batch = await ctx.parallel({"badge": badge, "laptop": laptop}, name="first day")
     batch.throw_if_error()
-    return {item.name or "": item.result for item in batch}
+    return {item.name or "": item.result or "" for item in batch}

@@ -8,6 +8,7 @@ Run it with::
     durable run examples/parallel/price_quotes/app.py --skip-time --input '"bricks"'
 """
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from durable_execution_sdk import (
@@ -21,12 +22,18 @@ from durable_execution_sdk import (
 HOUR = timedelta(hours=1)
 
 
+@dataclass(frozen=True)
+class Quotes:
+    offers: list[str]
+    late: list[str]
+
+
 async def read_answer(supplier: str, goods: str) -> str:
     return f"{supplier} delivers {goods}"
 
 
 @durable_execution
-async def quotes(goods: str, ctx: DurableContext) -> dict[str, str]:
+async def quotes(goods: str, ctx: DurableContext) -> Quotes:
     async def quick(branch: DurableContext) -> str:
         await branch.wait(timedelta(minutes=10), name="answer")
         return await branch.step(read_answer, "quick", goods)
@@ -37,9 +44,5 @@ async def quotes(goods: str, ctx: DurableContext) -> dict[str, str]:
 
     config = ParallelConfig(branch_timeout=HOUR, completion=CompletionConfig.all_completed())
     batch = await ctx.parallel({"quick": quick, "slow": slow}, name="quotes", config=config)
-    return {
-        item.name or "": "too late"
-        if isinstance(item.error, ChildContextTimeoutError)
-        else item.result
-        for item in batch
-    }
+    late = [item for item in batch.failed() if isinstance(item.error, ChildContextTimeoutError)]
+    return Quotes(batch.results(), [item.name or "" for item in late])

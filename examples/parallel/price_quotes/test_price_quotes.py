@@ -1,13 +1,13 @@
 """A supplier that does not answer within an hour is too late."""
 
-from examples.parallel.price_quotes.app import quotes
+from examples.parallel.price_quotes.app import Quotes, quotes
 
 from durable_execution_sdk.testing import assert_history, check_crash_safety_sync
 
 
 def test_the_slow_supplier_is_too_late(durable_runner):
     result = durable_runner(quotes).run_sync("bricks")
-    assert result.result == {"quick": "quick delivers bricks", "slow": "too late"}
+    assert result.result == Quotes(["quick delivers bricks"], ["slow"])
     assert result.duration.total_seconds() // 60 == 60
 
 

@@ -36,9 +36,9 @@ class Canary:
     breaks_after: int
     checks: int = 0
 
-    @property
-    def is_healthy(self) -> bool:
-        return self.checks < self.breaks_after
+
+def is_healthy(canary: Canary) -> bool:
+    return canary.checks < canary.breaks_after
 
 
 def ask_for_approval(callback_id: str, version: str) -> None:
@@ -61,7 +61,7 @@ async def approval(ctx: DurableContext, version: str) -> str:
 
 async def broken_canary(ctx: DurableContext, release: Release) -> None:
     while_healthy = poll_while(
-        lambda canary: canary.is_healthy,
+        is_healthy,
         initial_delay=timedelta(minutes=15),
         max_delay=timedelta(minutes=15),
         backoff_rate=1,

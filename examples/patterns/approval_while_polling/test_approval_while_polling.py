@@ -58,10 +58,15 @@ def test_it_does_what_it_did(durable_runner, play, history):
     check_replay_sync(release, result).raise_if_failed()
 
 
+# The checks of all crashes take long: the usual run of the tests tries ten of them.
+SOME_AND_ALL = [10, pytest.param(500, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("points", SOME_AND_ALL)
 @pytest.mark.parametrize("play", [approve, break_canary])
-def test_a_crash_anywhere_does_no_harm(durable_runner, play):
+def test_a_crash_anywhere_does_no_harm(durable_runner, play, points):
     runner = durable_runner(release)
-    check_crash_safety_sync(runner, play=play, max_points=30).raise_if_failed()
+    check_crash_safety_sync(runner, play=play, max_points=points).raise_if_failed()
 
 
 @pytest.mark.parametrize("play", [approve, break_canary])

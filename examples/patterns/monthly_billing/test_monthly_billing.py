@@ -192,9 +192,14 @@ def test_it_does_what_it_did(runner_of_checks, play, history):
     check_replay_sync(bill_year, result).raise_if_failed()
 
 
+# The checks of all crashes take long: the usual run of the tests tries ten of them.
+SOME_AND_ALL = [10, pytest.param(500, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("points", SOME_AND_ALL)
 @pytest.mark.parametrize("play", [two_months, last_month_of_a_half])
-def test_a_crash_anywhere_does_no_harm(runner_of_checks, play):
-    check_crash_safety_sync(runner_of_checks, play=play, max_points=30).raise_if_failed()
+def test_a_crash_anywhere_does_no_harm(runner_of_checks, play, points):
+    check_crash_safety_sync(runner_of_checks, play=play, max_points=points).raise_if_failed()
 
 
 @pytest.mark.parametrize("play", [two_months, last_month_of_a_half])

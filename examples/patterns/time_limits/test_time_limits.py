@@ -1,5 +1,6 @@
 """Carriers, drivers and customs that take too long are given up; what is quick is not."""
 
+import pytest
 from examples.patterns.time_limits import app
 from examples.patterns.time_limits.app import Quote, clear_customs, quote_freight
 
@@ -40,9 +41,14 @@ def test_it_does_what_it_did(durable_runner):
     check_replay_sync(quote_freight, result).raise_if_failed()
 
 
-def test_a_crash_anywhere_does_no_harm(durable_runner):
+# The checks of all crashes take long: the usual run of the tests tries ten of them.
+SOME_AND_ALL = [10, pytest.param(500, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("points", SOME_AND_ALL)
+def test_a_crash_anywhere_does_no_harm(durable_runner, points):
     runner = durable_runner(quote_freight, functions=FUNCTIONS)
-    check_crash_safety_sync(runner, {"parcel": "p-1"}, max_points=30).raise_if_failed()
+    check_crash_safety_sync(runner, {"parcel": "p-1"}, max_points=points).raise_if_failed()
 
 
 def test_it_depends_on_no_order_of_events(durable_runner):

@@ -1,4 +1,4 @@
-"""Call a step's function with keyword arguments, and give the step a name that says for whom it runs.
+"""Call a step's function with keyword arguments, and name the step after the customer that it writes to.
 
 Positional arguments follow the function, keyword arguments go through ``functools.partial``. Names help people who read a
 history; they must be the same on replay, so make them from the input.

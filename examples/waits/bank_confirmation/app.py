@@ -21,8 +21,13 @@ from durable_execution_sdk import (
 
 statuses = {"transfer-1": "confirmed"}
 
+
+def is_confirmed(status: str) -> bool:
+    return status == "confirmed"
+
+
 MORE_AND_MORE_RARELY = poll_until(
-    lambda status: status == "confirmed",
+    is_confirmed,
     initial_delay=timedelta(hours=1),
     max_delay=timedelta(days=1),
     backoff_rate=3,

@@ -25,8 +25,12 @@ class Export:
     percent: int = 0
 
 
+def is_ready(export: Export) -> bool:
+    return export.percent >= 100
+
+
 UNTIL_READY = poll_until(
-    lambda export: export.percent >= 100,
+    is_ready,
     initial_delay=timedelta(minutes=1),
     max_delay=timedelta(hours=1),
     backoff_rate=2,

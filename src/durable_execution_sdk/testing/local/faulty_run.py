@@ -149,5 +149,13 @@ class _CountedBody(Coroutine[object, object, None]):
         if self._awaits == self._cut_at:
             end = self._faults.die()
             self._body.close()
+            if isinstance(blocked_on, asyncio.Future):
+                blocked_on.add_done_callback(_retrieve_error)
             raise end
         return blocked_on
+
+
+def _retrieve_error(future: asyncio.Future[object]) -> None:
+    """Mark the error of a future that no body awaits any more as retrieved, so that asyncio does not log it."""
+    if not future.cancelled():
+        future.exception()
