@@ -1,13 +1,13 @@
 """Ask two suppliers at the same time, each in a child context with a step and a question of its own.
 
-The contexts run side by side, because an operation begins when it is called, and not when it is awaited. Neither
-supplier waits for the other, and each context goes on as soon as its own answer is there.
+The contexts run side by side, because an operation begins when it is called, and not when it is awaited. Both
+callbacks are named ``price``: operations are told apart by their contexts, here and in the command below.
 
 Run it with::
 
     durable run examples/callbacks/part_prices/app.py --name axle --input '"axle"'
-    durable callback succeed axle/north --data 40
-    durable callback succeed axle/south --data 35
+    durable callback succeed axle/north/price --data 40
+    durable callback succeed axle/south/price --data 35
 """
 
 import asyncio
@@ -27,13 +27,13 @@ def ask_for_price(callback_id: str, mail: str, part: str) -> None:
 
 async def offer(child: DurableContext, supplier: str, part: str) -> int:
     mail = await child.step(look_up_mail, supplier)
-    return await child.wait_for_callback(ask_for_price, mail, part, name=supplier, config=PRICE)
+    return await child.wait_for_callback(ask_for_price, mail, part, name="price", config=PRICE)
 
 
 @durable_execution
 async def cheapest(part: str, ctx: DurableContext) -> int:
     offers = [
-        ctx.run_in_child_context(offer, supplier, part, name=f"ask {supplier}")
+        ctx.run_in_child_context(offer, supplier, part, name=supplier)
         for supplier in ("north", "south")
     ]
     return min(await asyncio.gather(*offers))

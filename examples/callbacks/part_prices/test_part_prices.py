@@ -11,22 +11,22 @@ from durable_execution_sdk.testing import (
 
 def play(runner):
     runner.sync.start("axle")
-    runner.sync.wait_for_callback("north").succeed(40)
-    runner.sync.wait_for_callback("south").succeed(35)
+    runner.sync.wait_for_callback("north/price").succeed(40)
+    runner.sync.wait_for_callback("south/price").succeed(35)
     return runner.sync.complete()
 
 
 def test_the_lower_price_wins(durable_runner):
     result = play(durable_runner(cheapest))
     assert result.result == 35
-    assert [part.name for part in result.children("ask north")] == ["look_up_mail", "north"]
+    assert [part.name for part in result.children("north")] == ["look_up_mail", "price"]
 
 
 def test_the_second_supplier_may_answer_first(durable_runner):
     runner = durable_runner(cheapest).sync
     runner.start("axle")
-    runner.wait_for_callback("south").succeed(35)
-    runner.wait_for_callback("north").succeed(40)
+    runner.wait_for_callback("south/price").succeed(35)
+    runner.wait_for_callback("north/price").succeed(40)
     assert runner.complete().result == 35
 
 
