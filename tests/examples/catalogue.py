@@ -36,7 +36,7 @@ durable run examples/waits/trial_period/app.py --skip-time --input '"ada@example
 Every example is killed at each of its checkpoints by [`check_crash_safety`](proofs.md#a-crash-at-every-point), and does
 the same as undisturbed.
 
-Each example of the Rust crates has its counterpart [in a table](coming-from/rust-examples.md).
+A table has the counterpart of [each example of the Rust crates](coming-from/rust-examples.md).
 """
 
 # The topics in the order of the page, each with its heading and a line about it. "" is for examples/NAME itself.

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.examples.catalogue import EXAMPLES, PAGE, ROOT, Example, examples, page
+from tests.examples.catalogue import EXAMPLES, OPERATIONS, PAGE, ROOT, Example, examples, page
 from tests.sampling import thinned
 
+from durable_execution_sdk import DurableContext
 from durable_execution_sdk.cli.main import main
 
 ALL = examples()
@@ -25,6 +26,24 @@ ENDLESS = {"examples/patterns/membership"}
 def test_the_page_lists_every_example_as_it_is() -> None:
     how = "write it anew: .venv/bin/python -m tests.examples.catalogue"
     assert PAGE.read_text(encoding="utf-8") == page(), how
+
+
+def test_every_operation_has_an_example() -> None:
+    shown = {name for example in ALL for name in example.operations}
+    assert {name for name in OPERATIONS if not name.startswith("log_")} == shown
+
+
+def test_the_operations_of_the_page_are_all_that_a_context_has() -> None:
+    facts = {"execution_arn", "is_replaying", "lambda_context", "original_input", "started_at"}
+    # Attributes, and random numbers, which are used as ctx.uuid4() is.
+    not_called = {"budget", "logger", "random"}
+    public = {name for name in dir(DurableContext) if not name.startswith("_")}
+    assert set(OPERATIONS) - {"log"} == public - facts - not_called
+
+
+def test_every_example_has_a_name_of_its_own() -> None:
+    names = [example.folder.name for example in ALL]
+    assert len(set(names)) == len(names) >= 40
 
 
 @each_example
