@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from typing import Any, cast
 
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.faults.injection import delay_at_random
@@ -150,7 +150,7 @@ class _CountedBody(Coroutine[object, object, None]):
             end = self._faults.die()
             self._body.close()
             if isinstance(blocked_on, asyncio.Future):
-                blocked_on.add_done_callback(_retrieve_error)
+                cast("asyncio.Future[object]", blocked_on).add_done_callback(_retrieve_error)
             raise end
         return blocked_on
 
