@@ -14,9 +14,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from examples.patterns.approval_while_polling.app import Release, release
-from examples.map.photo_album.app import Album, publish_album
 from examples.combinators.race_with_timeout.app import book_parcel
+from examples.map.photo_album.app import Album, publish_album
+from examples.patterns.approval_while_polling.app import Release, release
 from examples.sagas.trip_booking.app import Trip, book_trip
 from msgspec.structs import replace
 from tests.aws_emulator.local_runner import VARIABLE, Forgotten, LocalRunner, local_runner
