@@ -48,11 +48,6 @@ def test_the_readme_leads_to_the_index_and_to_every_page_beside_it():
     assert {INDEX, *pages} <= files_linked_from(ROOT / "README.md")
 
 
-def test_the_page_of_examples_leads_to_every_example():
-    apps = set((ROOT / "examples").rglob("app.py"))
-    assert apps <= files_linked_from(ROOT / "docs" / "examples.md")
-
-
 def test_links_of_the_readme_lead_somewhere_from_the_package_index_too():
     for link, _ in targets_of(ROOT / "README.md"):
         assert link.startswith("https://"), link
