@@ -1,0 +1,36 @@
+"""Check the built site: a page for each source, and nothing that a browser would load from elsewhere.
+
+Zensical itself reports links and headings that are not there. A page that it cannot write, as one that names an
+object that does not exist, it leaves out.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+
+from tools.site.stage import ROOT, STAGE
+
+SITE = ROOT / "site"
+# Elements by which a page loads a file. A link of an `a` only leads somewhere.
+_LOADED = re.compile(
+    r"<(?:script|link|img|iframe|source|video)\b[^>]*\b(?:src|href)=\"?((?:https?:)?//[^\">\s]*)"
+)
+
+
+def complaints() -> Iterator[str]:
+    """Yield a sentence for each mistake."""
+    for source in sorted(STAGE.rglob("*.md")):
+        page = SITE / source.relative_to(STAGE).with_suffix(".html")
+        if not page.exists():
+            yield f"{source.relative_to(STAGE)} could not be written: see above for the name that was not found"
+    for page in sorted(SITE.rglob("*.html")):
+        for address in _LOADED.findall(page.read_text("utf-8")):
+            yield f"{page.relative_to(SITE)} loads {address}"
+
+
+if __name__ == "__main__":
+    found = list(complaints())
+    print(*found, sep="\n")
+    sys.exit(bool(found))
