@@ -1,6 +1,7 @@
 """Lay out the sources of the documentation site in build/docs, from docs/.
 
-Links that leave docs/ become those of the repository, and the page of the command is written from its help.
+Links that leave docs/ become those of the repository, the page of the command is written from its help, and that for
+assistants holds what the package gives them.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 STAGE = ROOT / "build" / "docs"
 REPOSITORY = "https://github.com/durable-execution-sdk/durable-execution-sdk"
+PACKAGE = ROOT / "src" / "durable_execution_sdk"
 COMMANDS = "<!-- commands -->"
-# Files for coding assistants, which are in the package and at the root of the site.
-FOR_ASSISTANTS = ("AGENTS.md", "llms.txt")
+AGENTS = "<!-- AGENTS.md -->"
 
 _LINK = re.compile(r"(!?\[[^\]]*\]\()(\.\.?/[^)\s]+)(\))")
 
@@ -37,6 +38,8 @@ def staged(page: Path) -> str:
     text = _LINK.sub(outward, page.read_text("utf-8"))
     if COMMANDS in text:
         text = text.replace(COMMANDS, markdown())
+    if AGENTS in text:
+        text = text.replace(AGENTS, (PACKAGE / "AGENTS.md").read_text("utf-8").partition("\n")[2])
     return text
 
 
@@ -50,6 +53,8 @@ def main() -> None:
             target.write_text(staged(source), "utf-8")
         else:
             shutil.copyfile(source, target)
+    # Where assistants look for them: at the root of the site.
+    shutil.copyfile(PACKAGE / "llms.txt", STAGE / "llms.txt")
 
 
 if __name__ == "__main__":
