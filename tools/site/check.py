@@ -19,12 +19,28 @@ _LOADED = re.compile(
 )
 
 
+def _headings(text: str) -> int:
+    return len(
+        re.findall(
+            r"^#+ ", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE), re.MULTILINE
+        )
+    )
+
+
 def complaints() -> Iterator[str]:
     """Yield a sentence for each mistake."""
     for source in sorted(STAGE.rglob("*.md")):
-        page = SITE / source.relative_to(STAGE).with_suffix(".html")
+        name = source.relative_to(STAGE)
+        page = SITE / name.with_suffix(".html")
         if not page.exists():
-            yield f"{source.relative_to(STAGE)} could not be written: see above for the name that was not found"
+            yield f"{name} could not be written: see above for the name that was not found"
+            continue
+        written, shown = (
+            _headings(source.read_text("utf-8")),
+            page.read_text("utf-8").count('class="headerlink"'),
+        )
+        if shown < written:
+            yield f"{name} has {written} headings, of which the site shows {shown}: a block of code before one is not closed"
     for page in sorted(SITE.rglob("*.html")):
         for address in _LOADED.findall(page.read_text("utf-8")):
             yield f"{page.relative_to(SITE)} loads {address}"
