@@ -85,7 +85,9 @@ def page(browser: Browser, site: str) -> Iterator[Page]:
     made.on(
         "response",
         lambda response: (
-            None if response.ok else complaints.append(f"{response.status}: {response.url}")
+            complaints.append(f"{response.status}: {response.url}")
+            if response.status >= 400
+            else None
         ),
     )
     yield made
