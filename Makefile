@@ -1,5 +1,5 @@
 # Each target sets up what it needs, in .venv, and does so again when pyproject.toml has changed.
-.PHONY: demo test test-all lint coverage fuzz fuzz-wire bench screenshots clean
+.PHONY: demo test test-all lint docs coverage fuzz fuzz-wire bench screenshots clean
 
 demo:
 	@tools/setup cli
@@ -19,6 +19,10 @@ test-%:
 
 lint:
 	@tools/lint
+
+# The documentation site, in site/: open site/index.html.
+docs:
+	@tools/docs
 
 # What tests/wire_fuzz does with a small budget, with a large one: WIRE_FUZZ cases of each kind.
 fuzz-wire:
@@ -47,6 +51,6 @@ screenshots:
 
 # Not .durable, which holds executions.
 clean:
-	rm -rf .venv .venv-* benchmarks/.venvs .coverage .coverage.* htmlcov dist build
-	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-* benchmarks/.venvs .coverage .coverage.* htmlcov dist build site
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -22,7 +22,8 @@ from importlib.metadata import version
 import durable_execution_sdk as sdk
 place = pathlib.Path(sdk.__file__)
 assert place.is_relative_to(sys.prefix), f"not the installed package, but {place}"
-assert (place.parent / "py.typed").exists(), "no py.typed"
+for name in ("py.typed", "AGENTS.md", "llms.txt"):
+    assert (place.parent / name).exists(), f"no {name}"
 assert sdk.__version__ == version("durable-execution-sdk"), (sdk.__version__, version("durable-execution-sdk"))
 print("durable-execution-sdk", sdk.__version__)
 """

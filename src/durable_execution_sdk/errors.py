@@ -162,7 +162,13 @@ def _paths_of(kind: type) -> Sequence[str]:
 
 
 class StepError(OperationError):
-    """A step failed and its retry strategy gave up; ``attempts`` is the number of attempts made."""
+    """A step failed and its retry strategy gave up; ``attempts`` is the number of attempts made.
+
+    Cause: every attempt of the step raised an exception, or the strategy allows no retry for this one.
+
+    Cure: catch it, or the class that the function raised, where you await the step; for errors that pass, give
+    ``StepConfig`` another ``retry_strategy``.
+    """
 
     __slots__ = _NO_SLOTS
 
@@ -174,6 +180,10 @@ class StepInterruptedError(StepError):
 
     An at-most-once body was cut off, by a crash for instance, or a body still ran when the function's time was nearly
     up. The retry strategy decides about another attempt, as for any failure.
+
+    Cure: look up whether the effect happened, with an idempotency key for instance, before you start the step again. A
+    step that is safe to repeat should not be at most once; a long one needs ``StepConfig.needs``, or a longer timeout of
+    the function.
     """
 
     __slots__ = _NO_SLOTS
@@ -183,6 +193,9 @@ class StepTimeoutError(StepError):
     """An attempt of a step took longer than ``StepConfig.timeout``; its effect may have happened.
 
     The retry strategy decides about another attempt, as for any failure.
+
+    Cure: give the step a longer ``timeout``, let the function end earlier, or allow another attempt. A plain function goes
+    on in its thread: let it have a timeout of its own.
     """
 
     __slots__ = _NO_SLOTS
@@ -192,13 +205,22 @@ class ContinueAsNewError(StepError):
     """``ctx.continue_as_new`` could not start the next execution, and its retry strategy gave up; this one goes on.
 
     The message names the function and the execution, and the permission that is missing if that is the reason.
+
+    Cause: the function was refused or not found, most often for want of ``lambda:InvokeFunction``.
+
+    Cure: give the function's role that permission for itself; the code may go on, or fail.
     """
 
     __slots__ = _NO_SLOTS
 
 
 class CallbackError(OperationError):
-    """A callback ended without a result."""
+    """A callback ended without a result.
+
+    Cause: see its three subclasses.
+
+    Cure: catch the subclass that you can answer: ask again, escalate, or give up.
+    """
 
     __slots__ = _NO_SLOTS
 
@@ -207,31 +229,56 @@ class CallbackTimeoutError(CallbackError):
     """The callback was not completed before its timeout, or no heartbeat came in time.
 
     ``error_type`` is ``Callback.Timeout`` or ``Callback.Heartbeat``.
+
+    Cause: the answer is late, or the sender stopped sending heartbeats.
+
+    Cure: escalate or ask again with a new callback; the old id takes no answer any more. Longer limits are
+    ``CallbackConfig.timeout`` and ``heartbeat_timeout``.
     """
 
     __slots__ = _NO_SLOTS
 
 
 class CallbackExternalError(CallbackError):
-    """The external system completed the callback with an error; type, message and data are its own."""
+    """The external system completed the callback with an error; type, message and data are its own.
+
+    Cause: the other side answered with a failure (``SendDurableExecutionCallbackFailure``, ``callback.fail(...)``).
+
+    Cure: read ``error_type``, ``error_message`` and ``error_data``, and decide as for an answer.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class CallbackSubmitterError(CallbackError):
-    """The function that submits the callback id failed, after all its retries."""
+    """The function that submits the callback id failed, after all its retries.
+
+    Cause: the function given to ``ctx.wait_for_callback`` raised, so that the id may not have been handed out.
+
+    Cure: as for a step: ``WaitForCallbackConfig.retry_strategy``, or repair the function. The error is also what it raised.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class InboxError(OperationError):
-    """An inbox gave no message."""
+    """An inbox gave no message.
+
+    Cause: see its three subclasses.
+
+    Cure: catch the subclass that you can answer.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class InboxTimeoutError(InboxError, TimeoutError):
-    """No message came within the timeout of ``inbox.get``; none is lost."""
+    """No message came within the timeout of ``inbox.get``; none is lost.
+
+    Cause: the senders are late or do not know the execution.
+
+    Cure: go on without the message, remind the sender, or call ``get`` again with a longer timeout.
+    """
 
     __slots__ = _NO_SLOTS
 
@@ -240,6 +287,10 @@ class InboxMessageError(InboxError):
     """A message could not be read as the inbox's type. It counts as taken: the next ``get`` takes the next one.
 
     ``inbox`` is the name of the inbox, ``number`` that of the message, from 1.
+
+    Cause: the sender's value has another shape than the type in ``ctx.inbox(name, type)``.
+
+    Cure: catch it and call ``get`` again; let the sender use ``InboxRef`` with the same type.
     """
 
     __slots__ = _NO_SLOTS
@@ -249,25 +300,45 @@ class InboxMessageError(InboxError):
 
 
 class InboxClosedError(InboxError):
-    """The inbox was closed, and all messages that it had accepted before were taken."""
+    """The inbox was closed, and all messages that it had accepted before were taken.
+
+    Cause: the code itself closed the inbox.
+
+    Cure: end the loop that takes messages, as ``async for`` does by itself.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class InvokeError(OperationError):
-    """An invoked function failed, timed out, was stopped, or could not be started."""
+    """An invoked function failed, timed out, was stopped, or could not be started.
+
+    Cause: the other function raised, returned a failure, ended in another way than with a result, or is not there.
+    ``error_type`` is its own, ``error_data`` what it sent along.
+
+    Cure: catch it; if the function is not found, invoke a version or an alias (``"ship:live"``) and check the role's
+    permission ``lambda:InvokeFunction``.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class InvokeTimeoutError(InvokeError):
-    """An invoked function did not end within ``InvokeConfig.timeout``; it goes on, and its result is not used."""
+    """An invoked function did not end within ``InvokeConfig.timeout``; it goes on, and its result is not used.
+
+    Cure: set a longer timeout, or stop the other execution yourself if its effect is not wanted.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class ChildContextError(OperationError):
-    """The function of a child context raised an exception."""
+    """The function of a child context raised an exception.
+
+    Cause: an exception left the function of ``ctx.run_in_child_context``, of an item or of a branch.
+
+    Cure: catch it, or the class that was raised, outside of the context; for a batch read ``item.error``.
+    """
 
     __slots__ = _NO_SLOTS
 
@@ -276,19 +347,27 @@ class ChildContextTimeoutError(ChildContextError):
     """A child context, an item of a map or a branch of a parallel did not end within its time limit.
 
     Its function was cancelled, and everything in it given up.
+
+    Cure: set a longer ``timeout``, or do less in one context; effects that need undoing belong in ``ctx.saga()``.
     """
 
     __slots__ = _NO_SLOTS
 
 
 class WaitForConditionError(OperationError):
-    """The check raised an exception, or the polling strategy's attempts were used up."""
+    """The check raised an exception, or the polling strategy's attempts were used up.
+
+    Cure: catch it where you await; let the strategy allow more attempts, or the check handle errors that pass.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class WaitForConditionTimeoutError(WaitForConditionError):
-    """The condition was not met within ``WaitForConditionConfig.timeout``; a check that ran was cancelled."""
+    """The condition was not met within ``WaitForConditionConfig.timeout``; a check that ran was cancelled.
+
+    Cure: wait longer, or treat the state that was reached last as the answer.
+    """
 
     __slots__ = _NO_SLOTS
 
@@ -298,11 +377,19 @@ class OperationCancelledError(OperationError):
 
     Raised where the operation is awaited again. It is not a ``CancelledError``, because that would end
     the awaiting task silently.
+
+    Cure: await an operation in one place, or shield it with ``asyncio.shield`` from the cancellation that is not meant for
+    it.
     """
 
 
 class FailureGroupError(OperationError, ExceptionGroup[Exception]):
-    """Several operations failed; ``exceptions`` and ``except*`` give their errors."""
+    """Several operations failed; ``exceptions`` and ``except*`` give their errors.
+
+    Cause: see its subclasses.
+
+    Cure: catch the subclass, or single errors with ``except*``.
+    """
 
     __slots__ = _NO_SLOTS
 
@@ -316,7 +403,10 @@ class FailureGroupError(OperationError, ExceptionGroup[Exception]):
 
 
 class AllFailedError(FailureGroupError):
-    """None of the operations of ``ctx.any`` succeeded; ``exceptions`` are in their order."""
+    """None of the operations of ``ctx.any`` succeeded; ``exceptions`` are in their order.
+
+    Cure: look at each of ``exceptions``; the last resort after all alternatives belongs in the ``except`` clause.
+    """
 
     __slots__ = _NO_SLOTS
 
@@ -325,43 +415,79 @@ class CompensationError(FailureGroupError):
     """A saga failed, and so did some of its compensations: their steps are not undone.
 
     ``exceptions`` are the saga's error, followed by those of the compensations.
+
+    Cure: undo by hand what the failed compensations name, and let compensations retry longer
+    (``compensation_config``).
     """
 
     __slots__ = _NO_SLOTS
 
 
 class ExecutionError(DurableError):
-    """Fails the execution without a retry; created by ``DurableError.execution(...)``."""
+    """Fails the execution without a retry; created by ``DurableError.execution(...)``.
+
+    Cause: your code raised it, or a subclass names an error that no retry would cure.
+
+    Cure: see the subclass; the execution is over, so start a new one, or fork it before the failure.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class DeterminismError(ExecutionError):
-    """On replay, the code started another operation than the log holds at this place."""
+    """On replay, the code started another operation than the log holds at this place.
+
+    Cause: the code was changed under an open execution, or branches on something that is not recorded: time, random
+    numbers, the environment, a global variable. The message shows both operations and the position.
+
+    Cure: deploy under a version or an alias, guard changes with ``ctx.patched``, record what varies in a step; ``durable
+    lint`` and ``durable replay`` find it before the deployment.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class DeadlockError(ExecutionError):
-    """Every task of the workflow waits, and no pending operation could wake one."""
+    """Every task of the workflow waits, and no pending operation could wake one.
+
+    Cause: tasks wait for one another, or for an event that no task sets. The message names each task and its wait.
+
+    Cure: let a durable operation (a callback, an inbox, a wait) bring the event from outside, or set it in every path.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class SerDesError(ExecutionError):
-    """A value cannot be written as JSON, or a payload does not fit the expected type."""
+    """A value cannot be written as JSON, or a payload does not fit the expected type.
+
+    Cause: a value is of a type that has no JSON, an annotation does not fit the recorded value, or a custom serdes failed.
+
+    Cure: return plain data, dataclasses or models; annotate the function; or give the operation a ``serdes``.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class PayloadSizeError(ExecutionError):
-    """A payload exceeds the service's limit for its type of operation."""
+    """A payload exceeds the service's limit for its type of operation.
+
+    Cause: a result or an input is larger than the limits on the page about limits.
+
+    Cure: store it elsewhere (S3) in a step and return the key, or return less.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class InvocationError(DurableError):
-    """Fails this invocation only, Lambda invokes again; created by ``DurableError.invocation(...)``."""
+    """Fails this invocation only, Lambda invokes again; created by ``DurableError.invocation(...)``.
+
+    Cause: something outside the execution failed for now.
+
+    Cure: none is needed: the service invokes again with the same log. Raise it yourself for a failure that passes and
+    that is not of an operation.
+    """
 
     __slots__ = _NO_SLOTS
 
@@ -408,6 +534,12 @@ class ServiceError(DurableError):
     status; both are ``None`` when there was no response. ``retry_after`` is in seconds. ``after_lost_answer``: an
     earlier attempt of the same call got no answer and may have had its effect, which can be what is refused now: a
     callback that is answered already, for example.
+
+    Cause: the credentials, the permissions, the network, or a request that the service does not take; the message says
+    which. Calls that may succeed later have been repeated already.
+
+    Cure: for ``AccessDeniedException`` the role's policy, for ``ResourceNotFoundException`` the name and the qualifier, for
+    no response the endpoint; the rest is in the service's message.
     """
 
     __slots__ = _NO_SLOTS
@@ -465,24 +597,42 @@ class ServiceError(DurableError):
 
 
 class StoreError(DurableError):
-    """The emulator's file of executions cannot be used; the message says how to proceed."""
+    """The emulator's file of executions cannot be used; the message says how to proceed.
+
+    Cause: the file is locked by another process, damaged, of a newer version, or not writable.
+
+    Cure: as the message says; ``--store`` or ``DURABLE_STORE`` name another file.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class ConfigError(DurableError, ValueError):
-    """An argument or option is invalid; raised before anything is recorded."""
+    """An argument or option is invalid; raised before anything is recorded.
+
+    Cause: a wrong type, a number out of range, options that exclude each other, or a name that is misspelt.
+
+    Cure: the message names the option, the value and what is allowed.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class ContextMisuseError(DurableError):
-    """A durable context was used outside of its own function, or code tried to set the outcome of a handle."""
+    """A durable context was used outside of its own function, or code tried to set the outcome of a handle.
+
+    Cause: a parent's context inside a child, item or branch, a context inside a step, or ``set_result`` on a handle.
+
+    Cure: use the context that the innermost function got; move operations out of steps.
+    """
 
     __slots__ = _NO_SLOTS
 
 
 class InternalError(DurableError):
-    """A defect of the SDK, not of your code; please report it."""
+    """A defect of the SDK, not of your code; please report it.
+
+    Cure: none by you. Report the message with the history of the execution (``durable history NAME --json``).
+    """
 
     __slots__ = _NO_SLOTS

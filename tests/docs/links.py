@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 REPOSITORY = "durable-execution-sdk/durable-execution-sdk"
 PREFIXES = (
     f"https://github.com/{REPOSITORY}/blob/main/",
+    f"https://github.com/{REPOSITORY}/tree/main/",
     f"https://raw.githubusercontent.com/{REPOSITORY}/main/",
 )
 

@@ -44,6 +44,7 @@ def test_there_are_pages() -> None:
         "aws-python-sdk",
         "community-fork",
         "rust-crates",
+        "rust-examples",
         "step-functions",
         "temporal",
     ]

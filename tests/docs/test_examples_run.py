@@ -8,33 +8,33 @@ import pytest
 from tests.docs.page_modules import module_of
 from tests.docs.tables import DOCS
 
+PAGES = [
+    "batches.md",
+    "budget.md",
+    "callbacks.md",
+    "client.md",
+    "coming-from/aws-python-sdk.md",
+    "coming-from/community-fork.md",
+    "coming-from/step-functions.md",
+    "coming-from/temporal.md",
+    "concurrency.md",
+    "errors.md",
+    "how-replay-works.md",
+    "index.md",
+    "logging-and-tracing.md",
+    "long-running.md",
+    "messages.md",
+    "metrics.md",
+    "middleware.md",
+    "observability.md",
+    "resources.md",
+    "status.md",
+    "steps.md",
+    "time-limits.md",
+]
 
-@pytest.mark.parametrize(
-    "page",
-    [
-        "batches.md",
-        "budget.md",
-        "callbacks.md",
-        "client.md",
-        "coming-from/aws-python-sdk.md",
-        "coming-from/community-fork.md",
-        "coming-from/step-functions.md",
-        "coming-from/temporal.md",
-        "concurrency.md",
-        "errors.md",
-        "how-replay-works.md",
-        "index.md",
-        "logging-and-tracing.md",
-        "long-running.md",
-        "metrics.md",
-        "middleware.md",
-        "observability.md",
-        "resources.md",
-        "status.md",
-        "steps.md",
-        "time-limits.md",
-    ],
-)
+
+@pytest.mark.parametrize("page", PAGES)
 def test_the_examples_run(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (DOCS / page).read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)

@@ -23,6 +23,7 @@ from durable_execution_sdk.version import __version__
 APPLICATION = {
     ".github/workflows/tests.yml",
     ".gitignore",
+    "AGENTS.md",
     "README.md",
     "events/large-order.json",
     "pyproject.toml",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 import click
@@ -24,6 +24,11 @@ class SectionedGroup(click.Group):
         """Add a section of the help; ``places`` are modules and attributes by the names of commands."""
         self._sections[title] = list(places)
         self._places.update(places)
+
+    @property
+    def sections(self) -> Mapping[str, Sequence[str]]:
+        """The names of commands by the titles of their sections."""
+        return self._sections
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of all commands."""

@@ -17,7 +17,11 @@ from durable_execution_sdk.protocol.limits import MAX_RESPONSE_BYTES
 
 @dataclass(frozen=True, kw_only=True)
 class Wrappers:
-    """Wrappers around the data plane and the invokers, for fault injection and latency."""
+    """Wrappers around the data plane and the invokers of a test, for faults and latency.
+
+    ``data_plane`` gets the data plane of all functions once, ``invoker`` that of each function, and each returns the
+    one that is used in its place.
+    """
 
     data_plane: DataPlaneWrapper = lambda plane: plane
     invoker: Callable[[Invoker], Invoker] = lambda invoker: invoker

@@ -53,6 +53,7 @@ class Upstream(NamedTuple):
 
 
 ParentReader = Callable[[InvocationInfo], Upstream | None]
+"""A function that finds the trace above an execution, such as ``w3c_parent``; ``None`` if it has none."""
 
 
 def xray_parent(info: InvocationInfo) -> Upstream | None:

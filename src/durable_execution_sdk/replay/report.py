@@ -82,7 +82,13 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplayError(DurableError, AssertionError):
-    """The current code does not replay a recorded history; ``report`` holds the divergence."""
+    """The current code does not replay a recorded history; ``report`` holds the divergence.
+
+    Cause: operations were added, removed, renamed or moved since the history was recorded.
+
+    Cure: guard the change with ``ctx.patched``, keep the old code for open executions under a version, or record the
+    history again if no execution is open.
+    """
 
     def __init__(self, report: ReplayReport) -> None:
         super().__init__(str(report))

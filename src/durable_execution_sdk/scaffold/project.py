@@ -13,6 +13,8 @@ from durable_execution_sdk.errors import ConfigError
 __all__ = ["DeployTool", "project_files", "project_name", "write_project"]
 
 _HERE = Path(__file__).parent
+# The rules of replay for coding assistants, which look for the file in a project.
+_AGENTS = _HERE.parent / "AGENTS.md"
 _PLACEHOLDER = b"durable-orders"
 _NAME = re.compile(r"[a-z](-?[a-z0-9])*")
 _LONGEST_NAME = 64
@@ -41,7 +43,7 @@ def project_name(text: str) -> str:
 
 def project_files(name: str, tool: DeployTool) -> dict[str, bytes]:
     """Return the files of a project by their relative paths, with the name in the place of ours."""
-    return {
+    return {_AGENTS.name: _AGENTS.read_bytes()} | {
         _target(path): (root / path).read_bytes().replace(_PLACEHOLDER, name.encode())
         for root in (_HERE / "application", _HERE / tool)
         for path in (file.relative_to(root) for file in sorted(root.rglob("*")) if file.is_file())

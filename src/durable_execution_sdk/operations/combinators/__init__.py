@@ -102,7 +102,7 @@ class Combinators:
         The first failure is raised at once; the others go on. Without operations the result is empty.
 
         Raises:
-            the error of the operation that failed first.
+            Exception: the error of the operation that failed first.
         """
         return self._combine(operations.rules.All, "all", aws, name, of_nothing=True)
 
@@ -285,7 +285,7 @@ class Combinators:
         With ``cancel_losers``, the others are given up once the winner is delivered.
 
         Raises:
-            the error of the first operation, if it failed.
+            Exception: the error of the first operation, if it failed.
             ConfigError: there are no operands.
         """
         return self._combine(

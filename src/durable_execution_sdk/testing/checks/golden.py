@@ -38,7 +38,10 @@ _HOW_TO_UPDATE = f"pytest --update-histories, or {UPDATE_VARIABLE}=1 with anothe
 
 
 class GoldenHistoryError(DurableTestError, AssertionError):
-    """An execution differs from its golden history, or there is none yet."""
+    """An execution differs from its golden history, or there is none yet.
+
+    Cure: if the difference is meant, run the tests with ``--update-histories`` and commit the file.
+    """
 
 
 def assert_history(

@@ -28,7 +28,12 @@ class Harm(msgspec.Struct, frozen=True):
 
 
 class HarmError(DurableTestError, AssertionError):
-    """Disturbances do harm to a workflow; ``report`` lists them."""
+    """Disturbances do harm to a workflow; ``report`` lists them.
+
+    Cause: the workflow does a thing twice, loses one, or ends differently after a crash.
+
+    Cure: the report names the disturbance and the operation; put the effect into a step, and make the step idempotent.
+    """
 
     def __init__(self, report: SafetyReport) -> None:
         super().__init__(str(report))
