@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from agents import Agent, ModelResponse, Usage, function_tool
+from agents import Agent, ModelResponse, Usage, function_tool, set_tracing_disabled
 from agents.exceptions import MaxTurnsExceeded
 from agents.models.interface import Model
 from openai.types.responses import (
@@ -21,6 +21,9 @@ from openai.types.responses import (
 from tests.agents.driver import Outcome, Spec, Turn
 
 from durable_execution_sdk.agents.openai import DurableRunner
+
+# Where no workflow runs, the framework would send traces from a thread.
+set_tracing_disabled(disabled=True)
 
 
 def items_of(number: int, turn: Turn) -> list[Any]:
@@ -49,31 +52,43 @@ def items_of(number: int, turn: Turn) -> list[Any]:
     return items
 
 
+def asked(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any, Any]:
+    """Return the instructions, the history and the schema of the output from the arguments of a request."""
+    names = ("system_instructions", "input", "model_settings", "tools", "output_schema")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    return given["system_instructions"], given["input"], given["output_schema"]
+
+
 class FakeModel(Model):
     """A model that plays the turns of a spec."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
 
-    def answer(self, instructions: str | None, history: str | list[Any]) -> tuple[str, list[Any]]:
+    def answer(
+        self, instructions: str | None, history: str | list[Any], schema: Any
+    ) -> tuple[str, list[Any]]:
         items = [] if isinstance(history, str) else history
         calls = [each for each in items if each.get("type") == "function_call"]
         number = len({each["call_id"].partition("-")[0] for each in calls})
         self.spec.on_request(number, f"{instructions} {history!r}")
         turn = self.spec.turns[number]
+        if (
+            turn.text
+            and schema is not None
+            and list(schema.json_schema()["properties"]) == ["response"]
+        ):
+            # The framework asks for types that are no models of pydantic in a field.
+            turn = Turn(text=f'{{"response": {turn.text}}}')
         return turn.text, items_of(number, turn)
 
-    async def get_response(
-        self, system_instructions: Any, input: Any, *args: Any, **kwargs: Any
-    ) -> ModelResponse:
-        _, items = self.answer(system_instructions, input)
+    async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
+        _, items = self.answer(*asked(args, kwargs))
         usage = Usage(requests=1, input_tokens=10, output_tokens=5, total_tokens=15)
         return ModelResponse(output=items, usage=usage, response_id=None)
 
-    async def stream_response(
-        self, system_instructions: Any, input: Any, *args: Any, **kwargs: Any
-    ) -> AsyncIterator[Any]:
-        text, items = self.answer(system_instructions, input)
+    async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        text, items = self.answer(*asked(args, kwargs))
         for number, word in enumerate(text.split(" ") if text else ()):
             yield ResponseTextDeltaEvent(
                 content_index=0,
@@ -88,10 +103,8 @@ class FakeModel(Model):
             input_tokens=10,
             output_tokens=5,
             total_tokens=15,
-            **{
-                name: Usage().model_dump()[name] if hasattr(Usage(), "model_dump") else getattr(Usage(), name)
-                for name in ("input_tokens_details", "output_tokens_details")
-            },
+            input_tokens_details=Usage().input_tokens_details,
+            output_tokens_details=Usage().output_tokens_details,
         )
         response = Response.model_construct(id="response", output=items, usage=usage)
         yield ResponseCompletedEvent.model_construct(
@@ -122,16 +135,13 @@ class Driver:
             if event.type == "response.output_text.delta" and spec.on_text is not None:
                 spec.on_text(event.delta)
 
-        options: dict[str, Any] = {}
-        if spec.request_limit is not None:
-            options["max_turns"] = spec.request_limit
         result = await DurableRunner.run(
             agent,
             spec.prompt,
             tools=spec.tool_options,
             model=spec.model,
             on_model_event=None if spec.on_text is None else on_model_event,
-            **options,
+            max_turns=spec.request_limit or 99,
         )
         usage = result.context_wrapper.usage
         return Outcome(result.final_output, usage.requests, usage.input_tokens, usage.output_tokens)

@@ -38,7 +38,7 @@ class RunSettings:
     on_event: OnEvent | None = None
 
 
-RUN: ContextVar[RunSettings | None] = ContextVar("durable_openai_run", default=None)
+RUN: ContextVar[RunSettings] = ContextVar("durable_openai_run", default=RunSettings())  # noqa: B039 - it is frozen
 
 
 class DurableModel(Model):
@@ -52,15 +52,15 @@ class DurableModel(Model):
     def _model(self) -> Model:
         if isinstance(self.inner, Model):
             return self.inner
-        return (RUN.get() or RunSettings()).provider.get_model(self.inner)
+        return RUN.get().provider.get_model(self.inner)
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Request an answer: in a workflow, as a step."""
         model = self._model
         if current_context() is None:
             return await model.get_response(*args, **kwargs)
-        run = RUN.get() or RunSettings()
-        return await self._request(model, run, args, kwargs, is_streamed=run.on_event is not None)
+        is_streamed = RUN.get().on_event is not None
+        return await self._request(model, args, kwargs, is_streamed=is_streamed)
 
     async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         """Stream an answer; in a workflow, the step streams it, and the workflow gets the event of its end."""
@@ -69,12 +69,13 @@ class DurableModel(Model):
             async for event in model.stream_response(*args, **kwargs):
                 yield event
             return
-        run = RUN.get() or RunSettings()
-        yield _completed(await self._request(model, run, args, kwargs, is_streamed=True))
+        yield _completed(await self._request(model, args, kwargs, is_streamed=True))
 
     async def _request(
-        self, model: Model, run: RunSettings, args: Any, kwargs: Any, *, is_streamed: bool
+        self, model: Model, args: Any, kwargs: Any, *, is_streamed: bool
     ) -> ModelResponse:
+        run = RUN.get()
+
         async def call() -> ModelResponse:
             if is_streamed:
                 return await _read(model.stream_response(*args, **kwargs), run.on_event)
@@ -103,10 +104,6 @@ class DurableModel(Model):
         clean_up = getattr(self._model, "_cleanup_on_run_end", None)
         if clean_up is not None:
             await clean_up(owner)
-
-    async def close(self) -> None:
-        """Close the model."""
-        await self._model.close()
 
     def __getattr__(self, name: str) -> Any:
         # The runner asks models for abilities, such as a default key for the provider's prompt cache.

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from agents import FunctionTool
 from durable_execution_sdk.agents.approval import refusal_text
 from durable_execution_sdk.agents.marks import ToolOptions, options_of
-from durable_execution_sdk.agents.openai.models import RUN, RunSettings
+from durable_execution_sdk.agents.openai.models import RUN
 from durable_execution_sdk.agents.tool_calls import current_context, run_tool
 from durable_execution_sdk.errors import (
     CallbackError,
@@ -85,7 +85,7 @@ class ToolCall:
 
     async def _run(self, context: ToolContext[Any], arguments: str) -> Any:
         name = self._tool.name
-        options = options_of(name, self.function, (RUN.get() or RunSettings()).tools)
+        options = options_of(name, self.function, RUN.get().tools)
         call = partial(self._raising, context, arguments)
         if getattr(self._tool, "_is_agent_tool", False):
             return await _run_agent(name, call, options, arguments)
