@@ -21,13 +21,13 @@ its step, and then end the run.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NoReturn, cast
 
 from msgspec import Struct
-from pydantic_ai import RunContext, UserError
+from pydantic_ai import RunContext, UserError, durable_exec
 from pydantic_ai.agent import EventStreamHandler
 from pydantic_ai.capabilities.abstract import WrapRunHandler
 from pydantic_ai.durable_exec import (
@@ -44,7 +44,6 @@ from pydantic_ai.durable_exec import (
     RoleBasedOperationConfig,
     ToolsetCallToolId,
     conversation_id_from_run_id,
-    replay_scope,
 )
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.models import Model
@@ -67,6 +66,8 @@ from durable_execution_sdk.errors import ContextMisuseError, SerDesError
 
 __all__ = ["Durability"]
 
+# Releases before 2.68 report spans of replayed requests again.
+_replay_scope: Any = getattr(durable_exec, "replay_scope", lambda **_: nullcontext())
 # True in a step that requests a model, and not in one that runs an agent as a whole.
 _IN_REQUEST: ContextVar[bool] = ContextVar("durable_agents_in_request", default=False)
 
@@ -166,11 +167,11 @@ class Durability(BaseDurabilityCapability[AgentDepsT]):
     async def wrap_run(
         self, ctx: RunContext[AgentDepsT], *, handler: WrapRunHandler
     ) -> AgentRunResult[Any]:
-        """Run the agent, without the telemetry of what is replayed."""
+        """Run the agent; from 2.68 on, Pydantic AI leaves out the telemetry of what is replayed."""
         durable = current_context()
         if durable is None:
             return await super().wrap_run(ctx, handler=handler)
-        with replay_scope(is_replaying=lambda: durable.is_replaying):
+        with _replay_scope(is_replaying=lambda: durable.is_replaying):
             return await super().wrap_run(ctx, handler=handler)
 
     def _options_of_tool(
