@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("agents")
 
+import mcp.types
 import openai
 from agents import (
     Agent,
@@ -33,6 +34,7 @@ from agents import (
     handoff,
     retry_policies,
 )
+from agents.mcp import MCPServer
 from openai.types.responses import Response
 from tests.agents.driver import Call, Spec, Turn
 from tests.agents.drivers.openai import FakeModel
@@ -57,7 +59,6 @@ from durable_execution_sdk.agents.openai import DurableRunner, DurableSession, W
 from durable_execution_sdk.testing import (
     LocalDurableTestRunner,
     check_crash_safety_sync,
-    check_replay_sync,
     check_schedules_sync,
 )
 
@@ -614,18 +615,67 @@ def test_a_streamed_run_has_the_end_of_each_answer_and_its_pieces_in_the_step() 
     assert names(result) == ["clerk: model", "look", "clerk: model", "pause"]
 
 
+# MCP.
+
+
+class Shelf(MCPServer):
+    """A server with one tool, which counts what it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    @property
+    def name(self) -> str:
+        return "shelf"
+
+    async def connect(self) -> None: ...
+
+    async def cleanup(self) -> None: ...
+
+    async def list_tools(self, run_context: Any = None, agent: Any = None) -> list[mcp.types.Tool]:
+        self.asked.append("list")
+        schema = {"type": "object", "properties": {"title": {"type": "string"}}}
+        tool = {"name": "take", "inputSchema": schema, "description": "Take a book."}
+        return [mcp.types.Tool.model_validate(tool)]
+
+    async def call_tool(self, tool_name: str, arguments: Any, *_: Any, **__: Any) -> Any:
+        self.asked.append(tool_name)
+        text = {"type": "text", "text": f"took {arguments['title']}"}
+        return mcp.types.CallToolResult.model_validate({"content": [text]})
+
+    async def list_prompts(self, *_: Any, **__: Any) -> Any: ...
+
+    async def get_prompt(self, *_: Any, **__: Any) -> Any: ...
+
+
+def test_the_tools_of_an_mcp_server_are_listed_and_called_in_steps() -> None:
+    shelf = Shelf()
+    seen: list[str] = []
+    script = model(
+        calls("take", title="Emma"), "done", on_request=lambda number, text: seen.append(text)
+    )
+    agent = Agent[Any](name="clerk", model=script, mcp_servers=[shelf])
+
+    async def workflow(ctx: DurableContext) -> None:
+        once = {"take": ToolOptions(at_most_once=True)}
+        await DurableRunner.run(agent, "go", tools=once)
+
+    result = play(workflow)
+    assert result.status == "SUCCEEDED"
+    assert names(result) == [
+        "shelf: list tools",
+        "clerk: model",
+        "take",
+        "shelf: list tools",
+        "clerk: model",
+        "pause",
+    ]
+    assert shelf.asked == ["list", "take", "list"]
+    assert "took Emma" in seen[1]
+
+
 # Sessions.
-
-
-def conversation(session: Any) -> Any:
-    agent = Agent[Any](name="clerk", model=model("hello", "and again"))
-
-    async def workflow(ctx: DurableContext) -> list[str]:
-        for prompt in ("one", "two"):
-            await DurableRunner.run(agent, prompt, session=session())
-        return [each["role"] for each in await session().get_items()]
-
-    return workflow
 
 
 def test_a_session_in_the_workflow_is_made_anew_on_replay_and_costs_nothing() -> None:

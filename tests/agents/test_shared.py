@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from durable_execution_sdk import (
-    CallbackTimeoutError,
-    ConfigError,
-    ContextMisuseError,
     DurableContext,
     Duration,
     durable_execution,
 )
 from durable_execution_sdk.agents import (
-    Decision,
-    ToolOptions,
-    ask_person,
     at_most_once,
     human_approval,
-    in_workflow,
 )
 from durable_execution_sdk.agents.approval import refusal_text
-from durable_execution_sdk.agents.marks import check_tool_names, marks_of, options_of
+from durable_execution_sdk.agents.marks import options_of
 from durable_execution_sdk.agents.model_requests import request_model
-from durable_execution_sdk.agents.tool_calls import current_context, run_tool
+from durable_execution_sdk.agents.tool_calls import run_tool
 from durable_execution_sdk.testing import LocalDurableTestRunner
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any
 
+from agents import ModelResponse, Usage
 from agents.exceptions import ModelBehaviorError, UserError
 from agents.models.interface import Model, ModelProvider
 from agents.models.multi_provider import MultiProvider
@@ -16,7 +17,6 @@ from agents.retry import ModelRetryAdvice, ModelRetryNormalizedError
 from openai.types.responses import Response, ResponseCompletedEvent, ResponseUsage
 from pydantic import TypeAdapter
 
-from agents import ModelResponse, Usage
 from durable_execution_sdk.agents.marks import ToolOptions
 from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
 from durable_execution_sdk.agents.tool_calls import current_context

@@ -9,10 +9,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from agents import Agent, FunctionTool, Handoff, RunConfig, Runner
 from agents.exceptions import AgentsException
 from mcp.types import Tool as McpTool
 
-from agents import Agent, FunctionTool, Handoff, RunConfig, Runner
 from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names
 from durable_execution_sdk.agents.model_requests import ModelOptions
 from durable_execution_sdk.agents.openai.models import (

@@ -6,14 +6,13 @@ import copy
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from inspect import getclosurevars
 from typing import Any
 
+from agents import FunctionTool
 from agents.exceptions import AgentsException
 from agents.tool_context import ToolContext
 from msgspec.structs import replace
 
-from agents import FunctionTool
 from durable_execution_sdk.agents.approval import refusal_text
 from durable_execution_sdk.agents.marks import ToolOptions, options_of
 from durable_execution_sdk.agents.openai.models import RUN
@@ -61,7 +60,7 @@ class ToolCall:
             getattr(tool, "_use_default_failure_error_function", True)
             or getattr(tool, "_failure_error_function", None) is not None
         )
-        self.function = getattr(tool, "__wrapped__", None) or _function_of(raising)
+        self.function = getattr(tool, "__wrapped__", None)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._original, name)
@@ -160,14 +159,6 @@ def _but_not_framework_errors(strategy: RetryStrategy) -> RetryStrategy:
         return strategy(error, attempt)
 
     return decide
-
-
-def _function_of(raising: Invoke | None) -> Callable[..., Any] | None:
-    """Return the function of a tool in releases before 0.20, which keep it in a closure only."""
-    try:
-        return getclosurevars(raising).nonlocals.get("the_func") if raising else None  # type: ignore[arg-type]  # or an error
-    except (TypeError, ValueError):
-        return None
 
 
 def _read(arguments: str) -> Mapping[str, object]:
