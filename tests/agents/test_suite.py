@@ -1,4 +1,4 @@
-"""What each adapter has to keep, by the same agents and checks for all."""
+"""The suite of all adapters: the same agents and checks for each."""
 
 from __future__ import annotations
 

@@ -8,10 +8,9 @@
     async def handler(question: str, ctx: DurableContext) -> str:
         return (await agent.run(question)).output
 
-It fills in the extension points that Pydantic AI has for engines (``pydantic_ai.durable_exec``): the framework names the
-operations of a run, which are model requests, calls and discovery of tools, and methods of other capabilities, and
-encodes their results; here each becomes a step. The run itself is workflow code, with the tasks that Pydantic AI
-makes for tools, so tools run in parallel and a replay gives each its own record.
+It fills in what Pydantic AI has for engines (``pydantic_ai.durable_exec``): the framework declares the operations of a
+run, which are model requests, calls and discovery of tools, and methods of other capabilities, and encodes their
+results; here each becomes a step. The run is workflow code, and so are the tasks that it makes for tools.
 
 Who retries: the step repeats a model request, and the client's own retries are off meanwhile. ``ModelRetry``,
 ``ToolFailed`` and invalid arguments go to the model, as Pydantic AI has it. Other exceptions of a tool are retried by
@@ -52,7 +51,8 @@ from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import AgentDepsT
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 
-from durable_execution_sdk.agents.approval import Decision, refusal_text
+from durable_execution_sdk.agents.approval import refusal_text
+from durable_execution_sdk.agents.decisions import Decision
 from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names, options_of
 from durable_execution_sdk.agents.model_requests import (
     ModelOptions,
@@ -197,17 +197,9 @@ class _Backend(JournalCallableOperationBackend[Any]):
         model: ModelOptions,
         resolve_tool: Callable[[DurableOperationId, object, str], ToolOptions],
     ) -> None:
-        default = ToolOptions()
-        super().__init__(
-            agent_name=agent,
-            config=RoleBasedOperationConfig(
-                model=default,
-                event=default,
-                capability=default,
-                tool=default,
-                resolve_tool=resolve_tool,
-            ),
-        )
+        roles = dict.fromkeys(("model", "event", "capability", "tool"), ToolOptions())
+        config = RoleBasedOperationConfig(**roles, resolve_tool=resolve_tool)
+        super().__init__(agent_name=agent, config=config)
         self._agent = agent
         self._model = model
 
