@@ -604,7 +604,7 @@ def test_a_streamed_run_has_the_end_of_each_answer_and_its_pieces_in_the_step() 
             pieces.append(event.delta)
 
     async def workflow(ctx: DurableContext) -> list[Any]:
-        result = DurableRunner.run_streamed(agent, "go", on_model_event=piece)
+        result = DurableRunner.run_streamed(agent, "go", stream_handler=piece)
         events = [event.type async for event in result.stream_events()]
         return [result.final_output, result.context_wrapper.usage.input_tokens, events]
 
@@ -692,27 +692,57 @@ def test_a_session_in_the_workflow_is_made_anew_on_replay_and_costs_nothing() ->
     assert names(result) == ["clerk: model", "clerk: model", "pause"]
 
 
-def test_a_session_outside_gets_each_item_once_whenever_the_process_dies(tmp_path: Path) -> None:
+def test_a_session_of_the_framework_is_used_in_steps(tmp_path: Path) -> None:
     agent = Agent[Any](name="clerk", model=model("hello"))
-    store = tmp_path / "sessions.db"
 
-    @durable_execution
-    async def handler(event: Any, ctx: DurableContext) -> list[str]:
-        session = SQLiteSession("talk", store)
+    async def workflow(ctx: DurableContext) -> list[str]:
+        session = SQLiteSession("talk", tmp_path / "sessions.db")
         try:
             for prompt in ("one", "two"):
                 await DurableRunner.run(agent, prompt, session=session)
-            items = await DurableSession(session).get_items()
+            return said(await DurableSession(session).get_items())
         finally:
             session.close()
-        return [each["content"] if each["role"] == "user" else "-" for each in items]
 
-    result = LocalDurableTestRunner(handler).run_sync({})
+    result = play(workflow)
     assert result.result == ["one", "-", "two", "-"]
+    assert {each for each in names(result) if each.startswith("session")} == {
+        "session: get items",
+        "session: add items",
+    }
 
-    check_crash_safety_sync(
-        handler, {}, setup=lambda: store.unlink(missing_ok=True)
-    ).raise_if_failed()
+
+def said(items: list[Any]) -> list[str]:
+    return [each["content"] if each["role"] == "user" else "-" for each in items]
+
+
+@pytest.mark.parametrize("writes_first", [True, False])
+def test_items_are_added_once_where_the_process_dies_while_they_are(writes_first: bool) -> None:
+    stored: list[Any] = []
+    agent = Agent[Any](name="clerk", model=model("hello"))
+
+    class Slow(WorkflowSession):
+        async def add_items(self, items: list[Any]) -> None:
+            if writes_first:
+                await super().add_items(items)
+            await asyncio.sleep(0.001)
+            if not writes_first:
+                await super().add_items(items)
+
+    store = Slow()
+    stored = store.items
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> None:
+        for prompt in ("one", "two"):
+            await DurableRunner.run(agent, prompt, session=DurableSession(store))
+
+    runner = LocalDurableTestRunner(handler)
+    runner.crash_in("session: add items")
+    result = runner.run_sync({})
+    assert result.status == "SUCCEEDED"
+    assert "session: add items again" in names(result)
+    assert said(stored) == ["one", "-", "two", "-"]
 
 
 def test_a_session_that_calls_openai_is_refused() -> None:

@@ -131,7 +131,7 @@ class Driver:
             ],
         )
 
-        def on_model_event(event: Any) -> None:
+        def stream_handler(event: Any) -> None:
             if event.type == "response.output_text.delta" and spec.on_text is not None:
                 spec.on_text(event.delta)
 
@@ -140,7 +140,7 @@ class Driver:
             spec.prompt,
             tools=spec.tool_options,
             model=spec.model,
-            on_model_event=None if spec.on_text is None else on_model_event,
+            stream_handler=None if spec.on_text is None else stream_handler,
             max_turns=spec.request_limit or 99,
         )
         usage = result.context_wrapper.usage

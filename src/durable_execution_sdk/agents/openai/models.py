@@ -25,7 +25,7 @@ from durable_execution_sdk.serdes import SerDesContext
 
 __all__ = ["RUN", "DurableModel", "DurableProvider", "RunSettings"]
 
-OnEvent = Callable[[Any], Awaitable[object] | object]
+StreamHandler = Callable[[Any], Awaitable[object] | object]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class RunSettings:
     model: ModelOptions = field(default_factory=ModelOptions)
     tools: Mapping[str, ToolOptions] = field(default_factory=dict[str, ToolOptions])
     provider: ModelProvider = field(default_factory=MultiProvider)
-    on_event: OnEvent | None = None
+    stream_handler: StreamHandler | None = None
 
 
 RUN: ContextVar[RunSettings] = ContextVar("durable_openai_run", default=RunSettings())  # noqa: B039 - it is frozen
@@ -59,7 +59,7 @@ class DurableModel(Model):
         model = self._model
         if current_context() is None:
             return await model.get_response(*args, **kwargs)
-        is_streamed = RUN.get().on_event is not None
+        is_streamed = RUN.get().stream_handler is not None
         return await self._request(model, args, kwargs, is_streamed=is_streamed)
 
     async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
@@ -78,7 +78,7 @@ class DurableModel(Model):
 
         async def call() -> ModelResponse:
             if is_streamed:
-                return await _read(model.stream_response(*args, **kwargs), run.on_event)
+                return await _read(model.stream_response(*args, **kwargs), run.stream_handler)
             return await model.get_response(*args, **kwargs)
 
         return await request_model(
@@ -125,12 +125,12 @@ class DurableProvider(ModelProvider):
         await self.inner.aclose()
 
 
-async def _read(events: AsyncIterator[Any], on_event: OnEvent | None) -> ModelResponse:
+async def _read(events: AsyncIterator[Any], stream_handler: StreamHandler | None) -> ModelResponse:
     """Read the events of an answer to its end, and return the answer."""
     items: list[Any] = []
     async for event in events:
-        if on_event is not None:
-            seen = on_event(event)
+        if stream_handler is not None:
+            seen = stream_handler(event)
             if isawaitable(seen):
                 await seen
         if event.type == "response.output_item.done":
@@ -159,15 +159,12 @@ def _response(response: Response, items: list[Any]) -> ModelResponse:
 def _completed(answer: ModelResponse) -> ResponseCompletedEvent:
     """Return the last event of the stream of an answer."""
     used = answer.usage
-    details = {
-        "input_tokens_details": used.input_tokens_details,
-        "output_tokens_details": used.output_tokens_details,
-    }
     usage = ResponseUsage.construct(
         input_tokens=used.input_tokens,
         output_tokens=used.output_tokens,
         total_tokens=used.total_tokens,
-        **details,
+        input_tokens_details=used.input_tokens_details,
+        output_tokens_details=used.output_tokens_details,
     )
     response = Response.construct(
         id=answer.response_id or "", output=answer.output, usage=usage if used.requests else None

@@ -19,7 +19,7 @@ from durable_execution_sdk.agents.openai.models import (
     RUN,
     DurableModel,
     DurableProvider,
-    OnEvent,
+    StreamHandler,
     RunSettings,
 )
 from durable_execution_sdk.agents.openai.sessions import DurableSession, WorkflowSession
@@ -49,7 +49,7 @@ class DurableRunner:
 
     - ``tools``: the options of tools by their names, where no marks are on their functions.
     - ``model``: the options of requests to models.
-    - ``on_model_event``: gets each event of a model's answer, while it comes, in the request's step; an attempt that is
+    - ``stream_handler``: gets each event of a model's answer, while it comes, in the request's step; an attempt that is
       retried begins again.
 
     The framework's tracing is off in a workflow, since a replay would export each trace again; so are its retries of
@@ -64,7 +64,7 @@ class DurableRunner:
         *,
         tools: Mapping[str, ToolOptions] | None = None,
         model: ModelOptions | None = None,
-        on_model_event: OnEvent | None = None,
+        stream_handler: StreamHandler | None = None,
         **options: Any,
     ) -> RunResult:
         """Run an agent to its end. Costs an operation for each request to a model and each call of a tool.
@@ -74,7 +74,7 @@ class DurableRunner:
             StepError: a model request or a tool has failed for good; also an instance of its exception.
             ConfigError: the agents, tools or options do not fit a workflow; nothing was recorded.
         """
-        with _settings(agent, options, tools, model, on_model_event):
+        with _settings(agent, options, tools, model, stream_handler):
             try:
                 return await Runner.run(agent, input, **options)
             except AgentsException as error:
@@ -89,14 +89,14 @@ class DurableRunner:
         *,
         tools: Mapping[str, ToolOptions] | None = None,
         model: ModelOptions | None = None,
-        on_model_event: OnEvent | None = None,
+        stream_handler: StreamHandler | None = None,
         **options: Any,
     ) -> RunResultStreaming:
         """Run an agent, and yield the run's events in the workflow: of each answer of a model, that of its end.
 
-        The pieces of an answer go to ``on_model_event`` alone.
+        The pieces of an answer go to ``stream_handler`` alone.
         """
-        with _settings(agent, options, tools, model, on_model_event):
+        with _settings(agent, options, tools, model, stream_handler):
             return Runner.run_streamed(agent, input, **options)
 
 
@@ -106,7 +106,7 @@ def _settings(
     options: dict[str, Any],
     tools: Mapping[str, ToolOptions] | None,
     model: ModelOptions | None,
-    on_event: OnEvent | None,
+    stream_handler: StreamHandler | None,
 ) -> Iterator[None]:
     """Make an agent and the options of its run durable, in a workflow; what runs in the block has the settings."""
     ctx = current_context()
@@ -135,7 +135,7 @@ def _settings(
     session = options.get("session")
     if session is not None and not isinstance(session, (WorkflowSession, DurableSession)):
         options["session"] = DurableSession(session)
-    settings = RunSettings(model or ModelOptions(), tools or {}, provider, on_event)
+    settings = RunSettings(model or ModelOptions(), tools or {}, provider, stream_handler)
     token = RUN.set(settings)
     try:
         yield
@@ -148,8 +148,10 @@ def _make_durable(agent: Agent[Any], names: set[str | None], seen: set[int]) -> 
     if id(agent) in seen:
         return
     seen.add(id(agent))
-    inner = agent.model.inner if isinstance(agent.model, DurableModel) else agent.model
-    agent.model = DurableModel(inner, agent.name)
+    before = agent.model
+    if not isinstance(before, DurableModel) or before.agent != agent.name:
+        inner = before.inner if isinstance(before, DurableModel) else before
+        agent.model = DurableModel(inner, agent.name)
     tools = [_durable(tool, agent, names, seen) for tool in agent.tools]
     # The framework refuses to set the tools of an agent that another thread runs.
     if any(tool is not before for tool, before in zip(tools, agent.tools, strict=True)):

@@ -6,9 +6,9 @@ import copy
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from agents import FunctionTool
+from agents import FunctionTool, ToolOutputFileContent, ToolOutputImage, ToolOutputText
 from agents.exceptions import AgentsException
 from agents.tool_context import ToolContext
 from msgspec.structs import replace
@@ -22,14 +22,16 @@ from durable_execution_sdk.errors import (
     ChildContextError,
     ConfigError,
     DurableError,
+    ExecutionError,
     OperationError,
-    SerDesError,
     StepInterruptedError,
 )
 from durable_execution_sdk.retry import NoRetry, RetryDecision, RetryStrategy
 from durable_execution_sdk.serdes import SerDes, SerDesContext, serdes_for_return
 
 __all__ = ["ToolCall", "durable_tool", "fatal_cause"]
+
+_STRUCTURED = (ToolOutputText, ToolOutputImage, ToolOutputFileContent)
 
 Invoke = Callable[[ToolContext[Any], str], Awaitable[Any]]
 
@@ -53,7 +55,7 @@ class ToolCall:
     def __init__(self, original: Invoke, tool: FunctionTool) -> None:
         self._original = original
         self._tool = tool
-        # Tools that handle errors themselves, in a function of their own, have no such attribute.
+        # A tool with an ``on_invoke_tool`` of its own has no such attribute: it handles its errors itself.
         raising: Invoke | None = getattr(original, "_invoke_tool_impl", None)
         self._raising = raising or original
         self.hands_on_errors = raising is not None and (
@@ -137,12 +139,12 @@ async def _run_agent(
 def fatal_cause(error: BaseException | None) -> DurableError | None:
     """Return the error for which a run must end, and which the model must not get, if this is one or comes from one.
 
-    That is a call at most once that was cut off, a missing approval, and what the SDK refuses.
+    That is a call at most once that was cut off, a missing approval, and what the SDK refuses or cannot record.
     """
     while error is not None:
         if isinstance(error, DurableError) and (
             not isinstance(error, OperationError)
-            or isinstance(error, (StepInterruptedError, SerDesError))
+            or isinstance(error, (StepInterruptedError, ExecutionError))
             or (isinstance(error, CallbackError) and not isinstance(error, ChildContextError))
         ):
             return error
@@ -163,10 +165,10 @@ def _but_not_framework_errors(strategy: RetryStrategy) -> RetryStrategy:
 
 def _read(arguments: str) -> Mapping[str, object]:
     try:
-        read = json.loads(arguments or "{}")
+        read: Any = json.loads(arguments or "{}")
     except ValueError:
         read = None
-    return read if isinstance(read, dict) else {"arguments": arguments}
+    return cast("dict[str, object]", read) if isinstance(read, dict) else {"arguments": arguments}
 
 
 class _AsTold:
@@ -176,11 +178,10 @@ class _AsTold:
         """Write a result."""
         text = _json(value)
         if text is None:
-            items = value if isinstance(value, (list, tuple)) else [value]
             # The framework's texts, images and files, which it takes as dicts too.
-            dumps = [getattr(item, "model_dump", None) for item in items]
-            if items and all(dumps) and all(hasattr(item, "type") for item in items):
-                text = _json([dump(mode="json", exclude_none=True) for dump in dumps if dump])
+            items: Any = value if isinstance(value, (list, tuple)) else [value]
+            if items and all(isinstance(item, _STRUCTURED) for item in items):
+                text = _json([item.model_dump(mode="json", exclude_none=True) for item in items])
         return json.dumps(str(value)) if text is None else text
 
     def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
