@@ -19,8 +19,8 @@ from durable_execution_sdk.agents.openai.models import (
     RUN,
     DurableModel,
     DurableProvider,
-    StreamHandler,
     RunSettings,
+    StreamHandler,
 )
 from durable_execution_sdk.agents.openai.sessions import DurableSession, WorkflowSession
 from durable_execution_sdk.agents.openai.tools import durable_tool, fatal_cause
