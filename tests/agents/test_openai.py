@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,6 +60,7 @@ from durable_execution_sdk.agents.openai import DurableRunner, DurableSession, W
 from durable_execution_sdk.testing import (
     LocalDurableTestRunner,
     check_crash_safety_sync,
+    check_replay_sync,
     check_schedules_sync,
 )
 
@@ -429,6 +431,30 @@ def test_a_tool_of_a_function_of_its_own_is_a_step() -> None:
     assert result.operation("own").result == "got {}"
 
 
+def test_a_copy_of_a_durable_tool_keeps_its_marks() -> None:
+    @function_tool
+    @at_most_once
+    async def refund() -> str:
+        await asyncio.sleep(0.001)
+        return "refunded"
+
+    agent = Agent[Any](name="clerk", model=model(calls("refund"), "?"), tools=[refund])
+
+    async def workflow(ctx: DurableContext) -> None:
+        await DurableRunner.run(agent, "go")
+
+    assert play(workflow).status == "SUCCEEDED"
+    agent.tools = [copy.copy(agent.tools[0])]
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> None:
+        await DurableRunner.run(agent, "go")
+
+    runner = LocalDurableTestRunner(handler)
+    runner.crash_in("refund")
+    assert isinstance(runner.run_sync({}).error, StepInterruptedError)
+
+
 def test_the_time_limit_of_a_tool_is_told_to_the_model() -> None:
     @function_tool(timeout=5)
     @in_workflow
@@ -553,6 +579,35 @@ def test_models_are_found_by_the_run_config() -> None:
     result = play(workflow)
     assert result.result == ["I am small", "I am large"]
     assert names(result) == ["clerk: model", "model", "pause"]
+
+
+def test_a_replay_needs_no_provider() -> None:
+    class Provider:
+        has_key = True
+
+        def get_model(self, name: str | None) -> FakeModel:
+            if not self.has_key:
+                raise openai.OpenAIError("no key")
+            return model(calls("look", place="Rome"), "sunny")
+
+        async def aclose(self) -> None:
+            pass
+
+    provider: Any = Provider()
+    agent = Agent[Any](name="clerk", model="small", tools=[look])
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> str:
+        result = None
+        for chosen in (None, "large"):
+            config = RunConfig(model_provider=provider, model=chosen)
+            result = await DurableRunner.run(agent, "go", run_config=config)
+        return str(result and result.final_output)
+
+    result = LocalDurableTestRunner(handler).run_sync({})
+    assert result.result == "sunny"
+    provider.has_key = False
+    check_replay_sync(handler, result).raise_if_failed()
 
 
 def test_answers_come_back_as_the_types_of_the_framework() -> None:

@@ -44,42 +44,43 @@ RUN: ContextVar[RunSettings] = ContextVar("durable_openai_run", default=RunSetti
 class DurableModel(Model):
     """A model, or the name of one, whose requests are steps in a workflow."""
 
-    def __init__(self, inner: Model | str | None, agent: str | None) -> None:
+    def __init__(
+        self, inner: Model | str | None, agent: str | None, provider: ModelProvider | None = None
+    ) -> None:
         self.inner = inner
         self.agent = agent
+        self._provider = provider
 
     @property
     def _model(self) -> Model:
+        """The model; it is looked up in steps alone, since a replay may have no key for the provider."""
         if isinstance(self.inner, Model):
             return self.inner
-        return RUN.get().provider.get_model(self.inner)
+        return (self._provider or RUN.get().provider).get_model(self.inner)
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Request an answer: in a workflow, as a step."""
-        model = self._model
         if current_context() is None:
-            return await model.get_response(*args, **kwargs)
+            return await self._model.get_response(*args, **kwargs)
         is_streamed = RUN.get().stream_handler is not None
-        return await self._request(model, args, kwargs, is_streamed=is_streamed)
+        return await self._request(args, kwargs, is_streamed=is_streamed)
 
     async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         """Stream an answer; in a workflow, the step streams it, and the workflow gets the event of its end."""
-        model = self._model
         if current_context() is None:
-            async for event in model.stream_response(*args, **kwargs):
+            async for event in self._model.stream_response(*args, **kwargs):
                 yield event
             return
-        yield _completed(await self._request(model, args, kwargs, is_streamed=True))
+        yield _completed(await self._request(args, kwargs, is_streamed=True))
 
-    async def _request(
-        self, model: Model, args: Any, kwargs: Any, *, is_streamed: bool
-    ) -> ModelResponse:
+    async def _request(self, args: Any, kwargs: Any, *, is_streamed: bool) -> ModelResponse:
         run = RUN.get()
 
         async def call() -> ModelResponse:
             if is_streamed:
-                return await _read(model.stream_response(*args, **kwargs), run.stream_handler)
-            return await model.get_response(*args, **kwargs)
+                events = self._model.stream_response(*args, **kwargs)
+                return await _read(events, run.stream_handler)
+            return await self._model.get_response(*args, **kwargs)
 
         return await request_model(
             self.agent,
@@ -87,7 +88,7 @@ class DurableModel(Model):
             serdes=_ANSWERS,
             options=run.model,
             final=(ModelBehaviorError, UserError),
-            clients=(model,),
+            clients=(self,),
         )
 
     def get_retry_advice(self, request: Any) -> ModelRetryAdvice | None:
@@ -101,13 +102,17 @@ class DurableModel(Model):
         )
 
     async def _cleanup_on_run_end(self, owner: object) -> None:
-        clean_up = getattr(self._model, "_cleanup_on_run_end", None)
+        clean_up = getattr(self.inner, "_cleanup_on_run_end", None)
         if clean_up is not None:
             await clean_up(owner)
 
     def __getattr__(self, name: str) -> Any:
         # The runner asks models for abilities, such as a default key for the provider's prompt cache.
-        return getattr(self._model, name)
+        try:
+            model = self._model
+        except Exception as error:
+            raise AttributeError(name) from error
+        return getattr(model, name)
 
 
 class DurableProvider(ModelProvider):
@@ -118,7 +123,7 @@ class DurableProvider(ModelProvider):
 
     def get_model(self, model_name: str | None) -> Model:
         """Return the durable model of this name."""
-        return DurableModel(self.inner.get_model(model_name), None)
+        return DurableModel(model_name, None, self.inner)
 
     async def aclose(self) -> None:
         """Close the provider."""

@@ -41,35 +41,39 @@ def durable_tool(tool: FunctionTool) -> FunctionTool:
     if isinstance(tool.on_invoke_tool, ToolCall):
         return tool
     durable = copy.copy(tool)
-    durable.on_invoke_tool = ToolCall(tool.on_invoke_tool, durable)
+    function = getattr(tool, "__wrapped__", None)
+    durable.on_invoke_tool = ToolCall(tool.on_invoke_tool, durable, function)
     return durable
 
 
 class ToolCall:
-    """What a durable tool is invoked by, in place of the tool's own function.
+    """Invokes a durable tool, in place of the tool's own function.
 
     ``function_tool`` makes a function that raises, and one around it that hands errors to the model. The first runs in
     the step and the second outside, so that the log has the error, and the model gets it as the framework has it.
     """
 
-    def __init__(self, original: Invoke, tool: FunctionTool) -> None:
+    def __init__(
+        self, original: Invoke, tool: FunctionTool, function: Callable[..., Any] | None
+    ) -> None:
         self._original = original
         self._tool = tool
+        self._function = function
         # A tool with an ``on_invoke_tool`` of its own has no such attribute: it handles its errors itself.
         raising: Invoke | None = getattr(original, "_invoke_tool_impl", None)
         self._raising = raising or original
-        self.hands_on_errors = raising is not None and (
+        self._hands_on_errors = raising is not None and (
             getattr(tool, "_use_default_failure_error_function", True)
             or getattr(tool, "_failure_error_function", None) is not None
         )
-        self.function = getattr(tool, "__wrapped__", None)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._original, name)
 
     def __agents_bind_function_tool__(self, tool: FunctionTool) -> ToolCall:
+        """Return what invokes a copy of the tool; the framework asks for it."""
         bind = getattr(self._original, "__agents_bind_function_tool__", None)
-        return ToolCall(bind(tool) if bind else self._original, tool)
+        return ToolCall(bind(tool) if bind else self._original, tool, self._function)
 
     async def __call__(self, context: ToolContext[Any], arguments: str) -> Any:
         """Call the tool, and return what the model gets."""
@@ -80,13 +84,13 @@ class ToolCall:
         except Exception as error:
             if (cause := fatal_cause(error)) is not None:
                 raise cause from cause.__cause__
-            if not self.hands_on_errors:
+            if not self._hands_on_errors:
                 raise
             return await self._handed_on(error, context, arguments)
 
     async def _run(self, context: ToolContext[Any], arguments: str) -> Any:
         name = self._tool.name
-        options = options_of(name, self.function, RUN.get().tools)
+        options = options_of(name, self._function, RUN.get().tools)
         call = partial(self._raising, context, arguments)
         if getattr(self._tool, "_is_agent_tool", False):
             return await _run_agent(name, call, options, arguments)
@@ -96,7 +100,7 @@ class ToolCall:
             options=self._with_retries(options),
             arguments=_read(arguments),
             refused=partial(refusal_text, name),
-            serdes=_serdes_of(self.function),
+            serdes=_serdes_of(self._function),
         )
 
     def _with_retries(self, options: ToolOptions) -> ToolOptions:
@@ -107,7 +111,7 @@ class ToolCall:
             return replace(
                 options, retry_strategy=_but_not_framework_errors(options.retry_strategy)
             )
-        return replace(options, retry_strategy=NoRetry()) if self.hands_on_errors else options
+        return replace(options, retry_strategy=NoRetry()) if self._hands_on_errors else options
 
     async def _handed_on(self, error: Exception, context: ToolContext[Any], arguments: str) -> Any:
         """Return what the framework makes of an error, by its own function around one that raises it."""
