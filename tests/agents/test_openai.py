@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from agents import (
     ModelResponse,
     ModelRetrySettings,
     ModelSettings,
+    OpenAIProvider,
     RunConfig,
     RunHooks,
     Runner,
@@ -222,6 +224,33 @@ def test_an_agent_as_a_tool_can_need_an_approval() -> None:
     assert runner.complete().result == "done"
 
 
+@pytest.mark.parametrize("streamed", [False, True])
+def test_handoffs_and_agents_as_tools_survive_crashes_and_schedules(streamed: bool) -> None:
+    helper = Agent[Any](
+        name="helper", model=model(calls("look", place="Rome"), "sunny"), tools=[look]
+    )
+    triage = two_agents()
+    triage.tools = [helper.as_tool("ask", "Ask.")]
+    script = model(calls("ask", "ask", input="?"), calls("transfer_to_billing"), "paid")
+    triage.model = script
+    triage.handoffs[0].model = script  # type: ignore[union-attr]
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> list[Any]:
+        if streamed:
+            result: Any = DurableRunner.run_streamed(triage, "go")
+            async for _ in result.stream_events():
+                pass
+        else:
+            result = await DurableRunner.run(triage, "go")
+        return [result.final_output, result.context_wrapper.usage.requests]
+
+    result = LocalDurableTestRunner(handler).run_sync({})
+    assert result.result == ["paid", 7]
+    check_crash_safety_sync(handler, {}).raise_if_failed()
+    check_schedules_sync(handler, {}, seeds=range(5)).raise_if_failed()
+
+
 # Guardrails.
 
 
@@ -274,21 +303,33 @@ def test_the_result_of_a_tool_has_its_type_where_the_run_ends_with_it() -> None:
     assert result.operation("measure").result == {"degrees": 21}
 
 
+class Opaque:
+    def __repr__(self) -> str:
+        return "opaque"
+
+
+@pytest.mark.parametrize("kind", [None, Any, Opaque])
 @pytest.mark.parametrize(
     ("value", "told"),
     [
         ({"a": [1, None]}, "{'a': [1, None]}"),
         ((1, 2), "(1, 2)"),
         (Weather(3), "Weather(degrees=3)"),
+        (Opaque(), "opaque"),
         (None, "None"),
         (ToolOutputImage(file_id="f"), "'type': 'input_image', 'file_id': 'f'"),
         ([ToolOutputImage(file_id="f")], "'type': 'input_image', 'file_id': 'f'"),
     ],
 )
-def test_the_model_is_told_what_the_framework_would_tell_it(value: Any, told: str) -> None:
-    @function_tool
-    async def give():  # type: ignore[no-untyped-def]
+def test_the_model_is_told_what_the_framework_would_tell_it(
+    value: Any, told: str, kind: Any
+) -> None:
+    async def untyped():  # type: ignore[no-untyped-def]
         return value
+
+    if kind is not None:
+        untyped.__annotations__["return"] = kind
+    give = function_tool(untyped, name_override="give")
 
     told_by: list[str] = []
     for run in (Runner.run, DurableRunner.run):
@@ -556,6 +597,49 @@ def test_the_retries_of_the_runner_and_of_the_step_do_not_stack() -> None:
         assert result.result == "busy"
         assert len(tried) == 6
         assert names(result) == ["clerk: model", "pause"]
+
+
+def test_a_request_of_openais_client_is_made_once_for_each_attempt_of_the_step() -> None:
+    # Newer releases of the client have another library of HTTP.
+    http: Any = getattr(openai._base_client, "httpx2", None) or openai._base_client.httpx
+    bodies: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        bodies.append(json.loads(request.content))
+        if len(bodies) == 1:
+            return http.Response(429, headers={"retry-after": "7"}, json={})
+        text = {"type": "output_text", "text": "sunny", "annotations": []}
+        message = {"type": "message", "id": "m", "role": "assistant", "content": [text]}
+        call = {"type": "function_call", "call_id": "1", "name": "look", "arguments": "{}"}
+        call["arguments"] = '{"place": "Rome"}'
+        usage = {
+            "input_tokens": 10,
+            "output_tokens": 5,
+            "total_tokens": 15,
+            "input_tokens_details": {"cached_tokens": 2},
+            "output_tokens_details": {"reasoning_tokens": 1},
+        }
+        output = [call] if len(bodies) == 2 else [{**message, "status": "completed"}]
+        return http.Response(200, json={"id": "r", "output": output, "usage": usage})
+
+    transport = http.MockTransport(answer)
+    client = openai.AsyncOpenAI(api_key="-", http_client=http.AsyncClient(transport=transport))
+    provider = OpenAIProvider(openai_client=client)
+    agent = Agent[Any](name="clerk", model="gpt-5-mini", tools=[look])
+
+    async def workflow(ctx: DurableContext) -> list[Any]:
+        result = await DurableRunner.run(agent, "go", run_config=RunConfig(model_provider=provider))
+        usage = result.context_wrapper.usage
+        return [result.final_output, usage.requests, usage.input_tokens_details.cached_tokens]
+
+    result = play(workflow)
+    assert result.result == ["sunny", 2, 4]
+    first = result.operation("clerk: model", index=0)
+    assert first.attempt == 2
+    assert 7 <= (first.ended_at - first.started_at).total_seconds() < 8
+    assert len(bodies) == 3
+    assert len({body["prompt_cache_key"] for body in bodies}) == 1
+    assert client.max_retries == 2
 
 
 def test_models_are_found_by_the_run_config() -> None:

@@ -193,6 +193,9 @@ class _AsTold:
         return json.loads(payload)
 
 
+_AS_TOLD = _AsTold()
+
+
 def _json(value: Any) -> str | None:
     """Return a value as JSON; ``None`` if it would not come back as it is."""
     try:
@@ -203,9 +206,12 @@ def _json(value: Any) -> str | None:
 
 
 def _serdes_of(function: Callable[..., Any] | None) -> SerDes[Any]:
-    if function is not None and getattr(function, "__annotations__", {}).get("return") is not None:
+    """Return the serdes by the return annotation of a tool's function, or else of what the model is told."""
+    if function is not None:
         try:
-            return serdes_for_return(function)
-        except ConfigError:
-            pass
-    return _AsTold()
+            typed = serdes_for_return(function)
+        except ConfigError:  # a type that cannot be read back, and that the framework gives as text
+            return _AS_TOLD
+        if getattr(typed, "type_", Any) not in (Any, object, type(None)):
+            return typed
+    return _AS_TOLD
