@@ -60,4 +60,5 @@ agent = Agent(
 
 @durable_execution
 async def watch(parcel: str, ctx: DurableContext) -> str:
-    return (await agent.run(f"Where is {parcel}?")).output
+    answer: str = (await agent.run(f"Where is {parcel}?")).output
+    return answer

@@ -70,4 +70,5 @@ agent = Agent(
 
 @durable_execution
 async def support(complaint: str, ctx: DurableContext) -> str:
-    return (await agent.run(complaint)).output
+    answer: str = (await agent.run(complaint)).output
+    return answer

@@ -70,14 +70,13 @@ def _durable_handoff(each: Any, names: set[str | None], seen: set[int]) -> Any:
     if not isinstance(each, Handoff):
         make_durable(each, names, seen)
         return each
-    if isinstance(each.on_invoke_handoff, _HandoffCall):
-        known = each
-    else:
-        known = copy.copy(each)
-        known.on_invoke_handoff = _HandoffCall(each.on_invoke_handoff)
-    target = getattr(each, "_agent_ref", None)
+    known: Any = each
+    target = getattr(known, "_agent_ref", None)
     if target is not None and (found := target()) is not None:
         make_durable(found, names, seen)
+    if not isinstance(known.on_invoke_handoff, _HandoffCall):
+        known = copy.copy(known)
+        known.on_invoke_handoff = _HandoffCall(known.on_invoke_handoff)
     return known
 
 

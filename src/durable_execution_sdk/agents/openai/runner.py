@@ -106,9 +106,8 @@ def _settings(
     if ctx is None:
         yield
         return
-    config = options.get("run_config") or RunConfig()
-    if isinstance(config, dict):
-        config = RunConfig(**config)
+    given: Any = options.get("run_config") or {}
+    config: RunConfig = RunConfig(**dict[str, Any](given)) if isinstance(given, Mapping) else given
     if getattr(config, "sandbox", None) is not None:
         raise ConfigError("a sandbox keeps its state on one machine, and cannot be in a workflow")
     provider = config.model_provider

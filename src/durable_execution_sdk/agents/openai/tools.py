@@ -180,13 +180,7 @@ class _AsTold:
 
     def serialize(self, value: Any, context: SerDesContext, /) -> str:
         """Write a result."""
-        text = _json(value)
-        if text is None:
-            # The framework's texts, images and files, which it takes as dicts too.
-            items: Any = value if isinstance(value, (list, tuple)) else [value]
-            if items and all(isinstance(item, _STRUCTURED) for item in items):
-                text = _json([item.model_dump(mode="json", exclude_none=True) for item in items])
-        return json.dumps(str(value)) if text is None else text
+        return _json(value) or _structured(value) or json.dumps(str(value))
 
     def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
         """Read a result back."""
@@ -194,6 +188,14 @@ class _AsTold:
 
 
 _AS_TOLD = _AsTold()
+
+
+def _structured(value: Any) -> str | None:
+    """Return the framework's texts, images and files as JSON, in which it takes them too."""
+    items = list[Any](value) if isinstance(value, (list, tuple)) else [value]
+    if not items or not all(isinstance(item, _STRUCTURED) for item in items):
+        return None
+    return json.dumps([item.model_dump(mode="json", exclude_none=True) for item in items])
 
 
 def _json(value: Any) -> str | None:
