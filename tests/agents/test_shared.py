@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
 
+import anyio
 import pytest
 
 from durable_execution_sdk import (
@@ -71,6 +72,8 @@ def test_the_current_context_is_that_of_the_innermost_function() -> None:
     async def handler(event: Any, ctx: DurableContext) -> Any:
         await DurableContext.current().step(lambda: 0, name="first")
         await asyncio.gather(task(), ctx.run_in_child_context(child), ctx.map([7], item))
+        async with anyio.create_task_group() as group:
+            group.start_soon(task)
         return (
             await ctx.step(lambda: 3, name="last"),
             DurableContext.current().execution_arn == ctx.execution_arn,

@@ -7,6 +7,7 @@ when the last has ended. Clients that fix their retries when they are made, such
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,25 +19,28 @@ _CLIENT_ATTRIBUTES = ("client", "_client", "wrapped", "async_client")
 _DEEPEST = 4
 # Of each client in use, by its id: the client, its own number, and the steps that use it.
 _quiet: dict[int, list[Any]] = {}
+_lock = threading.Lock()  # functions in one process may run in several threads
 
 
 @contextmanager
 def single_attempts(owners: Iterable[object]) -> Generator[None]:
     """Set ``max_retries`` of all clients that the owners are, or have, to 0 in the block."""
     clients = [client for owner in owners for client in _clients(owner, _DEEPEST)]
-    for client in clients:
-        entry = _quiet.setdefault(id(client), [client, client.max_retries, 0])
-        entry[2] += 1
-        client.max_retries = 0
+    with _lock:
+        for client in clients:
+            entry = _quiet.setdefault(id(client), [client, client.max_retries, 0])
+            entry[2] += 1
+            client.max_retries = 0
     try:
         yield
     finally:
-        for client in clients:
-            entry = _quiet[id(client)]
-            entry[2] -= 1
-            if not entry[2]:
-                del _quiet[id(client)]
-                client.max_retries = entry[1]
+        with _lock:
+            for client in clients:
+                entry = _quiet[id(client)]
+                entry[2] -= 1
+                if not entry[2]:
+                    del _quiet[id(client)]
+                    client.max_retries = entry[1]
 
 
 def _clients(owner: Any, depth: int) -> Iterator[Any]:
