@@ -36,8 +36,11 @@ from agents import (
     function_tool,
     handoff,
     retry_policies,
+    set_trace_processors,
+    set_tracing_disabled,
 )
 from agents.mcp import MCPServer
+from agents.tracing import TracingProcessor
 from openai.types.responses import Response
 from tests.agents.driver import Call, Spec, Turn
 from tests.agents.drivers.openai import FakeModel
@@ -893,6 +896,39 @@ def test_a_session_that_calls_openai_is_refused() -> None:
 
 
 # Elsewhere.
+
+
+def test_nothing_is_traced_in_a_workflow_whose_replays_would_be_traced_too() -> None:
+    traces: list[str] = []
+
+    class Processor(TracingProcessor):
+        def on_trace_start(self, trace: Any) -> None:
+            traces.append(trace.name)
+
+        def on_trace_end(self, trace: Any) -> None: ...
+
+        def on_span_start(self, span: Any) -> None: ...
+
+        def on_span_end(self, span: Any) -> None: ...
+
+        def shutdown(self) -> None: ...
+
+        def force_flush(self) -> None: ...
+
+    agent = Agent[Any](name="clerk", model=model("hello"))
+
+    async def workflow(ctx: DurableContext) -> None:
+        await DurableRunner.run(agent, "go", run_config=RunConfig(workflow_name="durable"))
+
+    set_trace_processors([Processor()])
+    set_tracing_disabled(disabled=False)
+    try:
+        assert play(workflow).status == "SUCCEEDED"
+        asyncio.run(Runner.run(agent, "go", run_config=RunConfig(workflow_name="plain")))
+    finally:
+        set_tracing_disabled(disabled=True)
+        set_trace_processors([])
+    assert traces == ["plain"]
 
 
 def test_a_durable_agent_is_as_before_outside_of_workflows() -> None:
