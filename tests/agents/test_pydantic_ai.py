@@ -512,3 +512,14 @@ def test_a_model_may_be_chosen_by_its_key() -> None:
         return [(await agent.run("go")).output, (await agent.run("go", model="other")).output]
 
     assert run(body).result == ["first", "other"]
+
+
+def test_a_test_may_put_a_fake_model_in_place_of_the_agents_own() -> None:
+    agent = Agent("openai:gpt-5", name="clerk", capabilities=[Durability()], defer_model_check=True)
+
+    async def body(ctx: DurableContext) -> Any:
+        given = await agent.run("go", model=TestModel(custom_output_text="given"))
+        with agent.override(model=TestModel(custom_output_text="overridden")):
+            return [given.output, (await agent.run("go")).output]
+
+    assert run(body).result == ["given", "overridden"]

@@ -9,8 +9,7 @@
         return (await agent.run(question)).output
 
 It fills in what Pydantic AI has for engines (``pydantic_ai.durable_exec``): the framework declares the operations of a
-run, which are model requests, calls and discovery of tools, and methods of other capabilities, and encodes their
-results; here each becomes a step. The run is workflow code, and so are the tasks that it makes for tools.
+run and encodes their results; here each becomes a step. The run is workflow code, and so are its tasks for tools.
 
 Who retries: the step repeats a model request, and the client's own retries are off meanwhile. ``ModelRetry``,
 ``ToolFailed`` and invalid arguments go to the model, as Pydantic AI has it. Other exceptions of a tool are retried by
@@ -23,29 +22,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime
+from functools import partial
 from typing import Any, NoReturn, cast
+from weakref import WeakValueDictionary
 
-from msgspec import Struct
 from pydantic_ai import RunContext, UserError, durable_exec
 from pydantic_ai.agent import EventStreamHandler
-from pydantic_ai.capabilities.abstract import WrapRunHandler
-from pydantic_ai.durable_exec import (
-    JSON_CODEC,
-    BaseDurabilityCapability,
-    BoundDurableOperation,
-    CapabilityOperationId,
-    DurabilityEngineSpec,
-    DurableOperation,
-    DurableOperationBackend,
-    DurableOperationId,
-    JournalCallableOperationBackend,
-    ModelRequestId,
-    RoleBasedOperationConfig,
-    ToolsetCallToolId,
-    conversation_id_from_run_id,
-)
+from pydantic_ai.capabilities.abstract import WrapModelRequestHandler, WrapRunHandler
 from pydantic_ai.exceptions import ToolFailed
-from pydantic_ai.models import Model
+from pydantic_ai.messages import ModelResponse
+from pydantic_ai.models import Model, ModelRequestContext, ModelResolutionContext
 from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import AgentDepsT
@@ -72,7 +58,7 @@ _replay_scope: Any = getattr(durable_exec, "replay_scope", lambda **_: nullconte
 _IN_REQUEST: ContextVar[bool] = ContextVar("durable_agents_in_request", default=False)
 
 
-class Durability(BaseDurabilityCapability[AgentDepsT]):
+class Durability(durable_exec.BaseDurabilityCapability[AgentDepsT]):
     """Makes the runs of an agent durable inside a handler; outside of one the agent is as it was.
 
     The agent needs a name, or ``name`` here, which stands in the names of its steps. A model request costs one
@@ -91,11 +77,11 @@ class Durability(BaseDurabilityCapability[AgentDepsT]):
         ContextMisuseError: a sync method of the agent was called in workflow code: use ``await agent.run(...)``.
     """
 
-    engine_spec = DurabilityEngineSpec(
+    engine_spec = durable_exec.DurabilityEngineSpec(
         engine_name="durable-execution-sdk",
         durable_unit_noun="step",
         durable_container_noun="workflow",
-        codec=JSON_CODEC,
+        codec=durable_exec.JSON_CODEC,
         serialization_failure=lambda error: SerDesError(f"the result has no JSON form: {error}"),
         toolset_lifecycles={
             "function": "enter-always",
@@ -117,13 +103,15 @@ class Durability(BaseDurabilityCapability[AgentDepsT]):
         super().__init__(models=models, event_stream_handler=event_stream_handler, name=name)
         self._model_options = model or ModelOptions()
         self._tool_options = dict(tools or {})
+        # Models that a run was given, by a key: the base takes models from elsewhere by their keys alone.
+        self._given: WeakValueDictionary[str, Model] = WeakValueDictionary()
 
     @property
     def in_durable_context(self) -> bool:
         """True in workflow code; False in steps, whose result is recorded as a whole, and outside of handlers."""
         return current_context() is not None
 
-    def get_durable_operation_backend(self) -> DurableOperationBackend[ToolOptions]:
+    def get_durable_operation_backend(self) -> durable_exec.DurableOperationBackend[ToolOptions]:
         """Return the backend by which Pydantic AI runs its operations as steps."""
         return _Backend(self.name, self._model_options, self._options_of_tool)
 
@@ -134,7 +122,7 @@ class Durability(BaseDurabilityCapability[AgentDepsT]):
 
     def get_default_conversation_id(self, run_id: str) -> str | None:
         """Return an id of the conversation that is the same on every replay."""
-        return conversation_id_from_run_id(run_id) if self.in_durable_context else None
+        return durable_exec.conversation_id_from_run_id(run_id) if self.in_durable_context else None
 
     def get_run_clock(self) -> Callable[[], datetime] | None:
         """Return the log's clock, by which a run's ``timeout`` is the same on every replay."""
@@ -164,6 +152,27 @@ class Durability(BaseDurabilityCapability[AgentDepsT]):
             known = [name for leaf in leaves for name in cast("FunctionToolset[Any]", leaf).tools]
             check_tool_names(self._tool_options, known, self.name)
 
+    async def resolve_model_id(
+        self, ctx: ModelResolutionContext[AgentDepsT], *, model_id: str
+    ) -> Model | None:
+        """Return the model of a key: one of ``models``, or the one that the run was given."""
+        return self._given.get(model_id) or await super().resolve_model_id(ctx, model_id=model_id)
+
+    async def wrap_model_request(
+        self,
+        ctx: RunContext[AgentDepsT],
+        *,
+        request_context: ModelRequestContext,
+        handler: WrapModelRequestHandler,
+    ) -> ModelResponse:
+        """Give the run's model a key: steps run in this process, so ``override(model=TestModel())`` works in tests."""
+        if request_context.model_id is None and self.in_durable_context:
+            request_context.model_id = f"given: {id(request_context.model)}"
+            self._given[request_context.model_id] = request_context.model
+        return await super().wrap_model_request(
+            ctx, request_context=request_context, handler=handler
+        )
+
     async def wrap_run(
         self, ctx: RunContext[AgentDepsT], *, handler: WrapRunHandler
     ) -> AgentRunResult[Any]:
@@ -175,98 +184,90 @@ class Durability(BaseDurabilityCapability[AgentDepsT]):
             return await super().wrap_run(ctx, handler=handler)
 
     def _options_of_tool(
-        self, _operation: DurableOperationId, tool: object, name: str
+        self, _operation: durable_exec.DurableOperationId, tool: object, name: str
     ) -> ToolOptions:
         toolset: Any = getattr(tool, "toolset", None)
         held: Any = getattr(toolset, "tools", {}).get(getattr(tool, "original_name", None) or name)
         return options_of(name, getattr(held, "function", None), self._tool_options)
 
 
-class _Unit(Struct, frozen=True):
-    """A call of an operation: the function by which its body becomes a step."""
-
-    run: Callable[[Callable[[], Awaitable[object]]], Awaitable[object]]
-
-
-class _Backend(JournalCallableOperationBackend[Any]):
+class _Backend(durable_exec.JournalCallableOperationBackend[Any]):
     """Runs operations of one agent as steps of the current context."""
 
     def __init__(
         self,
         agent: str,
         model: ModelOptions,
-        resolve_tool: Callable[[DurableOperationId, object, str], ToolOptions],
+        resolve_tool: Callable[[durable_exec.DurableOperationId, object, str], ToolOptions],
     ) -> None:
         roles = dict.fromkeys(("model", "event", "capability", "tool"), ToolOptions())
-        config = RoleBasedOperationConfig(**roles, resolve_tool=resolve_tool)
+        config = durable_exec.RoleBasedOperationConfig(**roles, resolve_tool=resolve_tool)
         super().__init__(agent_name=agent, config=config)
         self._agent = agent
         self._model = model
 
-    def bind(self, operation: DurableOperation[Any, Any, Any]) -> Any:
+    def bind(self, operation: durable_exec.DurableOperation[Any, Any, Any]) -> Any:
         """Return the operation as the framework calls it, with the parameters of each call in its step."""
-        return _Bound(super().bind(operation), self)
-
-    def unit(self, operation: DurableOperationId, params: Any, options: ToolOptions) -> _Unit:
-        """Return the way in which one call of an operation runs."""
-        match operation:
-            case ModelRequestId():
-                return _Unit(self._request)
-            case ToolsetCallToolId():
-
-                def call(body: Callable[[], Awaitable[object]]) -> Awaitable[object]:
-                    return run_tool(
-                        params.name,
-                        body,
-                        options=options,
-                        arguments=params.tool_args,
-                        refused=lambda decision: _refuse(params.name, decision),
-                    )
-
-                return _Unit(call)
-            case _:
-                return _Unit(lambda body: self._step(_name_of(operation, self._agent), body))
+        return _Bound(super().bind(operation), self._run)
 
     async def execute(
         self,
         *,
-        operation_id: DurableOperationId,
+        operation_id: durable_exec.DurableOperationId,
         name: str,
         body: Callable[[], Awaitable[object]],
         cache_key: tuple[object, ...],
         config: Any,
     ) -> object:
-        """Run the encoded operation as its call has it."""
-        return await cast("_Unit", config).run(body)
+        """Run the encoded operation; ``config`` is ``_run`` with the parameters of the call."""
+        return await config(body)
 
-    def _request(self, body: Callable[[], Awaitable[object]]) -> Awaitable[object]:
-        async def call() -> object:
-            _IN_REQUEST.set(True)  # in the task of the step, which ends with it
-            return await body()
+    async def _run(
+        self,
+        operation: durable_exec.DurableOperationId,
+        params: Any,
+        options: ToolOptions,
+        body: Callable[[], Awaitable[object]],
+    ) -> object:
+        match operation:
+            case durable_exec.ModelRequestId():
 
-        return request_model(self._agent, call, options=self._model, final=(UserError, SerDesError))
+                async def call() -> object:
+                    _IN_REQUEST.set(True)  # in the task of the step, which ends with it
+                    return await body()
 
-    async def _step(self, name: str, body: Callable[[], Awaitable[object]]) -> object:
-        return await DurableContext.current().step(body, name=name)
+                final = (UserError, SerDesError)
+                return await request_model(self._agent, call, options=self._model, final=final)
+            case durable_exec.ToolsetCallToolId():
+                return await run_tool(
+                    params.name,
+                    body,
+                    options=options,
+                    arguments=params.tool_args,
+                    refused=partial(_refuse, params.name),
+                )
+            case _:
+                name = _name_of(operation, self._agent)
+                return await DurableContext.current().step(body, name=name)
 
 
-class _Bound(BoundDurableOperation[Any, Any, Any]):
+class _Bound(durable_exec.BoundDurableOperation[Any, Any, Any]):
     """An operation that hands the parameters of a call on to its step."""
 
-    def __init__(self, bound: Any, backend: _Backend) -> None:
+    def __init__(self, bound: Any, run: Callable[..., Awaitable[object]]) -> None:
         self._bound = bound
-        self._backend = backend
+        self._run = run
 
     @property
-    def operation(self) -> DurableOperation[Any, Any, Any]:
+    def operation(self) -> durable_exec.DurableOperation[Any, Any, Any]:
         """The operation's declaration."""
-        return cast("DurableOperation[Any, Any, Any]", self._bound.operation)
+        return cast("durable_exec.DurableOperation[Any, Any, Any]", self._bound.operation)
 
     async def __call__(self, params: Any, *, config: object | None = None) -> Any:
         """Run the operation once."""
         options = config if isinstance(config, ToolOptions) else ToolOptions()
-        unit = self._backend.unit(self.operation.operation_id, params, options)
-        return await self._bound(params, config=unit)
+        run = partial(self._run, self.operation.operation_id, params, options)
+        return await self._bound(params, config=run)
 
 
 class _OneAttempt(WrapperModel):
@@ -289,9 +290,9 @@ def _refuse(tool: str, decision: Decision) -> NoReturn:
     raise ToolFailed(refusal_text(tool, decision))
 
 
-def _name_of(operation: DurableOperationId, agent: str) -> str:
+def _name_of(operation: durable_exec.DurableOperationId, agent: str) -> str:
     """Return the name of an operation that is neither a model request nor a call: ``"support: get tools"``."""
-    if isinstance(operation, CapabilityOperationId):
+    if isinstance(operation, durable_exec.CapabilityOperationId):
         return f"{operation.capability_id}: {operation.operation}"
     kind = type(operation).__name__.removesuffix("Id").removeprefix("Toolset")
     words = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in kind)
