@@ -61,8 +61,7 @@ _IN_REQUEST: ContextVar[bool] = ContextVar("durable_agents_in_request", default=
 class Durability(durable_exec.BaseDurabilityCapability[AgentDepsT]):
     """Makes the runs of an agent durable inside a handler; outside of one the agent is as it was.
 
-    The agent needs a name, or ``name`` here, which stands in the names of its steps. A model request costs one
-    operation, and so does a call of a tool.
+    The agent needs a name, or ``name`` here. A model request, and a call of a tool, costs one operation.
 
     Args:
         name: the agent's name in operations; its own by default.
