@@ -15,6 +15,7 @@ pytestmark = pytest.mark.agents
 
 from strands import Agent, ToolContext, tool
 from strands.event_loop.streaming import process_stream
+from strands.multiagent import Swarm
 from strands.session import FileSessionManager
 from strands.types.events import ModelStopReason
 from strands.types.exceptions import ContextWindowOverflowException, ModelThrottledException
@@ -228,6 +229,24 @@ def test_an_agent_with_the_plugin_that_is_a_tool_runs_in_the_workflow() -> None:
     expected = ["outer: model", "inner", "inner: model", "sleep", "sleep", "inner: model"]
     assert names(result) == [*expected, "outer: model", "pause"]
     check_crash_safety_sync(handler, {}).raise_if_failed()
+
+
+def test_a_swarm_hands_over_again_on_replay() -> None:
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> Any:
+        handoff = calls("handoff_to_agent", agent_name="second", message="you")
+        first = agent_of(
+            model(calls("look", place="Rome"), handoff, Turn(text="bye")), look, name="first"
+        )
+        second = agent_of(model(calls("sleep", days=1), Turn(text="rested")), sleep, name="second")
+        swarm = Swarm([first, second], execution_timeout=1e9, node_timeout=None)
+        result = await swarm.invoke_async("go")
+        await ctx.wait(Duration.from_days(1), name="pause")
+        return [each.node_id for each in result.node_history]
+
+    result = LocalDurableTestRunner(handler).run_sync({})
+    assert result.result == ["first", "second"]
+    check_replay_sync(handler, result).raise_if_failed()
 
 
 def test_an_agent_without_the_plugin_that_is_a_tool_is_one_step() -> None:

@@ -199,22 +199,24 @@ class _RecordedModel:
         self._bound = self._model.bind(**kwargs)
         return self
 
-    async def ainvoke(self, messages: Any) -> BaseMessage:
+    async def ainvoke(self, *args: Any, **kwargs: Any) -> BaseMessage:
         """Return the recorded message."""
         self.was_asked = True
 
         async def request() -> Any:
             with single_attempts([self._model, *(getattr(self._model, n, None) for n in _CLIENTS)]):
                 if self._stream_handler is None:
-                    return message_to_dict(await self._bound.ainvoke(messages))
-                return message_to_dict(await self._stream(messages, self._stream_handler))
+                    return message_to_dict(await self._bound.ainvoke(*args, **kwargs))
+                return message_to_dict(await self._stream(self._stream_handler, *args, **kwargs))
 
         answer = await request_model(self._agent_name, request, options=self._options)
         return messages_from_dict([answer])[0]
 
-    async def _stream(self, messages: Any, stream_handler: StreamHandler) -> BaseMessage:
+    async def _stream(
+        self, stream_handler: StreamHandler, *args: Any, **kwargs: Any
+    ) -> BaseMessage:
         whole: Any = None
-        async for chunk in self._bound.astream(messages):
+        async for chunk in self._bound.astream(*args, **kwargs):
             handled = stream_handler(chunk)
             if isawaitable(handled):
                 await handled

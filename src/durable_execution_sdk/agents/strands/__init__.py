@@ -183,8 +183,7 @@ class _Stages:
     ) -> _Events:
         """Let the tool's result come from its operation."""
         tool: Any = context.tool
-        # The tool of structured output checks its input, and hands it to the loop in memory.
-        if tool is not None and tool.tool_type != "structured_output" and current_context():
+        if tool is not None and current_context() and not _works_in_memory(tool):
             options = options_of(tool.tool_name, tool, self._plugin.tool_options)
             if options == ToolOptions() and getattr(tool, "agent", None) in _durable_agents:
                 options = ToolOptions(in_workflow=True)
@@ -194,6 +193,11 @@ class _Stages:
 
     def _end_run(self, error: Exception) -> None:
         self._fatal = self._fatal or error
+
+
+def _works_in_memory(tool: Any) -> bool:
+    """Return True for tools of Strands' own loops, which change these in memory, and have to do it on replay too."""
+    return tool.tool_type == "structured_output" or tool.tool_name == "handoff_to_agent"
 
 
 def _stop_polling(agent: Any) -> None:
