@@ -20,40 +20,31 @@ after the tools of its turn, because the executor of tools keeps none that a sta
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
-from inspect import isawaitable
 from typing import Any
 from weakref import WeakSet
 
 from strands import Agent
 from strands.hooks import AfterToolsEvent, BeforeInvocationEvent, MessageAddedEvent
-from strands.interrupt import Interrupt, InterruptException
 from strands.middleware import (
     ExecuteToolContext,
     ExecuteToolStage,
     InvokeModelContext,
     InvokeModelStage,
     ModelStopReason,
-    ToolResultEvent,
     TypedEvent,
 )
 from strands.plugins import Plugin
-from strands.types._events import ModelStreamChunkEvent, ToolInterruptEvent
-from strands.types.exceptions import ContextWindowOverflowException
-from strands.types.session import decode_bytes_values, encode_bytes_values
-from strands.types.tools import AgentTool
 
-from durable_execution_sdk.agents.approval import Decision, refusal_text
 from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names, options_of
-from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
-from durable_execution_sdk.agents.tool_calls import current_context, run_tool
-from durable_execution_sdk.errors import (
-    ChildContextError,
-    ConfigError,
-    DurableError,
-    StepError,
-    StepInterruptedError,
+from durable_execution_sdk.agents.model_requests import ModelOptions
+from durable_execution_sdk.agents.strands_records import (
+    ModelRequestError,
+    RecordedModel,
+    RecordedTool,
+    ToolFailedError,
 )
+from durable_execution_sdk.agents.tool_calls import current_context
+from durable_execution_sdk.errors import ConfigError
 
 __all__ = ["Durability", "ModelRequestError", "ToolFailedError"]
 
@@ -61,8 +52,6 @@ _Events = AsyncGenerator[TypedEvent, None]
 
 # The agents with the plugin: one that is a tool of another runs as code of its workflow.
 _durable_agents: WeakSet[Agent] = WeakSet()
-# The name of an agent that was given none.
-_UNNAMED = "Strands Agents"
 # Attributes of an agent that must be None in a workflow, and the reason with the cure.
 _REFUSED = {
     "_session_manager": "its session manager would load, before a replay, what this execution has saved. Give earlier"
@@ -70,17 +59,6 @@ _REFUSED = {
     "_background_tasks": "its background tasks end at any time, in a thread. Leave out background_tasks: the tools of"
     " one turn run in parallel without it",
 }
-
-
-class ModelRequestError(StepError):
-    """A request to the model failed for good; ``__cause__`` is the step's error, also of the original class.
-
-    It is of no class that an agent's ``retry_strategy`` knows, so that retries of the step do not multiply with others.
-    """
-
-
-class ToolFailedError(Exception):
-    """The exception behind an error result, as hooks see it: its class and text are recorded."""
 
 
 class Durability(Plugin):
@@ -182,7 +160,7 @@ class _Stages:
     async def invoke_model(
         self, context: InvokeModelContext, call_next: Callable[[InvokeModelContext], _Events]
     ) -> _Events:
-        """Run a request to the model as a step, and yield its answer."""
+        """Let the model's stream come from a step."""
         if current_context() is None:
             async for event in call_next(context):
                 yield event
@@ -191,149 +169,38 @@ class _Stages:
             raise ConfigError(
                 "the model keeps the conversation at its provider, where replay cannot see it: make it stateless"
             )
-
-        async def request() -> Any:
-            return encode_bytes_values(await self._answer(context, call_next(context)))
-
-        name = context.agent.name
-        try:
-            recorded = await request_model(
-                self._plugin.agent_name or (None if name == _UNNAMED else name),
-                request,
-                options=self._plugin.model,
-                final=(ContextWindowOverflowException,),
-                clients=(context.model,),
-            )
-        except StepError as error:
-            if isinstance(error, ContextWindowOverflowException):
-                raise  # the agent shortens the conversation, and asks again
-            raise ModelRequestError(str(error)) from error
-        answer = decode_bytes_values(recorded)
-        for chunk in answer.pop("redactions", ()):
-            yield ModelStreamChunkEvent(chunk)
-        yield ModelStopReason(**answer)
-
-    async def _answer(self, context: InvokeModelContext, stream: _Events) -> dict[str, Any]:
-        """Return the parts of an answer that the loop needs, and show its stream to the handler."""
-        answer: dict[str, Any] = {}
-        handler = self._plugin.stream_handler
-        async with aclosing(stream) as events:
-            async for event in events:
-                if isinstance(event, ModelStopReason):
-                    reason, message, usage, metrics = event["stop"]
-                    # The time to the first byte is of this process, and would differ from run to run.
-                    metrics = {k: v for k, v in metrics.items() if k != "timeToFirstByteMs"}
-                    answer.update(stop_reason=reason, message=message, usage=usage, metrics=metrics)
-                elif isinstance(event, ModelStreamChunkEvent) and "redactContent" in event.chunk:
-                    answer.setdefault("redactions", []).append(event.chunk)
-                if handler is not None and event.is_callback_event:
-                    event.prepare(context.invocation_state)
-                    handled = handler(**event.as_dict())
-                    if isawaitable(handled):
-                        await handled
-        return answer
+        plugin = self._plugin
+        model: Any = RecordedModel(context, plugin.agent_name, plugin.model, plugin.stream_handler)
+        async for event in call_next(context.replace(model=model)):
+            if isinstance(event, ModelStopReason):
+                event["stop"][3].pop(
+                    "timeToFirstByteMs", None
+                )  # of this process, and not the log's
+            yield event
 
     async def execute_tool(
         self, context: ExecuteToolContext, call_next: Callable[[ExecuteToolContext], _Events]
     ) -> _Events:
-        """Run a call of a tool as its options have it, and yield its result."""
-        tool, use = context.tool, context.tool_use
+        """Let the tool's result come from its operation."""
+        tool: Any = context.tool
         # The tool of structured output checks its input, and hands it to the loop in memory.
-        if current_context() is None or tool is None or tool.tool_type == "structured_output":
-            async for event in call_next(context):
-                yield event
-            return
-        options = self._options(tool)
+        if tool is not None and tool.tool_type != "structured_output" and current_context():
+            options = options_of(tool.tool_name, tool, self._plugin.tool_options)
+            if options == ToolOptions() and getattr(tool, "agent", None) in _durable_agents:
+                options = ToolOptions(in_workflow=True)
+            tool = RecordedTool(context, options, self._end_run)
+        async for event in call_next(context.replace(tool=tool)):
+            yield event
 
-        async def call() -> Any:
-            is_retried = options.retry_strategy is not None
-            return encode_bytes_values(
-                await _outcome(context.agent, call_next(context), is_retried)
-            )
-
-        def refused(decision: Decision) -> Any:
-            return {"result": _error_result(use, refusal_text(use["name"], decision))}
-
-        try:
-            recorded = await run_tool(
-                use["name"], call, options=options, arguments=use["input"], refused=refused
-            )
-        except DurableError as error:
-            is_of_tool = isinstance(error, StepError | ChildContextError)
-            if isinstance(error, StepInterruptedError) or not is_of_tool:
-                self._fatal = self._fatal or error
-            kind = getattr(error, "error_type", type(error).__name__)
-            text = f"{kind} - {getattr(error, 'error_message', error)}"
-            recorded = {"result": _error_result(use, f"Error: {text}"), "exception": text}
-        outcome = decode_bytes_values(recorded)
-        _change(context.agent, outcome)
-        if "interrupts" in outcome:
-            yield ToolInterruptEvent(use, [Interrupt(**each) for each in outcome["interrupts"]])
-            return
-        cause = outcome.get("exception")
-        yield ToolResultEvent(outcome["result"], None if cause is None else ToolFailedError(cause))
-
-    def _options(self, tool: AgentTool) -> ToolOptions:
-        options = options_of(tool.tool_name, tool, self._plugin.tool_options)
-        if options == ToolOptions() and getattr(tool, "agent", None) in _durable_agents:
-            return ToolOptions(in_workflow=True)
-        return options
-
-
-async def _outcome(agent: Any, stream: _Events, is_retried: bool) -> dict[str, Any]:  # noqa: FBT001
-    """Return the result of a call, or its interrupts, with what it has changed in its agent."""
-    outcome: dict[str, Any] = {}
-    state, stop = agent.state.get(), _wish_to_stop(agent)
-    try:
-        async with aclosing(stream) as events:
-            async for event in events:
-                if isinstance(event, ToolInterruptEvent):
-                    outcome = {"interrupts": [each.to_dict() for each in event.interrupts]}
-                elif isinstance(event, ToolResultEvent):
-                    outcome = {"result": event.tool_result}
-                    if event.exception is not None:
-                        if is_retried:
-                            raise event.exception
-                        kind = type(event.exception).__name__
-                        outcome["exception"] = f"{kind} - {event.exception}"
-    except InterruptException as interruption:
-        outcome = {"interrupts": [interruption.interrupt.to_dict()]}
-    after = agent.state.get()
-    changed = {key for key in state.keys() | after.keys() if state.get(key) != after.get(key)}
-    if changed:
-        outcome["state"] = {key: after.get(key) for key in sorted(changed)}
-    if stop != _wish_to_stop(agent):
-        outcome["stop"] = _wish_to_stop(agent)
-    return outcome
-
-
-def _change(agent: Any, outcome: Mapping[str, Any]) -> None:
-    """Change an agent as a tool did, maybe in an earlier invocation."""
-    for key, value in outcome.get("state", {}).items():
-        agent.state.set(key, value)
-    stop = outcome.get("stop", {})
-    for wish in ("now", "after_current_tools"):
-        if stop.get(wish):
-            agent.cancel(message=stop["message"], after_current_tools=wish != "now")
-
-
-def _wish_to_stop(agent: Any) -> dict[str, Any]:
-    return {
-        "now": agent.cancel_signal.is_set(),
-        "after_current_tools": getattr(agent, "_deferred_cancel", False),
-        "message": getattr(agent, "_cancel_message", None),
-    }
-
-
-def _error_result(use: Mapping[str, Any], text: str) -> dict[str, Any]:
-    return {"toolUseId": use["toolUseId"], "status": "error", "content": [{"text": text}]}
+    def _end_run(self, error: Exception) -> None:
+        self._fatal = self._fatal or error
 
 
 def _stop_polling(agent: Any) -> None:
     """Let no timer of the workflow look for the cancel signal of a calling agent; the loop looks too, in each turn."""
-    start = agent._start_cancel_watcher
+    start = agent._start_cancel_watcher  # noqa: SLF001 - Strands has no option for it
 
     def start_outside(signal: object) -> object:
         return start(signal) if current_context() is None else None
 
-    agent._start_cancel_watcher = start_outside
+    agent._start_cancel_watcher = start_outside  # noqa: SLF001
