@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from tests.agents.driver import Call, Driver, Spec, Turn
-from tests.agents.scenarios import WORLD, driver_of, handler_of, look
+from tests.agents.scenarios import WORLD, driver_of, handler_of, look, rest
 
 from durable_execution_sdk import DurableContext, Duration, StepInterruptedError, durable_execution
 from durable_execution_sdk.agents import ModelBackoff, ModelOptions
@@ -101,9 +101,9 @@ def test_a_crash_at_every_checkpoint_changes_nothing(adapter: str, scenario: str
 
 
 def _answer(runner: Any) -> Any:
-    runner.start({})
-    runner.wait_for_callback("manager").succeed("yes")
-    return runner.complete()
+    runner.sync.start({})
+    runner.sync.wait_for_callback("manager").succeed("yes")
+    return runner.sync.complete()
 
 
 def test_a_crash_at_every_checkpoint_with_a_person_in_the_middle(adapter: str) -> None:
@@ -130,7 +130,7 @@ def test_other_tools_run_while_a_person_thinks(adapter: str) -> None:
     result = runner.complete()
     assert result.result["output"] == "settled"
     assert "the manager says yes" in WORLD.seen[1]
-    submitter = result.get_operation("manager submitter")
+    submitter = result.operation("manager submitter")
     assert submitter.result == {"question": "May I?", "about": {"urgent": True}}
 
 
@@ -146,7 +146,7 @@ def test_a_person_approves_a_call(adapter: str, approved: bool) -> None:
     told = "transferred 90" if approved else "did not approve this call of transfer: too much"
     assert told in WORLD.seen[1]
     about = {"tool": "transfer", "arguments": {"amount": 90}}
-    assert result.get_operation("approve transfer submitter").result["about"] == about
+    assert result.operation("approve transfer submitter").result["about"] == about
 
 
 def test_nobody_answers_in_time(adapter: str) -> None:
@@ -174,15 +174,16 @@ def test_a_failing_tool_goes_back_to_the_model_at_once(adapter: str) -> None:
 def test_an_at_most_once_tool_is_not_run_again_and_ends_the_run(
     adapter: str, scenario: str
 ) -> None:
-    def die(runner: Any) -> Any:
-        runner.faults.crash_in(("refund", "look")[scenario == "once_by_name"])
-        return runner.run({})
-
-    runner = LocalDurableTestRunner(handler_of(adapter, scenario)).sync
-    result = die(runner)
+    tool = "refund" if scenario == "once" else "look"
+    runner = LocalDurableTestRunner(handler_of(adapter, scenario))
+    runner.crash_in(tool)
+    result = runner.run_sync({})
     assert result.status == "FAILED"
-    assert result.is_error(StepInterruptedError) if hasattr(result, "is_error") else True
-    assert WORLD.done["refund 17"] + WORLD.done["look Rome"] <= 1
+    assert result.error is not None
+    assert result.error.is_a("StepInterruptedError")
+    assert names(result) == ["clerk: model", tool]
+    assert not WORLD.done[f"{tool} Rome"]
+    assert WORLD.done["requests"] == 1
 
 
 def test_a_changed_prompt_is_taken_for_the_requests_that_are_left(adapter: str) -> None:
@@ -254,9 +255,10 @@ def test_a_model_request_is_repeated_when_the_provider_asks_for_it(adapter: str)
     result = run(adapter, "parallel")
     assert result.result["requests"] == 2
     assert WORLD.done["requests"] == 3
-    step = result.get_operation("clerk: model")
+    step = result.operations[0]
     assert step.attempt == 2
-    assert 40 <= (step.ended_at - step.started_at).total_seconds() < 60
+    assert step.duration is not None
+    assert 40 <= step.duration.total_seconds() < 60
 
 
 def test_a_refused_model_request_is_not_repeated(adapter: str) -> None:
@@ -267,29 +269,22 @@ def test_a_refused_model_request_is_not_repeated(adapter: str) -> None:
 
 
 def test_a_cancelled_run_stops_and_replays(adapter: str, driver: Driver) -> None:
-    never = asyncio.Event
-
-    async def hang(place: str) -> str:
-        """Look for ever."""
-        WORLD.done["hangs"] += 1
-        await never().wait()
-        return place
-
     @durable_execution
     async def handler(event: Any, ctx: DurableContext) -> str:
-        spec = Spec(
-            turns=[Turn(calls=(Call("hang", {"place": "Rome"}),)), Turn(text="x")], tools=[hang]
-        )
-        task = asyncio.create_task(driver.run(spec))
+        turns = [Turn(calls=(Call("rest", {"days": 2}),)), Turn(text="rested")]
+        task = asyncio.create_task(driver.run(Spec(turns=turns, tools=[rest])))
         await ctx.wait(Duration.from_seconds(30), name="patience")
         task.cancel()
         await asyncio.wait([task])
-        await ctx.wait(Duration.from_days(1), name="pause")
+        await ctx.wait(Duration.from_days(5), name="pause")
         return "cancelled" if task.cancelled() else "ended"
 
     result = LocalDurableTestRunner(handler).run_sync({})
     assert result.result == "cancelled"
-    assert WORLD.done["hangs"] == 1
+    (tool,) = (each for each in result.operations if each.name == "rest" and each.type == "CONTEXT")
+    assert tool.status == "FAILED"
+    assert tool.error_object is not None
+    assert tool.error_object.error_type == "OperationCancelled"
     check_replay_sync(handler, result).raise_if_failed()
 
 

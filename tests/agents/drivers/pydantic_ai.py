@@ -6,7 +6,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from pydantic_ai import Agent, ModelRetry, UsageLimits
-from pydantic_ai.messages import ModelMessage, ModelResponse, PartDeltaEvent, TextPart, ToolCallPart
+from pydantic_ai.messages import (
+    ModelMessage,
+    ModelResponse,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPart,
+    ToolCallPart,
+)
 from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 from pydantic_ai.output import NativeOutput
 from pydantic_ai.profiles import ModelProfile
@@ -59,7 +66,11 @@ class Driver:
 
         async def show(_ctx: Any, events: AsyncIterator[Any]) -> None:
             async for event in events:
-                if isinstance(event, PartDeltaEvent) and spec.on_text is not None:
+                if spec.on_text is None:
+                    continue
+                if isinstance(event, PartStartEvent):
+                    spec.on_text(getattr(event.part, "content", ""))
+                elif isinstance(event, PartDeltaEvent):
                     spec.on_text(getattr(event.delta, "content_delta", ""))
 
         profile = ModelProfile(supports_json_schema_output=True)
