@@ -10,6 +10,7 @@ from typing import Any
 import pydantic
 from strands import Agent, tool
 from strands.models.model import Model
+from strands.types.exceptions import EventLoopException
 from tests.agents.driver import Outcome, Spec, Turn
 
 from durable_execution_sdk.agents.strands import Durability
@@ -81,11 +82,14 @@ class Driver:
             callback_handler=None,
             plugins=[durability],
         )
-        result = await agent.invoke_async(
-            spec.prompt,
-            structured_output_model=model_of(spec.output),
-            limits={"turns": spec.request_limit} if spec.request_limit else None,
-        )
+        try:
+            result = await agent.invoke_async(
+                spec.prompt,
+                structured_output_model=model_of(spec.output),
+                limits={"turns": spec.request_limit} if spec.request_limit else None,
+            )
+        except EventLoopException as error:  # as Strands wraps what ends a run
+            raise error.original_exception from error
         if result.stop_reason.startswith("limit"):
             raise LimitReached(result.stop_reason)
         usage = result.metrics.accumulated_usage
