@@ -60,7 +60,7 @@ StreamHandler = Callable[[AIMessageChunk], Awaitable[object] | object]
 _CLIENTS = ("root_async_client", "async_client", "_async_client", "async_root_client")
 
 
-class Durability(AgentMiddleware[Any, Any, Any]):
+class Durability(AgentMiddleware[Any, Any]):
     """Makes the runs of an agent durable inside a handler; outside of one the agent is as it was.
 
     It stands last in ``middleware``, so that it has the model that the others choose. A request to the model costs one
