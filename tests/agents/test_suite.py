@@ -1,4 +1,4 @@
-"""What each adapter has to keep, by the same agents and checks for all."""
+"""The suite of all adapters: the same agents and checks for each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.agents.driver import Call, Driver, Spec, Turn
 from tests.agents.scenarios import WORLD, driver_of, handler_of, look, rest
 
-from durable_execution_sdk import DurableContext, Duration, StepInterruptedError, durable_execution
+from durable_execution_sdk import DurableContext, Duration, durable_execution
 from durable_execution_sdk.agents import ModelBackoff, ModelOptions
 from durable_execution_sdk.testing import (
     LocalDurableTestRunner,

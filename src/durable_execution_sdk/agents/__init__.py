@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from durable_execution_sdk.first_use import on_first_use
 
 if TYPE_CHECKING:
-    from durable_execution_sdk.agents.approval import Decision, HumanApproval, human_approval
+    from durable_execution_sdk.agents.approval import HumanApproval, human_approval
     from durable_execution_sdk.agents.backoff import ModelBackoff
+    from durable_execution_sdk.agents.decisions import Decision
     from durable_execution_sdk.agents.marks import (
         ToolOptions,
         at_most_once,
@@ -29,7 +30,7 @@ else:
     __getattr__ = on_first_use(
         __name__,
         {
-            "Decision": "approval",
+            "Decision": "decisions",
             "HumanApproval": "approval",
             "ModelBackoff": "backoff",
             "ModelOptions": "model_requests",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, Literal, TypeVar
 
-from msgspec import Struct
-
+from durable_execution_sdk.agents.decisions import Approval, Decision
 from durable_execution_sdk.agents.marks import marked
 from durable_execution_sdk.agents.questions import Notify, ask_person
 from durable_execution_sdk.duration import DurationLike
@@ -20,24 +19,16 @@ from durable_execution_sdk.errors import (
     ConfigError,
     ContextMisuseError,
 )
-from durable_execution_sdk.first_use import Options
 
 __all__ = ["Decision", "HumanApproval", "approved", "human_approval", "refusal_text"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 # The approval of the call that runs; a guarded function does not run under another.
-_GIVEN: ContextVar[HumanApproval | None] = ContextVar("durable_agents_approval", default=None)
+_GIVEN: ContextVar[Approval | None] = ContextVar("durable_agents_approval", default=None)
 
 
-class Decision(Struct, frozen=True, kw_only=True):
-    """A person's decision about a call of a tool. ``comment`` goes to the model if the call is refused."""
-
-    approved: bool
-    comment: str | None = None
-
-
-class HumanApproval(Options, frozen=True, kw_only=True, eq=False):
+class HumanApproval(Approval, frozen=True, kw_only=True, eq=False):
     """A guard of a tool, made by ``human_approval``: call it on the tool's function, or give it to ``ToolOptions``."""
 
     question: str | Callable[[Mapping[str, object]], str] | None = None
@@ -134,7 +125,7 @@ def refusal_text(tool: str, decision: Decision) -> str:
 
 
 @contextmanager
-def approved(approval: HumanApproval | None) -> Iterator[None]:
+def approved(approval: Approval | None) -> Generator[None]:
     """Let the function that this approval guards run in the block, also in threads that copy the context."""
     token = _GIVEN.set(approval)
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, cast
 
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
@@ -121,19 +121,24 @@ def _status(error: object) -> int | None:
     holders: list[Any] = [_metadata(response).get("HTTPStatusCode")]
     for holder in (error, response):
         holders += [getattr(holder, name, None) for name in ("status_code", "status", "code")]
-    return next((each for each in holders if isinstance(each, int) and 100 <= each < 600), None)
+    return next((each for each in holders if isinstance(each, int) and 99 < each < 600), None)
 
 
 def _is_throttling(error: object) -> bool:
-    response = getattr(error, "response", None)
-    details: Any = response.get("Error") if isinstance(response, Mapping) else None
-    code = str(details.get("Code", "")) if isinstance(details, Mapping) else ""
+    code = str(_member(getattr(error, "response", None), "Error").get("Code", ""))
     return "Throttl" in code or code in ("TooManyRequestsException", "ModelNotReadyException")
 
 
 def _metadata(response: object) -> Mapping[str, Any]:
-    found = response.get("ResponseMetadata") if isinstance(response, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
+    return _member(response, "ResponseMetadata")
+
+
+def _member(response: object, name: str) -> Mapping[str, Any]:
+    """Return a mapping in botocore's dictionary of a response, or an empty one."""
+    found: object = (
+        cast("dict[str, object]", response).get(name) if isinstance(response, dict) else None
+    )
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def _headers(error: object) -> Mapping[str, str]:

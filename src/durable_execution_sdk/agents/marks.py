@@ -18,19 +18,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from durable_execution_sdk.agents.decisions import Approval
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.step import StepConfig, StepSemantics
 from durable_execution_sdk.retry import NoRetry, RetryStrategy
 from durable_execution_sdk.serdes import SerDes
-
-if TYPE_CHECKING:
-    from durable_execution_sdk.agents.approval import HumanApproval
 
 __all__ = [
     "ToolOptions",
@@ -65,7 +63,7 @@ class ToolOptions(Options, frozen=True, kw_only=True):
 
     at_most_once: bool = False
     in_workflow: bool = False
-    approval: HumanApproval | None = None
+    approval: Approval | None = None
     retry_strategy: RetryStrategy | None = None
     timeout: DurationLike | None = None
 

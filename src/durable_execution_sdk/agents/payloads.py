@@ -23,7 +23,7 @@ class PydanticSerDes(Generic[_T]):
     def serialize(self, value: _T, context: SerDesContext, /) -> str:
         """Write the value as JSON. Raises ``SerDesError`` if it is not of the type."""
         try:
-            text: bytes = self._adapter.dump_json(value)
+            text: bytes = self._adapter.dump_json(value, warnings=False)
             return text.decode()
         except ValueError as error:
             raise SerDesError(f"{context.what}: {error}") from error

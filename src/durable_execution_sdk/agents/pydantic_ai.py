@@ -8,10 +8,9 @@
     async def handler(question: str, ctx: DurableContext) -> str:
         return (await agent.run(question)).output
 
-It fills in the extension points that Pydantic AI has for engines (``pydantic_ai.durable_exec``): the framework names the
-operations of a run, which are model requests, calls and discovery of tools, and methods of other capabilities, and
-encodes their results; here each becomes a step. The run itself is workflow code, with the tasks that Pydantic AI
-makes for tools, so tools run in parallel and a replay gives each its own record.
+It fills in what Pydantic AI has for engines (``pydantic_ai.durable_exec``): the framework declares the operations of a
+run, which are model requests, calls and discovery of tools, and methods of other capabilities, and encodes their
+results; here each becomes a step. The run is workflow code, and so are the tasks that it makes for tools.
 
 Who retries: the step repeats a model request, and the client's own retries are off meanwhile. ``ModelRetry``,
 ``ToolFailed`` and invalid arguments go to the model, as Pydantic AI has it. Other exceptions of a tool are retried by
@@ -21,13 +20,13 @@ its step, and then end the run.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import datetime
 from typing import Any, NoReturn, cast
 
 from msgspec import Struct
-from pydantic_ai import RunContext, UserError
+from pydantic_ai import RunContext, UserError, durable_exec
 from pydantic_ai.agent import EventStreamHandler
 from pydantic_ai.capabilities.abstract import WrapRunHandler
 from pydantic_ai.durable_exec import (
@@ -44,7 +43,6 @@ from pydantic_ai.durable_exec import (
     RoleBasedOperationConfig,
     ToolsetCallToolId,
     conversation_id_from_run_id,
-    replay_scope,
 )
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.models import Model
@@ -53,7 +51,8 @@ from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import AgentDepsT
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
 
-from durable_execution_sdk.agents.approval import Decision, refusal_text
+from durable_execution_sdk.agents.approval import refusal_text
+from durable_execution_sdk.agents.decisions import Decision
 from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names, options_of
 from durable_execution_sdk.agents.model_requests import (
     ModelOptions,
@@ -67,6 +66,8 @@ from durable_execution_sdk.errors import ContextMisuseError, SerDesError
 
 __all__ = ["Durability"]
 
+# Releases before 2.68 report spans of replayed requests again.
+_replay_scope: Any = getattr(durable_exec, "replay_scope", lambda **_: nullcontext())
 # True in a step that requests a model, and not in one that runs an agent as a whole.
 _IN_REQUEST: ContextVar[bool] = ContextVar("durable_agents_in_request", default=False)
 
@@ -166,11 +167,11 @@ class Durability(BaseDurabilityCapability[AgentDepsT]):
     async def wrap_run(
         self, ctx: RunContext[AgentDepsT], *, handler: WrapRunHandler
     ) -> AgentRunResult[Any]:
-        """Run the agent, without the telemetry of what is replayed."""
+        """Run the agent; from 2.68 on, Pydantic AI leaves out the telemetry of what is replayed."""
         durable = current_context()
         if durable is None:
             return await super().wrap_run(ctx, handler=handler)
-        with replay_scope(is_replaying=lambda: durable.is_replaying):
+        with _replay_scope(is_replaying=lambda: durable.is_replaying):
             return await super().wrap_run(ctx, handler=handler)
 
     def _options_of_tool(
@@ -196,17 +197,9 @@ class _Backend(JournalCallableOperationBackend[Any]):
         model: ModelOptions,
         resolve_tool: Callable[[DurableOperationId, object, str], ToolOptions],
     ) -> None:
-        default = ToolOptions()
-        super().__init__(
-            agent_name=agent,
-            config=RoleBasedOperationConfig(
-                model=default,
-                event=default,
-                capability=default,
-                tool=default,
-                resolve_tool=resolve_tool,
-            ),
-        )
+        roles = dict.fromkeys(("model", "event", "capability", "tool"), ToolOptions())
+        config = RoleBasedOperationConfig(**roles, resolve_tool=resolve_tool)
+        super().__init__(agent_name=agent, config=config)
         self._agent = agent
         self._model = model
 

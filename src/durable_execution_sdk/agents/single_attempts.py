@@ -7,7 +7,7 @@ when the last has ended. Clients that fix their retries when they are made, such
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,7 @@ _quiet: dict[int, list[Any]] = {}
 
 
 @contextmanager
-def single_attempts(owners: Iterable[object]) -> Iterator[None]:
+def single_attempts(owners: Iterable[object]) -> Generator[None]:
     """Set ``max_retries`` of all clients that the owners are, or have, to 0 in the block."""
     clients = [client for owner in owners for client in _clients(owner, _DEEPEST)]
     for client in clients:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
-from durable_execution_sdk.agents.approval import Decision, approved
+from durable_execution_sdk.agents.approval import approved
+from durable_execution_sdk.agents.decisions import Decision
 from durable_execution_sdk.agents.marks import ToolOptions
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.operations.child import ChildConfig
