@@ -42,7 +42,8 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
-from durable_execution_sdk.agents.approval import Decision, refusal_text
+from durable_execution_sdk.agents.approval import refusal_text
+from durable_execution_sdk.agents.decisions import Decision
 from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names, options_of
 from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
 from durable_execution_sdk.agents.single_attempts import single_attempts
@@ -91,7 +92,6 @@ class Durability(AgentMiddleware[Any, Any]):
         self._model_options = model or ModelOptions()
         self._tool_options = dict(tools or {})
         self._stream_handler = stream_handler
-        self.tools = []
         _trace_without_threads()
 
     def wrap_model_call(
@@ -280,7 +280,7 @@ def _trace_without_threads() -> None:
     The end of a thread that workflow code waits for would be an operation in the log.
     """
     override: Any = getattr(langsmith, "set_runtime_overrides", None)
-    if override is not None:  # LangChain before 1.2.18 does not wrap middleware
+    if override is not None:  # LangSmith before 0.7.35 has none
         override(aio_to_thread=_in_place)
 
 

@@ -37,7 +37,7 @@ from strands.plugins import Plugin
 
 from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names, options_of
 from durable_execution_sdk.agents.model_requests import ModelOptions
-from durable_execution_sdk.agents.strands_records import (
+from durable_execution_sdk.agents.strands.records import (
     ModelRequestError,
     RecordedModel,
     RecordedTool,

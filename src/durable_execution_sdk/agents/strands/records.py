@@ -27,7 +27,8 @@ from strands.types._events import ToolInterruptEvent
 from strands.types.exceptions import ContextWindowOverflowException
 from strands.types.session import decode_bytes_values, encode_bytes_values
 
-from durable_execution_sdk.agents.approval import Decision, refusal_text
+from durable_execution_sdk.agents.approval import refusal_text
+from durable_execution_sdk.agents.decisions import Decision
 from durable_execution_sdk.agents.marks import ToolOptions
 from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
 from durable_execution_sdk.agents.tool_calls import run_tool
