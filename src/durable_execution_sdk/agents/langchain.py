@@ -185,10 +185,9 @@ class _RecordedModel:
         self._bound: Any = model
         self.was_asked = False
 
-    @property
-    def __class__(
-        self,
-    ) -> Any:  # LangChain asks for the class to choose the way of structured output
+    # LangChain chooses the way of structured output by the model's class.
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
         return type(self._model)
 
     def __getattr__(self, name: str) -> Any:

@@ -152,7 +152,7 @@ class _Stages:
         if ctx is not None and event.message.get("tracking_id") not in self._given_ids:
             event.message["tracking_id"] = str(ctx.uuid4())
 
-    def after_tools(self, _: AfterToolsEvent) -> None:
+    def after_tools(self, event: AfterToolsEvent) -> None:
         """Raise the error that ends the run."""
         if self._fatal is not None:
             raise self._fatal
