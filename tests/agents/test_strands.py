@@ -120,6 +120,17 @@ def test_messages_are_recorded_as_they_are_and_come_back_with_their_ids() -> Non
     assert not report.notes
 
 
+def test_no_time_of_the_process_is_in_a_message() -> None:
+    class Slow(FakeModel):
+        async def stream(self, *args: Any, **kwargs: Any) -> Any:
+            await asyncio.sleep(0.005)
+            async for chunk in super().stream(*args, **kwargs):
+                yield chunk
+
+    result = run(lambda: agent_of(Slow(Spec(turns=[Turn(text="hello")]))))
+    assert result.result["messages"][1]["metadata"]["metrics"] == {"latencyMs": 1}
+
+
 def test_the_ids_of_given_messages_stay() -> None:
     given = {"role": "user", "content": [{"text": "hi"}], "tracking_id": "mine"}
 
