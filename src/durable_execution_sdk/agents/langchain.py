@@ -6,7 +6,7 @@
 
     @durable_execution
     async def handler(question: str, ctx: DurableContext) -> str:
-        result = await agent.ainvoke({"messages": [HumanMessage(question, id="question")]})
+        result = await agent.ainvoke({"messages": [HumanMessage(question)]})
         return result["messages"][-1].text
 
 A request to the model is a step, and a call of a tool is a step or a child context. The graph around them, with its
@@ -21,6 +21,7 @@ its step, and then end the run.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
 from inspect import isawaitable
@@ -39,6 +40,7 @@ from langchain_core.messages import (
 from langchain_core.tools import BaseTool
 from langgraph.config import get_config
 from langgraph.errors import GraphBubbleUp
+from langgraph.graph import message
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
@@ -48,7 +50,6 @@ from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names, op
 from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
 from durable_execution_sdk.agents.single_attempts import single_attempts
 from durable_execution_sdk.agents.tool_calls import current_context, run_tool
-from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError
 from durable_execution_sdk.runtime.current import get_current
 from durable_execution_sdk.runtime.tasks import WorkflowTask
@@ -92,7 +93,7 @@ class Durability(AgentMiddleware[Any, Any]):
         self._model_options = model or ModelOptions()
         self._tool_options = dict(tools or {})
         self._stream_handler = stream_handler
-        _trace_without_threads()
+        _make_repeatable()
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
@@ -107,8 +108,7 @@ class Durability(AgentMiddleware[Any, Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any]:
         """Let the model's message come from a step."""
-        ctx = current_context()
-        if ctx is None:
+        if current_context() is None:
             return await handler(request)
         known = [each.name for each in request.tools if isinstance(each, BaseTool)]
         name = self._agent_name or get_config().get("metadata", {}).get("lc_agent_name")
@@ -120,7 +120,6 @@ class Durability(AgentMiddleware[Any, Any]):
                 "middleware after Durability() answered in place of the model that is recorded, or chose another:"
                 " put Durability() last in middleware="
             )
-        _number(response.result, ctx)
         return response
 
     def wrap_tool_call(
@@ -134,8 +133,7 @@ class Durability(AgentMiddleware[Any, Any]):
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
     ) -> Any:
         """Run a call of a tool as its options have it, and return its result."""
-        ctx = current_context()
-        if ctx is None or request.tool is None:
+        if current_context() is None or request.tool is None:
             return await handler(request)
         call = request.tool_call
 
@@ -158,9 +156,7 @@ class Durability(AgentMiddleware[Any, Any]):
                 f"the tool {call['name']!r} left its call by a {recorded['interrupt']} of LangGraph, which a durable"
                 " tool cannot: mark it in_workflow, and let it ask by ask_person(...)"
             )
-        result = _value_of(recorded)
-        _number(result, ctx)
-        return result
+        return _value_of(recorded)
 
     def _options(self, tool: BaseTool) -> ToolOptions:
         functions = (getattr(tool, each, None) for each in ("coroutine", "func"))
@@ -243,8 +239,8 @@ def _data_of(value: Any) -> Any:
 def _value_of(data: Any) -> Any:
     """Return what ``_data_of`` was given."""
     match data:
-        case {"message": dict() as message} if len(data) == 1:
-            return messages_from_dict([message])[0]
+        case {"message": dict() as inner} if len(data) == 1:
+            return messages_from_dict([inner])[0]
         case {"command": dict() as parts} if len(data) == 1:
             return Command(**_value_of(parts))
         case dict():
@@ -252,17 +248,6 @@ def _value_of(data: Any) -> Any:
         case list():
             return [_value_of(each) for each in data]
     return data
-
-
-def _number(value: Any, ctx: DurableContext) -> None:
-    """Give messages without an id, which LangGraph would give a random one, an id that is the same on replay."""
-    if isinstance(value, BaseMessage):
-        value.id = value.id or str(ctx.uuid4())
-    elif isinstance(value, list):
-        for each in value:
-            _number(each, ctx)
-    elif isinstance(value, Command) and isinstance(value.update, dict):
-        _number(value.update.get("messages"), ctx)
 
 
 def _refuse_sync() -> None:
@@ -273,24 +258,32 @@ def _refuse_sync() -> None:
         )
 
 
-def _trace_without_threads() -> None:
-    """Let LangSmith, which wraps middleware, prepare its traces in workflow code without a thread for each.
+class _ReplaySafeUuid:
+    """The module ``uuid`` of LangGraph's messages, whose random ids come from the log in workflow code."""
 
-    The end of a thread that workflow code waits for would be an operation in the log.
-    """
-    override: Any = getattr(langsmith, "set_runtime_overrides", None)
-    if override is not None:  # LangSmith before 0.7.35 has none
-        override(aio_to_thread=_in_place)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(uuid, name)
+
+    def uuid4(self) -> uuid.UUID:
+        """Return a random id, or in workflow code one that replay repeats."""
+        ctx = current_context()
+        return uuid.uuid4() if ctx is None else ctx.uuid4()
 
 
-async def _in_place(
-    default: Callable[..., Awaitable[Any]],
-    context: Context,
-    func: Callable[..., Any],
-    /,
-    *args: Any,
-    **kwargs: Any,
-) -> Any:
+async def _in_place(default: Any, context: Context, func: Any, /, *args: Any, **kwargs: Any) -> Any:
     if isinstance(get_current(), WorkflowTask):
         return context.run(func, *args, **kwargs)
     return await default(context, func, *args, **kwargs)
+
+
+def _make_repeatable() -> None:
+    """Let what LangChain does in workflow code be the same on replay.
+
+    LangGraph gives messages without an id a random one. LangSmith, which wraps middleware, prepares its traces in
+    threads, and the end of a thread that workflow code waits for would be an operation in the log.
+    """
+    message_module: Any = message
+    message_module.uuid = _ReplaySafeUuid()
+    override: Any = getattr(langsmith, "set_runtime_overrides", None)
+    if override is not None:  # LangSmith before 0.7.35 has none
+        override(aio_to_thread=_in_place)

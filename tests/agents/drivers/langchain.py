@@ -96,7 +96,7 @@ class Driver:
             response_format=None if spec.output is None else ToolStrategy(spec.output),
             name=spec.name,
         )
-        prompt = HumanMessage(spec.prompt, id="prompt")
+        prompt = HumanMessage(spec.prompt)
         result = await agent.ainvoke({"messages": [prompt]}, {"recursion_limit": 1000})
         answers = [each for each in result["messages"] if isinstance(each, AIMessage)]
         return Outcome(
