@@ -9,6 +9,10 @@ from benchmarks.targets import better_peer, median_of
 
 BEGIN = "<!-- figures: make bench writes them -->"
 END = "<!-- end of figures -->"
+# Absolute, because the package index shows the README too.
+RESULTS = (
+    "https://github.com/durable-execution-sdk/durable-execution-sdk/blob/main/benchmarks/RESULTS.md"
+)
 
 # The words of the README, the cell, its number of units, the figure and its unit.
 FIGURES = (
@@ -44,7 +48,7 @@ def write(results: Results, readme: Path) -> None:
     if not end:
         raise SystemExit(f"{readme} has no place for figures, which is between {BEGIN} and {END}")
     block = [
-        "Measured beside other SDKs ([all figures](benchmarks/RESULTS.md)):",
+        f"Measured beside other SDKs ([all figures]({RESULTS})):",
         "",
         *table(results),
     ]

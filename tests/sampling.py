@@ -45,10 +45,13 @@ def one_each(axis: Iterable[Any], *others: Iterable[Any]) -> list[Any]:
     ]
 
 
-def thinned(axis: Iterable[Any], every: int = 3) -> list[Any]:
-    """Return the values or cases of an axis, with the mark ``slow`` on all but one of ``every`` that follow one another."""
+def thinned(axis: Iterable[Any], every: int = 3, *, first: int = 0) -> list[Any]:
+    """Return the values or cases of an axis, with the mark ``slow`` on all but one of ``every`` that follow one another.
+
+    Tests of one axis begin with different cases, so that together they try each of them.
+    """
     cases = [each if isinstance(each, ParameterSet) else pytest.param(each) for each in axis]
-    sample = [case for case in cases if not case.marks][::every]
+    sample = [case for case in cases if not case.marks][first::every]
     return [
         case if case.marks or case in sample else pytest.param(*case.values, marks=pytest.mark.slow)
         for case in cases

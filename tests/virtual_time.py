@@ -49,8 +49,9 @@ class Gate(threading.Event):
         self._waiting = 0
         self._counts = threading.Lock()
 
-    def wait(self, timeout: None = None) -> bool:
-        """Wait for the gate to be opened."""
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the gate to be opened, which no time limit ends."""
+        assert timeout is None
         with self._counts:
             if self.clock is not None and not self.is_set():
                 self._waiting += 1

@@ -68,7 +68,7 @@ def blocks(language: str) -> list[str]:
 
 def main() -> None:
     [wheel] = [Path(argument).resolve() for argument in sys.argv[1:]]
-    workflow, test = blocks("python")
+    _, workflow, test = blocks("python")
     [commands] = [block for block in blocks("sh") if block.startswith("durable run greeting.py")]
     # Windows removes no file that is open somewhere.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

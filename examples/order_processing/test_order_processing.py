@@ -1,5 +1,8 @@
 """The order is shipped, declined or refused, and is never charged twice."""
 
+import json
+from pathlib import Path
+
 import outside
 import pytest
 from examples.order_processing.app import (
@@ -9,6 +12,13 @@ from examples.order_processing.app import (
     Receipt,
     process_order,
     ship_order,
+)
+
+from durable_execution_sdk.testing import (
+    assert_history,
+    check_crash_safety_sync,
+    check_replay_sync,
+    check_schedules_sync,
 )
 
 ITEMS = [Item("cup", 2, 12), Item("book", 1, 30)]
@@ -77,3 +87,49 @@ def test_the_warehouse_has_eight_hours(runner):
     runner.wait_for_callback("warehouse_picks")
     assert not runner.advance(hours=7, minutes=59).is_done
     assert runner.advance(minutes=1).error.error_type == "Callback.Timeout"
+
+
+def pick(runner):
+    runner.sync.start(json.loads((Path(__file__).parent / "order.json").read_text()))
+    runner.sync.wait_for_callback("warehouse_picks").succeed({"picked_by": "Grace"})
+    return runner.sync.complete()
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    monkeypatch.setenv("SHOP", str(tmp_path))
+    return tmp_path / "payments.jsonl"
+
+
+@pytest.fixture
+def runner_of_checks(durable_runner, shop):
+    return durable_runner(process_order, functions={"ship_order": ship_order})
+
+
+def test_it_does_what_it_did(runner_of_checks):
+    result = pick(runner_of_checks)
+    assert_history(result, "order_processing", replace={r"pay-[0-9a-f]{8}": "pay-..."})
+    check_replay_sync(process_order, result).raise_if_failed()
+
+
+# The checks of all crashes take long: the usual run of the tests tries ten of them.
+SOME_AND_ALL = [10, pytest.param(500, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("points", SOME_AND_ALL)
+def test_a_crash_anywhere_charges_once(runner_of_checks, shop, points):
+    def payments():
+        return len(shop.read_text().splitlines()) if shop.exists() else 0
+
+    report = check_crash_safety_sync(
+        runner_of_checks,
+        play=pick,
+        setup=lambda: shop.unlink(missing_ok=True),
+        observe=payments,
+        max_points=points,
+    )
+    report.raise_if_failed()
+
+
+def test_it_depends_on_no_order_of_events(runner_of_checks):
+    check_schedules_sync(runner_of_checks, play=pick, seeds=range(4)).raise_if_failed()

@@ -14,10 +14,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from examples.approval_while_polling.app import Release, release
-from examples.fan_out.app import Album, publish_album
-from examples.race_with_timeout.app import book_parcel
-from examples.saga.app import Trip, book_trip
+from examples.combinators.race_with_timeout.app import book_parcel
+from examples.map.photo_album.app import Album, publish_album
+from examples.patterns.approval_while_polling.app import Release, release
+from examples.sagas.trip_booking.app import Trip, book_trip
 from msgspec.structs import replace
 from tests.aws_emulator.local_runner import VARIABLE, Forgotten, LocalRunner, local_runner
 from tests.conformance.deployment import CRASHING, HANDLERS, TARGETS, function_of

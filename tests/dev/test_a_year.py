@@ -21,7 +21,7 @@ pytestmark = pytest.mark.dev
 
 # January is less than the longest wait away.
 YEAR = datetime.now(UTC).year + 1
-EXAMPLE = Path(__file__).parents[2] / "examples" / "monthly_billing"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "patterns" / "monthly_billing"
 
 # The example with a bank that hangs once, after it has taken a payment, and counts all requests.
 BILLING = f"""

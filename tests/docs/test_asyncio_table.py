@@ -10,7 +10,7 @@ from tests.docs import asyncio_rows, unrecorded_rows
 from tests.docs.tables import Row, rows_of
 from tests.replay.prove import prove
 from tests.rig import run_workflow
-from tests.sampling import whole_or_sample
+from tests.sampling import thinned, whole_or_sample
 
 from durable_execution_sdk import DurableContext, Duration, NoRetry, StepConfig
 from durable_execution_sdk.lint import check_source
@@ -45,7 +45,7 @@ def test_each_row_has_a_program_and_each_program_a_row() -> None:
 
 
 @whole_or_sample
-@pytest.mark.parametrize("row", rows(CONCURRENCY, "replays exactly"))
+@pytest.mark.parametrize("row", thinned(rows(CONCURRENCY, "replays exactly")))
 def test_it_replays_exactly(row: Row, *, whole: bool) -> None:
     # A crash may change the winner of a race, but then the winner is the same on each replay.
     prove(asyncio_rows.EXACT[row.code], seeds=2, same_log=False, same_result=False, whole=whole)

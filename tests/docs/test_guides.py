@@ -87,21 +87,6 @@ def test_the_check_finds_what_is_wrong() -> None:
             check(line)
 
 
-def anchors_of(page: str) -> set[str]:
-    """Return the anchors of a page's headings, as GitHub makes them."""
-    headings = re.findall(r"^#+ (.*)$", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
-
-
-@pytest.mark.parametrize("page", [*GUIDES, "powertools.md"])
-def test_links_to_headings_lead_somewhere(page: str) -> None:
-    text = (DOCS / page).read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([\w-]*(?:\.md)?)#([^)]+)\)", text)
-    assert links
-    for target, anchor in links:
-        assert anchor in anchors_of(target or page), f"{target}#{anchor}"
-
-
 def test_each_source_that_a_guide_names_is_in_the_table() -> None:
     texts = {page: (DOCS / page).read_text(encoding="utf-8") for page in GUIDES}
     listed = set(

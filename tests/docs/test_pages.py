@@ -6,13 +6,18 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.docs.links import (
+    anchors_linked_from,
+    anchors_of,
+    files_linked_from,
+    targets_of,
+)
 
 import durable_execution_sdk as sdk
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(
-    path for path in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")] if path.name != "LICENSE"
-)
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+INDEX = ROOT / "docs" / "index.md"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -23,15 +28,29 @@ def test_python_blocks_parse(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_to_files_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
-        if not target.startswith("http"):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for link, target in targets_of(page):
+        assert target is None or target.exists(), f"{page.name} links to {link}"
 
 
-def test_the_readme_leads_to_every_page_and_every_example():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    linked = {ROOT / target for target in re.findall(r"\]\(([^)#]+)\)", text)}
-    assert {*PAGES, *(ROOT / "examples").glob("*/app.py")} - {ROOT / "README.md"} <= linked
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_headings_lead_somewhere(page):
+    for target, anchor in anchors_linked_from(page):
+        assert anchor in anchors_of(target), f"{page.name} links to {target.name}#{anchor}"
+
+
+def test_the_index_leads_to_every_page_of_the_documentation():
+    pages = {page for page in PAGES if page.is_relative_to(INDEX.parent)}
+    assert pages - {INDEX} <= files_linked_from(INDEX, *(INDEX.parent / "coming-from").glob("*.md"))
+
+
+def test_the_readme_leads_to_the_index_and_to_every_page_beside_it():
+    pages = {page for page in PAGES if page.parent == ROOT} - {ROOT / "README.md"}
+    assert {INDEX, *pages} <= files_linked_from(ROOT / "README.md")
+
+
+def test_links_of_the_readme_lead_somewhere_from_the_package_index_too():
+    for link, _ in targets_of(ROOT / "README.md"):
+        assert link.startswith("https://"), link
 
 
 def test_the_readme_names_every_extra():

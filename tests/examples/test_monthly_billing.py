@@ -10,7 +10,7 @@ import pytest
 
 from durable_execution_sdk.cli.main import main
 
-EXAMPLE = "monthly_billing"
+EXAMPLE = "patterns/monthly_billing"
 
 
 def test_a_year_is_billed_from_the_command_line(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.fork.fork_rig import PAGES_OF_ONE, Origin, small_chunks
 from tests.replay.corpus import CORPUS, Shape
-from tests.sampling import name_of, rotated, whole_or_sample
+from tests.sampling import name_of, rotated, thinned, whole_or_sample
 
 from durable_execution_sdk import CheckpointingMode
 from durable_execution_sdk.emulator.faults.plan import When
@@ -18,7 +18,7 @@ WAYS: list[When] = ["before", "after", "response_lost"]
 MODES = list(CheckpointingMode)
 
 
-@pytest.mark.parametrize("shape", CORPUS, ids=name_of)
+@pytest.mark.parametrize("shape", thinned(CORPUS, first=1), ids=name_of)
 @whole_or_sample
 def test_a_fork_ends_as_the_original_and_runs_no_body_again(shape: Shape, whole: bool) -> None:
     origin = Origin(shape)
@@ -39,7 +39,7 @@ def test_in_pages_of_one_and_in_all_modes(
         origin.fork(before).check(origin, (shape.name, before))
 
 
-@pytest.mark.parametrize(("shape", "way"), rotated(CORPUS, WAYS), ids=name_of)
+@pytest.mark.parametrize(("shape", "way"), thinned(rotated(CORPUS, WAYS)), ids=name_of)
 @whole_or_sample
 @pytest.mark.usefixtures("small_chunks")
 def test_after_a_crash_at_any_checkpoint(shape: Shape, way: When, whole: bool) -> None:
@@ -54,7 +54,7 @@ def test_after_a_crash_at_any_checkpoint(shape: Shape, way: When, whole: bool) -
             assert forked.parts == calm.parts
 
 
-@pytest.mark.parametrize("shape", CORPUS, ids=name_of)
+@pytest.mark.parametrize("shape", thinned(CORPUS, first=2), ids=name_of)
 @whole_or_sample
 @pytest.mark.usefixtures("small_chunks")
 def test_a_fork_of_a_fork(shape: Shape, whole: bool) -> None:

@@ -169,6 +169,25 @@ def test_what_replay_repeats_is_not(line: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("library", "name"),
+    [("structlog", "structlog_renderer"), ("loguru", "loguru_filter"), ("loguru", None)],
+)
+def test_lines_of_another_library_are_fine_in_a_module_that_imports_its_filter(
+    library: str, name: str | None
+) -> None:
+    logger = {"structlog": "structlog.get_logger()", "loguru": "loguru.logger"}[library]
+    source = f"""
+import {library}
+from durable_execution_sdk import DurableContext, {name or "Duration"}
+log = {logger}
+async def flow(event, ctx: DurableContext):
+    log.info("x")
+    {logger}.info("x")
+"""
+    assert [each.rule.code for each in check_source(source)] == ([] if name else ["DUR018"] * 2)
+
+
+@pytest.mark.parametrize(
     ("lines", "code"),
     [
         ("seen = {1}\nfor x in seen: pass", "DUR006"),

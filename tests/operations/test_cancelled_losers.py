@@ -191,7 +191,7 @@ BUILDS = [
 
 
 @whole_or_sample
-@pytest.mark.parametrize("build", thinned(BUILDS, 2), ids=name_of)
+@pytest.mark.parametrize("build", thinned(BUILDS, 4), ids=name_of)
 @pytest.mark.usefixtures("flowing_time")
 def test_replay_repeats_it_after_cuts_crashes_and_schedules(build: Any, whole: bool) -> None:
     prove(build, same_log=False, whole=whole)

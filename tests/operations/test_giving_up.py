@@ -15,7 +15,7 @@ from tests.replay.play import Play, Watched, replay
 from tests.replay.prove import played, prove
 from tests.replay.test_crash_everywhere import WAYS
 from tests.rig import Ran, run_workflow
-from tests.sampling import name_of, one_each, whole_or_sample
+from tests.sampling import name_of, one_each, thinned, whole_or_sample
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -372,7 +372,7 @@ GIVES_UP: dict[Any, list[str]] = {
 
 
 @whole_or_sample
-@pytest.mark.parametrize("build", GIVES_UP, ids=lambda build: build.__name__)
+@pytest.mark.parametrize("build", thinned(GIVES_UP), ids=lambda build: build.__name__)
 def test_an_operation_of_a_cancelled_task_is_given_up_after_each_crash(
     build: Any, *, whole: bool
 ) -> None:

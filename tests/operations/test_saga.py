@@ -12,7 +12,7 @@ from tests.replay.corpus import AT_MOST_ONCE, ONE_TRY, RETRY, Declined, Probe, W
 from tests.replay.play import Play
 from tests.replay.prove import played, prove
 from tests.rig import Ran, Rig
-from tests.sampling import whole_or_sample
+from tests.sampling import thinned, whole_or_sample
 
 from durable_execution_sdk import (
     ChildContextError,
@@ -234,7 +234,7 @@ PROVEN = [
 
 
 @whole_or_sample
-@pytest.mark.parametrize("build", PROVEN, ids=lambda build: build.__name__)
+@pytest.mark.parametrize("build", thinned(PROVEN), ids=lambda build: build.__name__)
 def test_a_saga_ends_the_same_after_each_crash(build: Any, *, whole: bool) -> None:
     prove(build, whole=whole)
 

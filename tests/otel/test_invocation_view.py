@@ -15,6 +15,7 @@ from tests.replay.corpus import BY_NAME, CORPUS, Shape
 from tests.replay.play import Play
 from tests.replay.test_crash_everywhere import WAYS, crashed
 from tests.rig import Ran, rig_of
+from tests.sampling import thinned
 
 from durable_execution_sdk import (
     ChildConfig,
@@ -54,7 +55,7 @@ def ended(spans: Spans) -> Counter[str]:
     )
 
 
-@pytest.mark.parametrize("shape", CORPUS, ids=lambda each: each.name)
+@pytest.mark.parametrize("shape", thinned(CORPUS), ids=lambda each: each.name)
 def test_each_operation_ends_in_one_span_and_each_parent_is_there(shape: Shape) -> None:
     exporter, recorder = InMemorySpanExporter(), Recorder()
     cold = Cold(exporter, TraceView.INVOCATION)

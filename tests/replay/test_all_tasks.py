@@ -16,7 +16,7 @@ from tests.replay.corpus import ONE_TRY, Probe, Workflow, seconds
 from tests.replay.play import Play
 from tests.replay.prove import played, prove
 from tests.rig import run_workflow
-from tests.sampling import whole_or_sample
+from tests.sampling import thinned, whole_or_sample
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -154,7 +154,7 @@ def beside(act: Act) -> Callable[[Probe], Workflow]:
 
 
 @whole_or_sample
-@pytest.mark.parametrize("act", WAYS)
+@pytest.mark.parametrize("act", thinned(WAYS))
 def test_the_tasks_of_other_contexts_are_not_seen_live_nor_on_replay(act: Act, whole: bool) -> None:
     _, play, _ = played(beside(act))
     seen = {entry[1]: entry[2] for entry in play.probe.observations[-1]}

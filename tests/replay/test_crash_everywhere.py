@@ -10,7 +10,7 @@ import pytest
 from tests.replay.corpus import CORPUS, Shape
 from tests.replay.play import Play, extends, last_status, signature
 from tests.rig import Ran
-from tests.sampling import name_of, rotated
+from tests.sampling import name_of, rotated, thinned
 
 from durable_execution_sdk import CheckpointingMode
 from durable_execution_sdk.emulator.clock import VirtualClock
@@ -47,7 +47,7 @@ def undisturbed(shape: Shape) -> tuple[Play, Ran]:
     return play, play.run()
 
 
-@pytest.mark.parametrize(("shape", "way"), rotated(CORPUS, WAYS), ids=name_of)
+@pytest.mark.parametrize(("shape", "way"), thinned(rotated(CORPUS, WAYS)), ids=name_of)
 def test_a_crash_at_any_checkpoint_changes_nothing(shape: Shape, way: When) -> None:
     check(shape, way, CheckpointingMode.BATCHED)
 

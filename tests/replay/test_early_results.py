@@ -12,6 +12,7 @@ from tests.generated.programs import Program
 from tests.generated.runner import Playing, compiled
 from tests.generated.schedules import Schedule
 from tests.rig import rig_of
+from tests.sampling import rotated, thinned
 
 from durable_execution_sdk import CheckpointingMode, DurableContext
 
@@ -172,12 +173,13 @@ def faults(source: str, schedules: list[Schedule]) -> list[tuple[str, str]]:
     ]
 
 
-@pytest.mark.parametrize("mode", CheckpointingMode)
-@pytest.mark.parametrize("page", [None, 1])
-@pytest.mark.parametrize("source", PROGRAMS.values(), ids=list(PROGRAMS))
+@pytest.mark.parametrize(
+    ("name", "page", "mode"), thinned(rotated(PROGRAMS, [None, 1], CheckpointingMode), 2)
+)
 def test_replay_sees_a_result_where_the_first_run_saw_it(
-    source: str, page: int | None, mode: CheckpointingMode
+    name: str, page: int | None, mode: CheckpointingMode
 ) -> None:
+    source = PROGRAMS[name]
     schedules = [
         Schedule(seed=seed, mode=mode, page=page, slow=slow)
         for seed in range(3)

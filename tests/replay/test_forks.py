@@ -9,6 +9,7 @@ import pytest
 from tests.replay.corpus import BY_NAME, Shape
 from tests.replay.play import Play, signature
 from tests.rig import Ran
+from tests.sampling import thinned
 
 from durable_execution_sdk import CheckpointingMode
 from durable_execution_sdk.engine.events import Event, OperationFields, StepStarted
@@ -98,7 +99,7 @@ def check(shape: Shape, limits: Limits, mode: CheckpointingMode) -> None:
     assert play.rig.emulator.describe(play.arn).status == original.status
 
 
-@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("name", thinned(BY_NAME))
 def test_a_fork_ends_as_the_original_and_runs_no_body_again(name: str) -> None:
     check(BY_NAME[name], DEFAULT_LIMITS, CheckpointingMode.BATCHED)
 

@@ -11,6 +11,7 @@ import pytest
 from tests.replay.corpus import Probe, Workflow, seconds
 from tests.replay.prove import prove
 from tests.rig import Rig, run_workflow
+from tests.sampling import rotated
 
 from durable_execution_sdk import DurableContext, NoRetry, StepConfig, durable_execution
 
@@ -430,8 +431,7 @@ PENDING = [
 ]
 
 
-@pytest.mark.parametrize("way", PENDING)
-@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize(("way", "nested"), rotated(PENDING, [False, True]))
 def test_what_is_pending_when_an_operation_is_awaited_comes_first_again(
     way: str, nested: bool
 ) -> None:

@@ -16,7 +16,7 @@ from tests.replay.play import replay
 from tests.replay.prove import played, prove
 from tests.replay.test_schedules import fuzzed
 from tests.rig import Rig, run_workflow
-from tests.sampling import whole_or_sample
+from tests.sampling import thinned, whole_or_sample
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -336,7 +336,7 @@ PROVEN = [
 
 
 @whole_or_sample
-@pytest.mark.parametrize("build", PROVEN, ids=lambda build: build.__name__)
+@pytest.mark.parametrize("build", thinned(PROVEN), ids=lambda build: build.__name__)
 def test_plain_asyncio_replays(build: Any, *, whole: bool) -> None:
     # A crash may change the winner of a race, but then the winner stays.
     prove(build, same_log=False, same_result=False, whole=whole)

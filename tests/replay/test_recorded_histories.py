@@ -23,6 +23,7 @@ from tests.replay.play import Play, extends
 from tests.replay.test_crash_everywhere import WAYS, crashed
 from tests.replay.test_schedules import fuzzed
 from tests.rig import Ran, Rig
+from tests.sampling import thinned
 
 from durable_execution_sdk import (
     DurableContext,
@@ -79,7 +80,7 @@ def test_the_log_of_every_shape_is_rebuilt_from_its_history(shape: Shape) -> Non
     assert log.state.status == ran.status
 
 
-@shapes
+@pytest.mark.parametrize("shape", thinned(CORPUS), ids=lambda each: each.name)
 def test_a_history_with_crashes_in_it_replays_too(shape: Shape) -> None:
     for at in (1, 3):
         for way in ("before", "after"):

@@ -18,7 +18,7 @@ import pytest
 from tests.memory_service import MemoryService
 from tests.replay.play import Watched
 from tests.rig import Ran, Rig, rig_of
-from tests.sampling import one_each, rotated
+from tests.sampling import one_each, rotated, thinned
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -478,7 +478,9 @@ def crashed(workflow: Workflow, mode: CheckpointingMode, at: int, way: When) -> 
 
 @pytest.mark.parametrize(
     ("name", "mode", "way"),
-    one_each([*WORKFLOWS, *LEAVING], CheckpointingMode, ["before", "after", "response_lost"]),
+    thinned(
+        one_each([*WORKFLOWS, *LEAVING], CheckpointingMode, ["before", "after", "response_lost"]), 2
+    ),
 )
 def test_no_line_is_lost_by_a_crash_at_any_checkpoint(
     name: str, mode: CheckpointingMode, way: When, kept: Keeping
@@ -630,7 +632,7 @@ def with_news(workflow: Workflow, mode: CheckpointingMode, at: int) -> bool:
     return not faults.left
 
 
-@pytest.mark.parametrize(("name", "mode"), rotated(WORKFLOWS, CheckpointingMode))
+@pytest.mark.parametrize(("name", "mode"), thinned(rotated(WORKFLOWS, CheckpointingMode)))
 def test_no_line_is_lost_by_a_crash_though_there_is_news(
     name: str, mode: CheckpointingMode, kept: Keeping
 ) -> None:
@@ -762,7 +764,7 @@ def test_what_a_suspended_invocation_would_have_recorded_proves_that_the_last_on
         assert written in (expected, expected * 2), dies_at
 
 
-@pytest.mark.parametrize("length", [0.01, 0.5, 30])
+@pytest.mark.parametrize("length", thinned([0.01, 0.5, 30], first=1))
 @pytest.mark.parametrize("beside", [False, True], ids=["around the news", "in another task"])
 @pytest.mark.parametrize("mode", CheckpointingMode)
 def test_a_timer_that_a_suspended_invocation_would_have_recorded_proves_that_the_last_one_died(

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.replay.corpus import CORPUS, RETRY, Probe, Shape, Workflow, seconds
 from tests.replay.play import Play, Watched, extends, replay, signature
 from tests.rig import Ran
-from tests.sampling import whole_or_sample
+from tests.sampling import thinned, whole_or_sample
 
 from durable_execution_sdk import CheckpointingMode, ChildConfig, DurableContext, StepConfig
 from durable_execution_sdk.engine.limits import DEFAULT_LIMITS, Limits
@@ -117,7 +117,7 @@ def check(shape: Shape, calm: tuple[Play, Ran], schedule: Schedule, *, cuts: int
 
 @pytest.mark.parametrize(
     "shape",
-    [each for each in CORPUS if not each.at_most_once and not each.strict],
+    thinned([each for each in CORPUS if not each.at_most_once and not each.strict], 2),
     ids=lambda each: each.name,
 )
 @whole_or_sample

@@ -13,6 +13,7 @@ from tests.generated.clock import Stuck
 from tests.replay.corpus import ONE_TRY, Probe, Workflow, seconds
 from tests.replay.prove import prove
 from tests.rig import rig_of, run_workflow
+from tests.sampling import thinned
 from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import DurableContext
@@ -183,7 +184,7 @@ def test_a_cancellation_that_is_swallowed_again_and_again_is_a_deadlock(
     assert "A task that is cancelled must end" in message
 
 
-@pytest.mark.parametrize("code", CANCELLED)
+@pytest.mark.parametrize("code", thinned(CANCELLED, 2))
 def test_it_does_not_hold_off_a_suspension(code: Any, turns: Turns) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> str:
         async def beside() -> None:
@@ -219,7 +220,7 @@ async def spins_in_callbacks(ctx: DurableContext) -> None:
 CLEAN_UPS = [*AT_REST, *CANCELLED, spins, spins_in_callbacks]
 
 
-@pytest.mark.parametrize("code", CLEAN_UPS)
+@pytest.mark.parametrize("code", thinned(CLEAN_UPS))
 def test_clean_up_that_spins_comes_to_an_end(code: Any, turns: Turns) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> str:
         async def beside() -> None:

@@ -14,7 +14,7 @@ import pytest
 from tests.generated.clock import VirtualClock
 from tests.replay.corpus import seconds
 from tests.rig import run_workflow
-from tests.sampling import rotated
+from tests.sampling import rotated, thinned
 from tests.virtual_time import foreign_thread, virtual_time
 
 from durable_execution_sdk import CheckpointingMode, DurableContext
@@ -348,7 +348,7 @@ WAITS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(("waits", "where"), rotated(WAITS, ["task", "child"]))
+@pytest.mark.parametrize(("waits", "where"), thinned(rotated(WAITS, ["task", "child"])))
 def test_what_swallows_its_cancellation_takes_rounds_and_no_time(
     waits: str, where: str, clock: VirtualClock
 ) -> None:

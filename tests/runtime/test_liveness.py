@@ -13,7 +13,7 @@ from unittest import mock
 import anyio
 import pytest
 from tests.rig import rig_of, run_workflow
-from tests.sampling import name_of, one_each
+from tests.sampling import name_of, one_each, thinned
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -159,7 +159,9 @@ def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spinning, "_ENDLESS_MOVES", 50_000)
 
 
-@pytest.mark.parametrize(("spin", "mode"), one_each(SPINS, CheckpointingMode), ids=name_of)
+@pytest.mark.parametrize(
+    ("spin", "mode"), thinned(one_each(SPINS, CheckpointingMode), first=2), ids=name_of
+)
 def test_a_workflow_may_spin_until_a_step_has_ended(spin: Spin, mode: CheckpointingMode) -> None:
     observed: list[list[str]] = []
 
@@ -187,7 +189,7 @@ def test_a_workflow_may_spin_until_a_step_has_ended(spin: Spin, mode: Checkpoint
     assert ran.types().count("StepStarted") == 5
 
 
-@pytest.mark.parametrize("spin", SPINS)
+@pytest.mark.parametrize("spin", thinned(SPINS, first=1))
 def test_a_workflow_that_spins_on_a_wait_is_suspended(spin: Spin) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> str:
         await spin(ctx, ctx.wait(HOUR))
@@ -197,7 +199,7 @@ def test_a_workflow_that_spins_on_a_wait_is_suspended(spin: Spin) -> None:
     assert (ran.result, ran.invocations) == ("done", 2), ran.error
 
 
-@pytest.mark.parametrize("spin", SPINS)
+@pytest.mark.parametrize("spin", thinned(SPINS))
 def test_a_workflow_that_spins_on_a_step_waits_for_its_retry(spin: Spin) -> None:
     tries: list[int] = []
 

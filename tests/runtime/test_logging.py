@@ -69,6 +69,16 @@ def own() -> Iterator[tuple[logging.Logger, Keeping]]:
     logger.propagate = True
 
 
+def test_a_field_with_the_name_of_one_of_ours_keeps_its_value(kept: Keeping) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.log_info("asked again", attempt=2)
+        await ctx.step(lambda: logging.getLogger().info("in a step", extra={"attempt": 7}))
+
+    run_workflow(workflow)
+    attempts = [record.attempt for record in kept.records]  # type: ignore[attr-defined]
+    assert attempts == [2, 7]
+
+
 def test_lines_of_replayed_code_are_dropped_for_any_logger(
     kept: Keeping, own: tuple[logging.Logger, Keeping]
 ) -> None:

@@ -19,6 +19,7 @@ import pytest
 from tests.replay.corpus import seconds
 from tests.rig import Ran, Rig, run_workflow
 from tests.runtime.test_threads import join_steps
+from tests.sampling import rotated
 from tests.virtual_time import Gate, virtual_time
 
 from durable_execution_sdk import (
@@ -69,8 +70,7 @@ async def by_a_thread(call: Callable[[], Any]) -> Any:
 WAYS = [by_to_thread, by_anyio, by_wrap_future, by_a_thread]
 
 
-@pytest.mark.parametrize("mode", list(CheckpointingMode))
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("way", "mode"), rotated(WAYS, CheckpointingMode))
 def test_replay_sees_the_end_of_a_thread_where_the_first_run_saw_it(
     way: Call, mode: CheckpointingMode
 ) -> None:

@@ -13,7 +13,7 @@ from tests.memory_service import MemoryService
 from tests.replay.corpus import seconds
 from tests.rig import rig_of, run_workflow
 from tests.runtime.test_deadline import invoke
-from tests.sampling import rotated
+from tests.sampling import rotated, thinned
 from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import DurableContext, DurableError, InvocationError, durable_execution
@@ -160,7 +160,7 @@ WAITS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(("wait", "where"), rotated(WAITS, ["task", "child"]))
+@pytest.mark.parametrize(("wait", "where"), thinned(rotated(WAITS, ["task", "child"])))
 def test_a_bare_except_in_an_endless_loop_does_not_hold_up_suspension(
     wait: str, where: str
 ) -> None:

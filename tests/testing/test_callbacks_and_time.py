@@ -60,6 +60,26 @@ def test_a_callback_is_answered_once_its_id_was_handed_out():
         approval.succeed({"by": "Bob"})
 
 
+def test_callbacks_of_the_same_name_are_told_apart_by_their_contexts():
+    async def price(ctx) -> int:
+        return await ctx.wait_for_callback(ask, name="price")
+
+    @durable_execution
+    async def prices(event: object, ctx) -> list[int]:
+        batch = await ctx.parallel({"north": price, "south": price}, name="offers")
+        return batch.results()
+
+    runner = LocalDurableTestRunner(prices).sync
+    runner.start()
+    runner.wait_for_callback("south/price").succeed(2)
+    with pytest.raises(StuckError, match="not for the callback 'outh/price'"):
+        runner.wait_for_callback("outh/price")
+    assert [each.name for each in runner.callbacks("offers/north/price")] == ["price"]
+    assert runner.callbacks("south/price") == []
+    runner.wait_for_callback("price").succeed(1)
+    assert runner.complete().result == [1, 2]
+
+
 def test_a_callback_fails_with_what_was_sent():
     runner, approval = waiting()
     approval.fail(PermissionError("not today"))

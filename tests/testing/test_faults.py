@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from datetime import timedelta
 from typing import Any
@@ -166,6 +167,27 @@ def test_a_plain_function_that_is_cut_runs_to_its_end_and_is_not_heard() -> None
     runner.faults.crash_in("charge")
     assert runner.run_sync(5).result == 10
     assert RAN.count("charge") == 2
+
+
+def test_the_error_of_a_plain_function_that_was_cut_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail_first() -> str:
+        RAN.append("called")
+        if len(RAN) == 1:
+            raise ConnectionError("the bank does not answer")
+        return "paid"
+
+    @durable_execution
+    async def flow(event: int, ctx: DurableContext) -> str:
+        return await ctx.step(fail_first)
+
+    runner = LocalDurableTestRunner(flow)
+    runner.crash_in("fail_first")
+    assert runner.run_sync(1).result == "paid"
+    del runner
+    gc.collect()  # asyncio logs an error that nothing has retrieved when its future is collected
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_an_at_most_once_body_that_was_cut_is_interrupted() -> None:

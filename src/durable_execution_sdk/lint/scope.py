@@ -16,6 +16,11 @@ _LOGGERS = {
         ("structlog.get_logger", "structlog.getLogger", "structlog.stdlib.get_logger"), "structlog"
     ),
 }
+# A module that imports the filter of a library has its lines filtered; another module may do it too, which is not seen.
+_FILTERS = {
+    "loguru": "durable_execution_sdk.loguru_filter",
+    "structlog": "durable_execution_sdk.structlog_renderer",
+}
 
 
 class Module:
@@ -36,7 +41,13 @@ class Module:
                 self.loggers[name] = library
 
     def library_of(self, value: ast.expr) -> str | None:
-        """Return the library, other than ``logging``, whose factory makes this logger."""
+        """Return the library, other than ``logging``, whose factory makes this logger and whose lines nothing filters."""
+        library = self._maker(value)
+        if library is None or _FILTERS[library] in self.imported.values():
+            return None
+        return library
+
+    def _maker(self, value: ast.expr) -> str | None:
         at = value
         while True:
             name = qualified(at.func if isinstance(at, ast.Call) else at, self.imported)

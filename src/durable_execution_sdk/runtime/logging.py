@@ -92,8 +92,9 @@ class ReplayFilter(logging.Filter):
 
     Records get ``durable_execution_arn``, ``request_id``, ``operation_id``, ``parent_id``,
     ``operation_name``, ``attempt`` and ``is_replay``, and ``executionArn``, which is what AWS's own
-    tools look for. With a plugin that traces, they get ``trace_id`` and ``span_id``. Outside a workflow it does nothing. Lines of which it is not known yet whether they
-    are replayed are held, and reach the handler later if they are not.
+    tools look for. With a plugin that traces, they get ``trace_id`` and ``span_id``. A field of the user's
+    with one of these names keeps its value. Outside a workflow it does nothing. Lines of which it is not known
+    yet whether they are replayed are held, and reach the handler later if they are not.
     """
 
     def __init__(self, handler: logging.Handler) -> None:
@@ -108,7 +109,8 @@ class ReplayFilter(logging.Filter):
         if line is None:
             return True
         for name, value in line.fields.items():
-            setattr(record, name, value)
+            if name not in record.__dict__:  # a field of the user's with the same name stays
+                setattr(record, name, value)
         if line.hold is not None:
             self._hold(record, line.hold)
         return not line.is_silent

@@ -197,8 +197,8 @@ class CloudDurableTestRunner(SendsMessages, Generic[_R]):
     ) -> PendingCallback:
         """Wait until a callback waits for an answer, and return it.
 
-        ``name`` is that of ``ctx.wait_for_callback`` or ``ctx.create_callback``; without it, the first
-        callback is returned. Callbacks of invoked functions are not considered.
+        ``name`` is that of ``ctx.wait_for_callback`` or ``ctx.create_callback``, which may be preceded by the
+        names of its contexts: ``north/price``; without it, the first callback is returned. Callbacks of invoked functions are not considered.
 
         Raises:
             NoSuchOperationError: the execution ended first.

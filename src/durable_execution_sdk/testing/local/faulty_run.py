@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from typing import Any
+from typing import Any, cast
 
 from durable_execution_sdk.emulator.clock import Clock
 from durable_execution_sdk.emulator.faults.injection import delay_at_random
@@ -149,5 +149,13 @@ class _CountedBody(Coroutine[object, object, None]):
         if self._awaits == self._cut_at:
             end = self._faults.die()
             self._body.close()
+            if isinstance(blocked_on, asyncio.Future):
+                cast("asyncio.Future[object]", blocked_on).add_done_callback(_retrieve_error)
             raise end
         return blocked_on
+
+
+def _retrieve_error(future: asyncio.Future[object]) -> None:
+    """Mark the error of a future that no body awaits any more as retrieved, so that asyncio does not log it."""
+    if not future.cancelled():
+        future.exception()

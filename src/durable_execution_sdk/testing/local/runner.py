@@ -238,9 +238,10 @@ class LocalDurableTestRunner(SendsMessages, Generic[_R_co]):
     ) -> PendingCallback:
         """Run the execution until a callback waits for an answer, and return the callback.
 
-        ``name`` is that of ``ctx.wait_for_callback`` or ``ctx.create_callback``; without it, any callback
-        is returned. Of several callbacks, the one that started first is returned until it is answered.
-        Callbacks of invoked functions are considered too.
+        ``name`` is that of ``ctx.wait_for_callback`` or ``ctx.create_callback``, and where several have it,
+        preceded by the names of its contexts: ``north/price``. Without a name, any callback is returned. Of several
+        callbacks, the one that started first is returned until it is answered. Callbacks of invoked functions
+        are considered too.
 
         Raises:
             NoSuchOperationError: the execution ended first.
