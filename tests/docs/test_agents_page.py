@@ -1,20 +1,18 @@
-"""The snippets of the page about agents run, as one module; they need the frameworks."""
-
-import re
-import sys
-from types import ModuleType
+"""The snippets of the pages about agents run; each page needs its framework."""
 
 import pytest
-from tests.docs.tables import DOCS
-from tests.docs.test_examples_run import _blank
+from tests.docs.page_modules import module_of
 
 pytestmark = pytest.mark.agents
 
+PAGES = {
+    "agents.md": "pydantic_ai",
+    "agents-langchain.md": "langchain",
+    "agents-strands.md": "strands",
+}
 
-def test_the_snippets_run(monkeypatch):
-    pytest.importorskip("pydantic_ai")
-    text = (DOCS / "agents.md").read_text(encoding="utf-8")
-    source = re.sub(r"(?:^|```\n).*?(?:```python\n|\Z)", _blank, text, flags=re.DOTALL)
-    module = ModuleType("docs_agents")
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    exec(compile(source, "agents.md", "exec"), module.__dict__)
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_snippets_run(page, monkeypatch):
+    pytest.importorskip(PAGES[page])
+    module_of(page, monkeypatch)
