@@ -1,12 +1,18 @@
-"""The snippets of the page about agents run, as one module; they need the frameworks."""
+"""The snippets of the pages about agents run; each page needs its framework."""
 
 import pytest
 from tests.docs.page_modules import module_of
 
 pytestmark = pytest.mark.agents
 
+PAGES = {
+    "agents.md": "pydantic_ai",
+    "agents-langchain.md": "langchain",
+    "agents-strands.md": "strands",
+}
 
-def test_the_snippets_run(monkeypatch):
-    for framework in ("pydantic_ai", "agents"):
-        pytest.importorskip(framework)
-    module_of("agents.md", monkeypatch)
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_snippets_run(page, monkeypatch):
+    pytest.importorskip(PAGES[page])
+    module_of(page, monkeypatch)
