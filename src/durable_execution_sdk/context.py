@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, TypeVarTuple, overload
 
 from durable_execution_sdk import operations
 from durable_execution_sdk.duration import DurationLike
-from durable_execution_sdk.errors import ConfigError, ExecutionError
+from durable_execution_sdk.errors import ConfigError, ContextMisuseError, ExecutionError
 from durable_execution_sdk.operations.combinators import Combinators
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_arguments,
@@ -27,6 +28,7 @@ from durable_execution_sdk.operations.step import StepConfig, step
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import current_scope
+from durable_execution_sdk.runtime.current import get_current
 from durable_execution_sdk.runtime.logging import ContextLogger
 
 if TYPE_CHECKING:
@@ -61,6 +63,25 @@ class DurableContext(Combinators):
     def __init__(self, context_state: ContextState) -> None:
         self._context_state = context_state
         self._logger: ContextLogger | None = None
+
+    @staticmethod
+    def current() -> DurableContext:
+        """Return the context of the code that runs: the innermost one of this task.
+
+        It is for code that is called without the context, such as the tool of an agent: the handler's own context,
+        or that of the child context, map item or branch whose function runs. It costs no operation.
+
+        Raises:
+            ContextMisuseError: in the body of a step, in a thread, or where no workflow runs; it names the cure.
+        """
+        runner: Any = get_current()
+        context_state = getattr(getattr(runner, "scope", None), "context_state", None)
+        if isinstance(context_state, ContextState):
+            with suppress(ContextMisuseError):
+                return DurableContext(current_scope(context_state).context_state)
+        from durable_execution_sdk.runtime.contexts.misuse import no_context  # noqa: PLC0415 - only for errors
+
+        raise no_context(runner)
 
     # Steps.
 

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 from pathlib import Path
@@ -9,11 +10,26 @@ from pathlib import Path
 import durable_execution_sdk
 from durable_execution_sdk import errors
 
+# The frameworks that adapters import; tests of the group agents import all.
+FRAMEWORKS = {
+    "langchain": "langchain",
+    "openai": "agents",
+    "pydantic_ai": "pydantic_ai",
+    "strands": "strands",
+}
 PACKAGE = Path(durable_execution_sdk.__file__).parent
+
+
+def _is_importable(name: str) -> bool:
+    package, _, adapter = name.rpartition(".")
+    framework = FRAMEWORKS.get(adapter) if package == "durable_execution_sdk.agents" else None
+    return framework is None or importlib.util.find_spec(framework) is not None
+
+
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages([str(PACKAGE)], "durable_execution_sdk.")
-    if "__main__" not in module.name
+    if "__main__" not in module.name and _is_importable(module.name)
 )
 
 

@@ -61,7 +61,7 @@ TOPICS = {
     "values": ("Values", "Types on the wire: [values.md](values.md)."),
     "testing": ("Testing", "Tests of workflows: [testing.md](testing.md), [proofs.md](proofs.md)."),
     "logging": ("Logging", "Lines, metrics and traces: [observability.md](observability.md)."),
-    "agents": ("Agents", "Models and tools whose calls are recorded."),
+    "agents": ("Agents", "Models and tools whose calls are recorded: [agents.md](agents.md)."),
     "patterns": ("Patterns", "Whole jobs, put together from the above."),
 }
 

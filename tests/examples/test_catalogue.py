@@ -35,6 +35,7 @@ def test_every_operation_has_an_example() -> None:
 
 def test_the_operations_of_the_page_are_all_that_a_context_has() -> None:
     facts = {"execution_arn", "is_replaying", "lambda_context", "original_input", "started_at"}
+    facts.add("current")  # StepContext has one too, and it is no operation
     # Attributes, and random numbers, which are used as ctx.uuid4() is.
     not_called = {"budget", "logger", "random"}
     public = {name for name in dir(DurableContext) if not name.startswith("_")}
@@ -78,13 +79,26 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-RUNNABLE = [example for example in ALL if example.path not in SERVICES]
+AGENTS = [example for example in ALL if example.topic == "agents"]
+RUNNABLE = [example for example in ALL if example.path not in SERVICES and example not in AGENTS]
 
 
 @pytest.mark.parametrize("example", thinned(RUNNABLE, every=6), ids=lambda example: example.path)
 def test_an_example_runs_from_the_command_line(
     example: Example, alone: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    run(example, capfd)
+
+
+@pytest.mark.agents
+@pytest.mark.parametrize("example", AGENTS, ids=lambda example: example.path)
+def test_an_agent_runs_from_the_command_line(
+    example: Example, alone: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(example, capfd)
+
+
+def run(example: Example, capfd: pytest.CaptureFixture[str]) -> None:
     words = [
         re.sub("(^@?|=)examples/", rf"\1{ROOT}/examples/", word) for word in example.command[1:]
     ]

@@ -429,3 +429,12 @@ def test_a_replayed_callback_is_asked_about_while_a_body_keeps_the_invocation_op
     ):
         assert rig.run().status == "SUCCEEDED"
     assert seen[:2] == ["answer", "body"]
+
+
+def test_the_type_of_an_earlier_executions_callback_does_not_check_one_without_a_type() -> None:
+    async def workflow(typed: bool, ctx: DurableContext) -> None:
+        config = CallbackConfig(result_type=Answer, timeout=Duration.from_seconds(5))
+        await (await ctx.create_callback("cb", config=config if typed else None))
+
+    assert rig_of(workflow).run(True).status == "FAILED"
+    assert answered(b"[1]")[0] == [1]

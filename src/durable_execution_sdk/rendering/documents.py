@@ -17,6 +17,7 @@ from durable_execution_sdk.engine.views.progress import (
 )
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.protocol.operations import OperationSubType, OperationType
 from durable_execution_sdk.rendering.activity import Activity, activity_of
 from durable_execution_sdk.rendering.batch_progress import (
     BatchProgress,
@@ -29,6 +30,9 @@ from durable_execution_sdk.rendering.origins import continued_as, continues, nam
 from durable_execution_sdk.rendering.payloads import custom_status_document, json_or_text, result_of
 from durable_execution_sdk.rendering.times import iso
 from durable_execution_sdk.rendering.wording import callback_id_of, error_of
+
+# Characters of a submitter's result that lists of callbacks show.
+_MOST_ABOUT = 16_384
 
 
 def outcome_document(
@@ -200,7 +204,25 @@ def callback_document(reference: str, waiter: Waiter) -> dict[str, object]:
         "path": list(waiter.path),
         "start_timestamp": iso(waiter.progress.operation.start_timestamp),
         "until": iso(waiter.waiting.until),
+        "about": about_of(waiter),
     }
+
+
+def about_of(waiter: Waiter) -> object:
+    """Return the value that the submitter of a ``wait_for_callback`` returned, such as a question; ``None`` if none is shown."""
+    context = waiter.progress.operation.parent_id
+    if context is None:
+        return None
+    submitter: str | None = None
+    for progress in waiter.execution.operations:
+        operation = progress.operation
+        if operation.id == context and operation.sub_type != OperationSubType.WAIT_FOR_CALLBACK:
+            return None
+        if operation.parent_id == context and operation.type == OperationType.STEP:
+            submitter = result_of(operation)
+    if submitter is None or len(submitter) > _MOST_ABOUT:
+        return None
+    return json_or_text(submitter)
 
 
 def _waiting(executions: Family) -> list[dict[str, object]]:

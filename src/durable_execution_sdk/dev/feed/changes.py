@@ -21,9 +21,10 @@ from durable_execution_sdk.engine.events import (
     CallbackTimedOut,
     Event,
     ExecutionDeleted,
+    StepSucceeded,
 )
 from durable_execution_sdk.engine.state import ExecutionState
-from durable_execution_sdk.protocol.operations import OperationType
+from durable_execution_sdk.protocol.operations import OperationSubType, OperationType
 
 __all__ = ["CALLBACKS_OF", "FUNCTIONS", "SERVER", "Changes"]
 
@@ -139,6 +140,8 @@ class Changes:
             if isinstance(events[-1], ExecutionDeleted) or self._emulator.store.find(arn) is None:
                 return False
             state = coordinator.recorded(arn)
+            if any(_ends_submitter(event, state) for event in events):
+                return True
             # Its end ends the waiting, without an event of the callback.
             return state.is_closed and _has_open_callback(state)
 
@@ -155,6 +158,14 @@ class Changes:
                 parent = coordinator.recorded(key).parent
                 key = None if parent is None else parent.arn
         return arns
+
+
+def _ends_submitter(event: Event, state: ExecutionState) -> bool:
+    """Tell whether the result of a ``wait_for_callback``'s submitter was recorded, which says what it is about."""
+    if not isinstance(event, StepSucceeded) or event.operation.parent_id is None:
+        return False
+    context = state.operations.get(event.operation.parent_id)
+    return context is not None and context.sub_type == OperationSubType.WAIT_FOR_CALLBACK
 
 
 def _has_open_callback(state: ExecutionState) -> bool:

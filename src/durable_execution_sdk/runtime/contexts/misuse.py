@@ -11,7 +11,7 @@ from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.current import HANDED_OVER_BY, task_on
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 
-__all__ = ["misuse_of"]
+__all__ = ["misuse_of", "no_context"]
 
 
 def misuse_of(
@@ -49,6 +49,29 @@ def misuse_of(
     return ContextMisuseError(
         f"{title} was used outside its workflow: durable operations can only be started by"
         " the tasks that the handler runs, while it runs"
+    )
+
+
+def no_context(current: object) -> ContextMisuseError:
+    """Return the error of ``DurableContext.current()`` for code of which ``CURRENT`` holds ``current``."""
+    if isinstance(current, WorkflowTask):
+        return ContextMisuseError(
+            "DurableContext.current() was called in another thread, or in a callback or a task that the SDK has not"
+            " numbered: operations can only be started by the workflow's own tasks. A framework runs a plain function"
+            " in a thread of its own: make it async def, so that it runs in the workflow's task, or do its work in a"
+            " step and start the operation after it"
+        )
+    if current is not None:
+        return ContextMisuseError(
+            "DurableContext.current() was called inside a step: a step's body is plain code and cannot start durable"
+            " operations. Call it in the workflow's own code; a tool of an agent runs there if it is marked with"
+            " durable_execution_sdk.agents.in_workflow. In a step, use StepContext.current()"
+        )
+    return ContextMisuseError(
+        f"DurableContext.current() was called where no workflow runs, in the thread"
+        f" {threading.current_thread().name!r}: a context exists only in the tasks of a function that is decorated"
+        " with @durable_execution, while it runs. Call it there, or in a function that it awaits; a thread of a"
+        " framework has none"
     )
 
 

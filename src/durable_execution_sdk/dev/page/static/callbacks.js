@@ -92,8 +92,28 @@ function item(callback, isSelected) {
                       isOpen ? "Close" : "Answer",
                   ),
         ),
+        about(callback.about),
         isOpen &&
             state.canAct &&
             answerForm({ callback_id: callback.callback_id, until: callback.until, now, reference: callback.callback }),
+    );
+}
+
+/** Shows what the submitter of the callback returned: a question with the data that it is about, or any value. @param {any} value */
+function about(value) {
+    if (value === null || value === undefined) {
+        return null;
+    }
+    const isQuestion = typeof value === "object" && typeof value.question === "string";
+    const data = isQuestion ? value.about : value;
+    return h(
+        "div",
+        { class: "callback-about" },
+        isQuestion && h("p", null, visible(value.question)),
+        data !== null &&
+            data !== undefined &&
+            (typeof data === "string"
+                ? h("p", null, visible(data))
+                : h("pre", null, visible(JSON.stringify(data, null, 2)))),
     );
 }

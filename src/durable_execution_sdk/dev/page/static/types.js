@@ -18,7 +18,7 @@
  * @typedef {{durable_execution_name: string, durable_execution_arn: string | null}} Neighbour
  * @typedef {{execution: Row, function_arn: string, version: string, input_bytes: number | null, result_bytes: number | null, error: ErrorDocument | null, head: number, position: string, forked_from: {durable_execution_arn: string, before: string | null} | null, continues: Neighbour | null, continued_as: Neighbour | null, timers: Timer[], operations: Operation[], invocations: Invocation[], places: Place[]}} ExecutionDocument
  * @typedef {{number: number, at: string, stream: string, text: string, request_id: string | null, operation_id: string | null, function_name: string, version: string}} Line
- * @typedef {{callback: string, callback_id: string, durable_execution_name: string, function_name: string, durable_execution_arn: string, path: string[], start_timestamp: string, until: string | null}} Callback
+ * @typedef {{callback: string, callback_id: string, durable_execution_name: string, function_name: string, durable_execution_arn: string, path: string[], start_timestamp: string, until: string | null, about: any}} Callback
  * @typedef {{read_only: boolean, origin: "store" | "history" | "endpoint", name: string, place: string | null, is_live: boolean, as_of: string | null, has_logs: boolean, has_code: boolean, has_payloads: boolean, has_others: boolean, is_arn_known: boolean, trouble: string | null}} ServerDocument
  * @typedef {{process: number, version: string, request_id: string | null, durable_execution_arn: string | null}} Worker
  * @typedef {{loaded_at: string, is_broken: boolean, fine: number, held: number, unknown: number, rehearsed: {durable_execution_arn: string, outcome: "fine" | "held" | "unknown", text: string | null}[]}} Reload

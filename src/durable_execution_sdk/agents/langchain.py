@@ -1,0 +1,291 @@
+"""Durable agents of LangChain: the middleware ``Durability`` of ``create_agent``.
+
+::
+
+    agent = create_agent("openai:gpt-5", tools=[search, refund], middleware=[Durability()])
+
+    @durable_execution
+    async def handler(question: str, ctx: DurableContext) -> str:
+        result = await agent.ainvoke({"messages": [HumanMessage(question)]})
+        return result["messages"][-1].text
+
+A request to the model is a step, and a call of a tool is a step or a child context. The graph around them, with its
+tasks for tools and its other middleware, is workflow code; it keeps nothing from run to run, so an agent may be made once.
+In place of the model stands, for one request, one that records the message: what the agent makes of the message, such as
+its structured response, it makes again on replay.
+
+Who retries: the step repeats a request, and the client's own retries are off meanwhile. Invalid arguments and what
+``handle_tool_error`` or middleware handles go to the model, as LangChain has it. Other exceptions of a tool are retried by
+its step, and then end the run.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Context
+from inspect import isawaitable
+from typing import Any
+
+import langsmith
+from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+from langchain_core.messages import (
+    AIMessageChunk,
+    BaseMessage,
+    ToolMessage,
+    message_chunk_to_message,
+    message_to_dict,
+    messages_from_dict,
+)
+from langchain_core.tools import BaseTool
+from langgraph.config import get_config
+from langgraph.errors import GraphBubbleUp
+from langgraph.graph import message
+from langgraph.prebuilt.tool_node import ToolCallRequest
+from langgraph.types import Command
+
+from durable_execution_sdk.agents.approval import refusal_text
+from durable_execution_sdk.agents.decisions import Decision
+from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names, options_of
+from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
+from durable_execution_sdk.agents.single_attempts import single_attempts
+from durable_execution_sdk.agents.tool_calls import current_context, run_tool
+from durable_execution_sdk.errors import ConfigError, ContextMisuseError
+from durable_execution_sdk.runtime.current import get_current
+from durable_execution_sdk.runtime.tasks import WorkflowTask
+
+__all__ = ["Durability"]
+
+StreamHandler = Callable[[AIMessageChunk], Awaitable[object] | object]
+
+# The attributes in which models keep clients that retry, besides those that ``single_attempts`` knows.
+_CLIENTS = ("root_async_client", "async_client", "_async_client", "async_root_client")
+
+
+class Durability(AgentMiddleware[Any, Any]):
+    """Makes the runs of an agent durable inside a handler; outside of one the agent is as it was.
+
+    It stands last in ``middleware``, so that it has the model that the others choose. A request to the model costs one
+    operation, and so does a call of a tool. One instance may serve several agents.
+
+    Args:
+        name: the agent's name in operations; that of ``create_agent`` by default, where LangChain tells it.
+        model: options of model requests.
+        tools: options of tools by name, in place of the marks of their functions; for tools of MCP servers too.
+        stream_handler: called with each chunk of a model's answer while its step runs; nothing on replay. It may be
+            ``async``.
+
+    Raises (in a run):
+        ConfigError: ``tools`` names a tool that a request does not have, or middleware after this one chose the model.
+        ContextMisuseError: the agent was invoked by a sync method in workflow code, or a tool has called ``interrupt``.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        model: ModelOptions | None = None,
+        tools: Mapping[str, ToolOptions] | None = None,
+        stream_handler: StreamHandler | None = None,
+    ) -> None:
+        super().__init__()
+        self._agent_name = name
+        self._model_options = model or ModelOptions()
+        self._tool_options = dict(tools or {})
+        self._stream_handler = stream_handler
+        _make_repeatable()
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelResponse[Any]:
+        """Let a sync request pass, outside of workflow code."""
+        _refuse_sync()
+        return handler(request)
+
+    async def awrap_model_call(
+        self,
+        request: ModelRequest[Any],
+        handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
+    ) -> ModelResponse[Any]:
+        """Let the model's message come from a step."""
+        if current_context() is None:
+            return await handler(request)
+        known = [each.name for each in request.tools if isinstance(each, BaseTool)]
+        name = self._agent_name or get_config().get("metadata", {}).get("lc_agent_name")
+        check_tool_names(self._tool_options, known, name or "of LangChain")
+        model: Any = _RecordedModel(request.model, name, self._model_options, self._stream_handler)
+        response = await handler(request.override(model=model))
+        if not model.was_asked:
+            raise ConfigError(
+                "middleware after Durability() answered in place of the model that is recorded, or chose another:"
+                " put Durability() last in middleware="
+            )
+        return response
+
+    def wrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Any]
+    ) -> Any:
+        """Let a sync call pass, outside of workflow code."""
+        _refuse_sync()
+        return handler(request)
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
+    ) -> Any:
+        """Run a call of a tool as its options have it, and return its result."""
+        if current_context() is None or request.tool is None:
+            return await handler(request)
+        call = request.tool_call
+
+        async def run() -> Any:
+            try:
+                return _data_of(await handler(request))
+            except GraphBubbleUp as error:
+                return {"interrupt": type(error).__name__}
+
+        def refused(decision: Decision) -> Any:
+            text, name = refusal_text(call["name"], decision), call["name"]
+            return _data_of(ToolMessage(text, name=name, tool_call_id=call["id"], status="error"))
+
+        options, arguments = self._options(request.tool), call["args"]
+        recorded = await run_tool(
+            call["name"], run, options=options, arguments=arguments, refused=refused
+        )
+        if "interrupt" in recorded:
+            raise ContextMisuseError(
+                f"the tool {call['name']!r} left its call by a {recorded['interrupt']} of LangGraph, which a durable"
+                " tool cannot: mark it in_workflow, and let it ask by ask_person(...)"
+            )
+        return _value_of(recorded)
+
+    def _options(self, tool: BaseTool) -> ToolOptions:
+        functions = (getattr(tool, each, None) for each in ("coroutine", "func"))
+        function = next((each for each in functions if each is not None), tool)
+        return options_of(tool.name, function, self._tool_options)
+
+
+class _RecordedModel:
+    """The model of one request, whose message comes from a step; it passes for the model that it stands for."""
+
+    def __init__(
+        self,
+        model: Any,
+        agent_name: str | None,
+        options: ModelOptions,
+        stream_handler: StreamHandler | None,
+    ) -> None:
+        self._model = model
+        self._agent_name = agent_name
+        self._options = options
+        self._stream_handler = stream_handler
+        self._bound: Any = model
+        self.was_asked = False
+
+    # LangChain chooses the way of structured output by the model's class.
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self._model)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def bind_tools(self, *args: Any, **kwargs: Any) -> _RecordedModel:
+        """Bind tools to the model."""
+        self._bound = self._model.bind_tools(*args, **kwargs)
+        return self
+
+    def bind(self, **kwargs: Any) -> _RecordedModel:
+        """Bind settings to the model."""
+        self._bound = self._model.bind(**kwargs)
+        return self
+
+    async def ainvoke(self, *args: Any, **kwargs: Any) -> BaseMessage:
+        """Return the recorded message."""
+        self.was_asked = True
+
+        async def request() -> Any:
+            with single_attempts([self._model, *(getattr(self._model, n, None) for n in _CLIENTS)]):
+                if self._stream_handler is None:
+                    return message_to_dict(await self._bound.ainvoke(*args, **kwargs))
+                return message_to_dict(await self._stream(self._stream_handler, *args, **kwargs))
+
+        answer = await request_model(self._agent_name, request, options=self._options)
+        return messages_from_dict([answer])[0]
+
+    async def _stream(
+        self, stream_handler: StreamHandler, *args: Any, **kwargs: Any
+    ) -> BaseMessage:
+        whole: Any = None
+        async for chunk in self._bound.astream(*args, **kwargs):
+            handled = stream_handler(chunk)
+            if isawaitable(handled):
+                await handled
+            whole = chunk if whole is None else whole + chunk
+        return message_chunk_to_message(whole)
+
+
+def _data_of(value: Any) -> Any:
+    """Return the result of a tool as JSON data: a message, or a command with messages in its update."""
+    if isinstance(value, BaseMessage):
+        return {"message": message_to_dict(value)}
+    if isinstance(value, Command):
+        parts = {each: getattr(value, each) for each in ("graph", "update", "resume", "goto")}
+        return {"command": _data_of({key: part for key, part in parts.items() if part})}
+    if isinstance(value, dict):
+        return {key: _data_of(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_data_of(each) for each in value]
+    return value
+
+
+def _value_of(data: Any) -> Any:
+    """Return what ``_data_of`` was given."""
+    match data:
+        case {"message": dict() as inner} if len(data) == 1:
+            return messages_from_dict([inner])[0]
+        case {"command": dict() as parts} if len(data) == 1:
+            return Command(**_value_of(parts))
+        case dict():
+            return {key: _value_of(each) for key, each in data.items()}
+        case list():
+            return [_value_of(each) for each in data]
+    return data
+
+
+def _refuse_sync() -> None:
+    if current_context() is not None:
+        raise ContextMisuseError(
+            "the agent was invoked by a sync method in workflow code, where it would block the workflow: await"
+            " agent.ainvoke(...)"
+        )
+
+
+class _ReplaySafeUuid:
+    """The module ``uuid`` of LangGraph's messages, whose random ids come from the log in workflow code."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(uuid, name)
+
+    def uuid4(self) -> uuid.UUID:
+        """Return a random id, or in workflow code one that replay repeats."""
+        ctx = current_context()
+        return uuid.uuid4() if ctx is None else ctx.uuid4()
+
+
+async def _in_place(default: Any, context: Context, func: Any, /, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(get_current(), WorkflowTask):
+        return context.run(func, *args, **kwargs)
+    return await default(context, func, *args, **kwargs)
+
+
+def _make_repeatable() -> None:
+    """Let what LangChain does in workflow code be the same on replay.
+
+    LangGraph gives messages without an id a random one. LangSmith, which wraps middleware, prepares its traces in
+    threads, and the end of a thread that workflow code waits for would be an operation in the log.
+    """
+    message_module: Any = message
+    message_module.uuid = _ReplaySafeUuid()
+    override: Any = getattr(langsmith, "set_runtime_overrides", None)
+    if override is not None:  # LangSmith before 0.7.35 has none
+        override(aio_to_thread=_in_place)
