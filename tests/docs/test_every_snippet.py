@@ -21,6 +21,9 @@ ROOT = DOCS.parent
 # Pages that other tests run: as files of a project, with stubs, or by a linter, for instance.
 RUN_BY = {
     "README.md": "tests/examples/test_readme.py",
+    "docs/agents.md": "tests/docs/test_agents_page.py",
+    "docs/agents-langchain.md": "tests/docs/test_agents_page.py",
+    "docs/agents-strands.md": "tests/docs/test_agents_page.py",
     "docs/changing-code.md": "tests/docs/test_changing_code_page.py",
     "docs/continue-as-new.md": "tests/docs/test_continue_as_new_page.py",
     "docs/deploy.md": "tests/docs/test_deploy_page.py",

@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 import pytest
+from tests.architecture.test_exports import FRAMEWORKS
 from tools.site.commands import markdown
 
 from durable_execution_sdk.cli.main import durable
@@ -23,15 +24,23 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ROOT / "src" / "durable_execution_sdk"
 REFERENCE = ROOT / "docs" / "reference"
 TEXTS = {page.name: page.read_text("utf-8") for page in REFERENCE.glob("*.md")}
-DIRECTIVES = re.findall(r"^#* ?::: ([\w.]+)$", "\n".join(TEXTS.values()), re.MULTILINE)
-
 FACE = "durable_execution_sdk"
+ALL_DIRECTIVES = re.findall(r"^#* ?::: ([\w.]+)$", "\n".join(TEXTS.values()), re.MULTILINE)
+# Adapters of agents import their frameworks, which are not here.
+OF_ADAPTERS = [
+    path
+    for path in ALL_DIRECTIVES
+    if path.rpartition(".")[0] in {f"{FACE}.agents.{name}" for name in FRAMEWORKS}
+]
+DIRECTIVES = [path for path in ALL_DIRECTIVES if path not in OF_ADAPTERS]
+
 # Packages whose __all__ is public as a whole.
 MODULES = [
     FACE,
     *(
         f"{FACE}.{name}"
         for name in (
+            "agents",
             "client",
             "middleware",
             "otel",
@@ -68,8 +77,42 @@ def test_each_public_name_is_in_the_reference(module: str) -> None:
     assert not missing, "add '## ::: NAME' to a page of docs/reference for " + ", ".join(missing)
 
 
+def test_each_name_of_an_adapter_is_in_the_reference_and_has_a_docstring() -> None:
+    documented: set[str] = set()
+    public: set[str] = set()
+    for adapter in FRAMEWORKS:
+        places = (
+            SOURCES / "agents" / f"{adapter}.py",
+            SOURCES / "agents" / adapter / "__init__.py",
+        )
+        for place in filter(Path.exists, places):
+            tree = ast.parse(place.read_text("utf-8"))
+            public |= {f"{FACE}.agents.{adapter}.{name}" for name in names_in_all(tree)}
+        for place in (*places[:1], *(SOURCES / "agents" / adapter).glob("*.py")):
+            if place.exists():
+                documented |= {
+                    f"{FACE}.agents.{adapter}.{node.name}"
+                    for node in ast.walk(ast.parse(place.read_text("utf-8")))
+                    if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+                    and ast.get_docstring(node)
+                }
+    assert public
+    assert sorted(public.difference(OF_ADAPTERS)) == [], (
+        "add '### ::: NAME' to docs/reference/agents.md"
+    )
+    assert sorted(set(OF_ADAPTERS) - documented) == []
+
+
+def names_in_all(tree: ast.Module) -> list[str]:
+    """Return the names in ``__all__`` of a module."""
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return list(ast.literal_eval(node.value))
+    return []
+
+
 def test_no_name_is_in_the_reference_twice() -> None:
-    assert len(DIRECTIVES) == len(set(DIRECTIVES))
+    assert len(ALL_DIRECTIVES) == len(set(ALL_DIRECTIVES))
 
 
 def documented_attributes(source: str) -> set[str]:
