@@ -73,6 +73,11 @@ class LimitedStep(Step[_T]):
         called = with_resources(function) or function
         super().__init__(scope, called, args, name, config, serdes, is_coroutine_function(called))
 
+    @property
+    def may_be_postponed(self) -> bool:
+        """True if its attempts wait for an invocation with the time that they need."""
+        return self._need is not None
+
     # The attempt begins, if there is time.
 
     def _start(self) -> None:
