@@ -92,6 +92,7 @@ class Scheduler(LoopObserver):
         super().__init__(run, start_timer)
         self._run = run
         self.outside = run.outside
+        self.due = run.completions.due
         self._ready = run.environment.loop.ready
         run.tasks.hold = self._hold
         run.outside.thread_ended = self._thread_ended
