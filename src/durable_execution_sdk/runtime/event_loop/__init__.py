@@ -68,7 +68,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         where the loop was idle. It ends where a turn would do more: a timer is due, the loop was stopped, or the system
         is to be asked for events.
         """
-        if self.get_debug():
+        if self._debug:
             return  # asyncio watches each callback then
         selector, ready, timers, due = (
             self.idle_selector,
@@ -97,6 +97,19 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
             if workflow_time is not None:
                 return workflow_time
         return time.monotonic()
+
+    def call_soon(
+        self,
+        callback: Callable[[Unpack[_Ts]], object],
+        *args: *_Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """Schedule a callback, as asyncio does with two calls more."""
+        if self._debug or self._closed:
+            return super().call_soon(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def call_at(
         self,
@@ -213,6 +226,8 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
     _ready: Any
     _scheduled: Any
     _stopping: bool
+    _closed: bool
+    _debug: bool
     # The thread that runs the loop.
     _thread_id: int | None
 
