@@ -1,7 +1,6 @@
 """The durable context that workflow code gets, with one thin method for each operation.
 
 The module is long because each operation has one documented method here; nearly all of it is docstrings.
-Overloads are behind ``TYPE_CHECKING``, because each costs a cold start as much as any function.
 """
 
 from __future__ import annotations
@@ -65,25 +64,23 @@ class DurableContext(Combinators):
 
     # Steps.
 
-    if TYPE_CHECKING:
+    @overload
+    def step(
+        self,
+        func: Callable[[*_Ts], Awaitable[_T]],
+        *args: *_Ts,
+        name: str | None = None,
+        config: StepConfig | None = None,
+    ) -> Handle[_T]: ...
 
-        @overload
-        def step(
-            self,
-            func: Callable[[*_Ts], Awaitable[_T]],
-            *args: *_Ts,
-            name: str | None = None,
-            config: StepConfig | None = None,
-        ) -> Handle[_T]: ...
-
-        @overload
-        def step(
-            self,
-            func: Callable[[*_Ts], _T],
-            *args: *_Ts,
-            name: str | None = None,
-            config: StepConfig | None = None,
-        ) -> Handle[_T]: ...
+    @overload
+    def step(
+        self,
+        func: Callable[[*_Ts], _T],
+        *args: *_Ts,
+        name: str | None = None,
+        config: StepConfig | None = None,
+    ) -> Handle[_T]: ...
 
     def step(
         self,
@@ -165,17 +162,15 @@ class DurableContext(Combinators):
 
     # External systems and other functions.
 
-    if TYPE_CHECKING:
+    @overload
+    def create_callback(
+        self, name: str | None = None, *, config: operations.callback.CallbackConfig[_T]
+    ) -> operations.callback.Creation[_T]: ...
 
-        @overload
-        def create_callback(
-            self, name: str | None = None, *, config: operations.callback.CallbackConfig[_T]
-        ) -> operations.callback.Creation[_T]: ...
-
-        @overload
-        def create_callback(
-            self, name: str | None = None, *, config: None = None
-        ) -> operations.callback.Creation[Any]: ...
+    @overload
+    def create_callback(
+        self, name: str | None = None, *, config: None = None
+    ) -> operations.callback.Creation[Any]: ...
 
     def create_callback(
         self,
@@ -196,25 +191,23 @@ class DurableContext(Combinators):
             current_scope(self._context_state), checked_name(name, "callback"), config
         )
 
-    if TYPE_CHECKING:
+    @overload
+    def wait_for_callback(
+        self,
+        submitter: Callable[[str, *_Ts], object],
+        *args: *_Ts,
+        name: str | None = None,
+        config: operations.wait_for_callback.WaitForCallbackConfig[_T],
+    ) -> Handle[_T]: ...
 
-        @overload
-        def wait_for_callback(
-            self,
-            submitter: Callable[[str, *_Ts], object],
-            *args: *_Ts,
-            name: str | None = None,
-            config: operations.wait_for_callback.WaitForCallbackConfig[_T],
-        ) -> Handle[_T]: ...
-
-        @overload
-        def wait_for_callback(
-            self,
-            submitter: Callable[[str, *_Ts], object],
-            *args: *_Ts,
-            name: str | None = None,
-            config: None = None,
-        ) -> Handle[Any]: ...
+    @overload
+    def wait_for_callback(
+        self,
+        submitter: Callable[[str, *_Ts], object],
+        *args: *_Ts,
+        name: str | None = None,
+        config: None = None,
+    ) -> Handle[Any]: ...
 
     def wait_for_callback(
         self,
@@ -239,27 +232,25 @@ class DurableContext(Combinators):
             current_scope(self._context_state), function, args, chosen, config
         )
 
-    if TYPE_CHECKING:
+    @overload
+    def invoke(
+        self,
+        function_name: str,
+        payload: object = None,
+        *,
+        name: str | None = None,
+        config: operations.invoke.InvokeConfig[_T],
+    ) -> Handle[_T]: ...
 
-        @overload
-        def invoke(
-            self,
-            function_name: str,
-            payload: object = None,
-            *,
-            name: str | None = None,
-            config: operations.invoke.InvokeConfig[_T],
-        ) -> Handle[_T]: ...
-
-        @overload
-        def invoke(
-            self,
-            function_name: str,
-            payload: object = None,
-            *,
-            name: str | None = None,
-            config: None = None,
-        ) -> Handle[Any]: ...
+    @overload
+    def invoke(
+        self,
+        function_name: str,
+        payload: object = None,
+        *,
+        name: str | None = None,
+        config: None = None,
+    ) -> Handle[Any]: ...
 
     def invoke(
         self,
@@ -289,17 +280,15 @@ class DurableContext(Combinators):
 
     # Messages.
 
-    if TYPE_CHECKING:
+    @overload
+    def inbox(
+        self, name: str, type_: type[_T], /, *, window: int = ...
+    ) -> operations.inbox.Inbox[_T]: ...
 
-        @overload
-        def inbox(
-            self, name: str, type_: type[_T], /, *, window: int = ...
-        ) -> operations.inbox.Inbox[_T]: ...
-
-        @overload
-        def inbox(
-            self, name: str, type_: object = ..., /, *, window: int = ...
-        ) -> operations.inbox.Inbox[Any]: ...
+    @overload
+    def inbox(
+        self, name: str, type_: object = ..., /, *, window: int = ...
+    ) -> operations.inbox.Inbox[Any]: ...
 
     def inbox(
         self, name: str, type_: Any = Any, /, *, window: int = 4
@@ -354,25 +343,23 @@ class DurableContext(Combinators):
             defaults.serdes,
         )
 
-    if TYPE_CHECKING:
+    @overload
+    def map(
+        self,
+        items: Iterable[_I] | AsyncIterable[_I],
+        func: Callable[[DurableContext, _I, int], Awaitable[_T]],
+        name: str | None = None,
+        config: operations.map.MapConfig | None = None,
+    ) -> Handle[operations.batch_result.BatchResult[_T]]: ...
 
-        @overload
-        def map(
-            self,
-            items: Iterable[_I] | AsyncIterable[_I],
-            func: Callable[[DurableContext, _I, int], Awaitable[_T]],
-            name: str | None = None,
-            config: operations.map.MapConfig | None = None,
-        ) -> Handle[operations.batch_result.BatchResult[_T]]: ...
-
-        @overload
-        def map(
-            self,
-            items: Iterable[_I] | AsyncIterable[_I],
-            func: Callable[[DurableContext, list[_I], int], Awaitable[Sequence[_T]]],
-            name: str | None = None,
-            config: operations.map.MapConfig | None = None,
-        ) -> Handle[operations.batch_result.BatchResult[_T]]: ...
+    @overload
+    def map(
+        self,
+        items: Iterable[_I] | AsyncIterable[_I],
+        func: Callable[[DurableContext, list[_I], int], Awaitable[Sequence[_T]]],
+        name: str | None = None,
+        config: operations.map.MapConfig | None = None,
+    ) -> Handle[operations.batch_result.BatchResult[_T]]: ...
 
     def map(
         self,

@@ -1,7 +1,6 @@
 """The combinators as methods of the context, with types for operands of different types.
 
 The module is long because type checkers need an overload for each number of operands of different types.
-They are behind ``TYPE_CHECKING``, because each costs a cold start as much as any function.
 """
 
 from __future__ import annotations
@@ -42,68 +41,60 @@ class Combinators:
 
     _context_state: ContextState
 
-    if TYPE_CHECKING:
+    @overload
+    def all(self, a: Awaitable[_A], /, *, name: str | None = None) -> Handle[tuple[_A]]: ...
 
-        @overload
-        def all(self, a: Awaitable[_A], /, *, name: str | None = None) -> Handle[tuple[_A]]: ...
+    @overload
+    def all(
+        self, a: Awaitable[_A], b: Awaitable[_B], /, *, name: str | None = None
+    ) -> Handle[tuple[_A, _B]]: ...
 
-        @overload
-        def all(
-            self, a: Awaitable[_A], b: Awaitable[_B], /, *, name: str | None = None
-        ) -> Handle[tuple[_A, _B]]: ...
+    @overload
+    def all(
+        self, a: Awaitable[_A], b: Awaitable[_B], c: Awaitable[_C], /, *, name: str | None = None
+    ) -> Handle[tuple[_A, _B, _C]]: ...
 
-        @overload
-        def all(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            /,
-            *,
-            name: str | None = None,
-        ) -> Handle[tuple[_A, _B, _C]]: ...
+    @overload
+    def all(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[tuple[_A, _B, _C, _D]]: ...
 
-        @overload
-        def all(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            d: Awaitable[_D],
-            /,
-            *,
-            name: str | None = None,
-        ) -> Handle[tuple[_A, _B, _C, _D]]: ...
+    @overload
+    def all(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[tuple[_A, _B, _C, _D, _E]]: ...
 
-        @overload
-        def all(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            d: Awaitable[_D],
-            e: Awaitable[_E],
-            /,
-            *,
-            name: str | None = None,
-        ) -> Handle[tuple[_A, _B, _C, _D, _E]]: ...
+    @overload
+    def all(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        f: Awaitable[_F],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[tuple[_A, _B, _C, _D, _E, _F]]: ...
 
-        @overload
-        def all(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            d: Awaitable[_D],
-            e: Awaitable[_E],
-            f: Awaitable[_F],
-            /,
-            *,
-            name: str | None = None,
-        ) -> Handle[tuple[_A, _B, _C, _D, _E, _F]]: ...
-
-        @overload
-        def all(self, *aws: Awaitable[_T], name: str | None = None) -> Handle[tuple[_T, ...]]: ...
+    @overload
+    def all(self, *aws: Awaitable[_T], name: str | None = None) -> Handle[tuple[_T, ...]]: ...
 
     def all(self, *aws: Awaitable[Any], name: str | None = None) -> Handle[tuple[Any, ...]]:
         """Wait for all operations, and return their values in order.
@@ -115,82 +106,80 @@ class Combinators:
         """
         return self._combine(operations.rules.All, "all", aws, name, of_nothing=True)
 
-    if TYPE_CHECKING:
+    @overload
+    def any(
+        self, a: Awaitable[_A], /, *, name: str | None = None, cancel_losers: bool = False
+    ) -> Handle[_A]: ...
 
-        @overload
-        def any(
-            self, a: Awaitable[_A], /, *, name: str | None = None, cancel_losers: bool = False
-        ) -> Handle[_A]: ...
+    @overload
+    def any(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
+    ) -> Handle[_A | _B]: ...
 
-        @overload
-        def any(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            /,
-            *,
-            name: str | None = None,
-            cancel_losers: bool = False,
-        ) -> Handle[_A | _B]: ...
+    @overload
+    def any(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
+    ) -> Handle[_A | _B | _C]: ...
 
-        @overload
-        def any(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            /,
-            *,
-            name: str | None = None,
-            cancel_losers: bool = False,
-        ) -> Handle[_A | _B | _C]: ...
+    @overload
+    def any(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
+    ) -> Handle[_A | _B | _C | _D]: ...
 
-        @overload
-        def any(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            d: Awaitable[_D],
-            /,
-            *,
-            name: str | None = None,
-            cancel_losers: bool = False,
-        ) -> Handle[_A | _B | _C | _D]: ...
+    @overload
+    def any(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
+    ) -> Handle[_A | _B | _C | _D | _E]: ...
 
-        @overload
-        def any(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            d: Awaitable[_D],
-            e: Awaitable[_E],
-            /,
-            *,
-            name: str | None = None,
-            cancel_losers: bool = False,
-        ) -> Handle[_A | _B | _C | _D | _E]: ...
+    @overload
+    def any(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        f: Awaitable[_F],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
+    ) -> Handle[_A | _B | _C | _D | _E | _F]: ...
 
-        @overload
-        def any(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            d: Awaitable[_D],
-            e: Awaitable[_E],
-            f: Awaitable[_F],
-            /,
-            *,
-            name: str | None = None,
-            cancel_losers: bool = False,
-        ) -> Handle[_A | _B | _C | _D | _E | _F]: ...
-
-        @overload
-        def any(
-            self, *aws: Awaitable[_T], name: str | None = None, cancel_losers: bool = False
-        ) -> Handle[_T]: ...
+    @overload
+    def any(
+        self, *aws: Awaitable[_T], name: str | None = None, cancel_losers: bool = False
+    ) -> Handle[_T]: ...
 
     def any(
         self, *aws: Awaitable[Any], name: str | None = None, cancel_losers: bool = False
@@ -212,82 +201,80 @@ class Combinators:
             cancel_losers=cancel_losers,
         )
 
-    if TYPE_CHECKING:
+    @overload
+    def race(
+        self, a: Awaitable[_A], /, *, name: str | None = None, cancel_losers: bool = False
+    ) -> Handle[_A]: ...
 
-        @overload
-        def race(
-            self, a: Awaitable[_A], /, *, name: str | None = None, cancel_losers: bool = False
-        ) -> Handle[_A]: ...
+    @overload
+    def race(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
+    ) -> Handle[_A | _B]: ...
 
-        @overload
-        def race(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            /,
-            *,
-            name: str | None = None,
-            cancel_losers: bool = False,
-        ) -> Handle[_A | _B]: ...
+    @overload
+    def race(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
+    ) -> Handle[_A | _B | _C]: ...
 
-        @overload
-        def race(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            /,
-            *,
-            name: str | None = None,
-            cancel_losers: bool = False,
-        ) -> Handle[_A | _B | _C]: ...
+    @overload
+    def race(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
+    ) -> Handle[_A | _B | _C | _D]: ...
 
-        @overload
-        def race(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            d: Awaitable[_D],
-            /,
-            *,
-            name: str | None = None,
-            cancel_losers: bool = False,
-        ) -> Handle[_A | _B | _C | _D]: ...
+    @overload
+    def race(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
+    ) -> Handle[_A | _B | _C | _D | _E]: ...
 
-        @overload
-        def race(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            d: Awaitable[_D],
-            e: Awaitable[_E],
-            /,
-            *,
-            name: str | None = None,
-            cancel_losers: bool = False,
-        ) -> Handle[_A | _B | _C | _D | _E]: ...
+    @overload
+    def race(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        f: Awaitable[_F],
+        /,
+        *,
+        name: str | None = None,
+        cancel_losers: bool = False,
+    ) -> Handle[_A | _B | _C | _D | _E | _F]: ...
 
-        @overload
-        def race(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            d: Awaitable[_D],
-            e: Awaitable[_E],
-            f: Awaitable[_F],
-            /,
-            *,
-            name: str | None = None,
-            cancel_losers: bool = False,
-        ) -> Handle[_A | _B | _C | _D | _E | _F]: ...
-
-        @overload
-        def race(
-            self, *aws: Awaitable[_T], name: str | None = None, cancel_losers: bool = False
-        ) -> Handle[_T]: ...
+    @overload
+    def race(
+        self, *aws: Awaitable[_T], name: str | None = None, cancel_losers: bool = False
+    ) -> Handle[_T]: ...
 
     def race(
         self, *aws: Awaitable[Any], name: str | None = None, cancel_losers: bool = False
@@ -310,74 +297,66 @@ class Combinators:
             cancel_losers=cancel_losers,
         )
 
-    if TYPE_CHECKING:
+    @overload
+    def all_settled(
+        self, a: Awaitable[_A], /, *, name: str | None = None
+    ) -> Handle[tuple[Settled[_A]]]: ...
 
-        @overload
-        def all_settled(
-            self, a: Awaitable[_A], /, *, name: str | None = None
-        ) -> Handle[tuple[Settled[_A]]]: ...
+    @overload
+    def all_settled(
+        self, a: Awaitable[_A], b: Awaitable[_B], /, *, name: str | None = None
+    ) -> Handle[tuple[Settled[_A], Settled[_B]]]: ...
 
-        @overload
-        def all_settled(
-            self, a: Awaitable[_A], b: Awaitable[_B], /, *, name: str | None = None
-        ) -> Handle[tuple[Settled[_A], Settled[_B]]]: ...
+    @overload
+    def all_settled(
+        self, a: Awaitable[_A], b: Awaitable[_B], c: Awaitable[_C], /, *, name: str | None = None
+    ) -> Handle[tuple[Settled[_A], Settled[_B], Settled[_C]]]: ...
 
-        @overload
-        def all_settled(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            /,
-            *,
-            name: str | None = None,
-        ) -> Handle[tuple[Settled[_A], Settled[_B], Settled[_C]]]: ...
+    @overload
+    def all_settled(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[tuple[Settled[_A], Settled[_B], Settled[_C], Settled[_D]]]: ...
 
-        @overload
-        def all_settled(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            d: Awaitable[_D],
-            /,
-            *,
-            name: str | None = None,
-        ) -> Handle[tuple[Settled[_A], Settled[_B], Settled[_C], Settled[_D]]]: ...
+    @overload
+    def all_settled(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[tuple[Settled[_A], Settled[_B], Settled[_C], Settled[_D], Settled[_E]]]: ...
 
-        @overload
-        def all_settled(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            d: Awaitable[_D],
-            e: Awaitable[_E],
-            /,
-            *,
-            name: str | None = None,
-        ) -> Handle[tuple[Settled[_A], Settled[_B], Settled[_C], Settled[_D], Settled[_E]]]: ...
+    @overload
+    def all_settled(
+        self,
+        a: Awaitable[_A],
+        b: Awaitable[_B],
+        c: Awaitable[_C],
+        d: Awaitable[_D],
+        e: Awaitable[_E],
+        f: Awaitable[_F],
+        /,
+        *,
+        name: str | None = None,
+    ) -> Handle[
+        tuple[Settled[_A], Settled[_B], Settled[_C], Settled[_D], Settled[_E], Settled[_F]]
+    ]: ...
 
-        @overload
-        def all_settled(
-            self,
-            a: Awaitable[_A],
-            b: Awaitable[_B],
-            c: Awaitable[_C],
-            d: Awaitable[_D],
-            e: Awaitable[_E],
-            f: Awaitable[_F],
-            /,
-            *,
-            name: str | None = None,
-        ) -> Handle[
-            tuple[Settled[_A], Settled[_B], Settled[_C], Settled[_D], Settled[_E], Settled[_F]]
-        ]: ...
-
-        @overload
-        def all_settled(
-            self, *aws: Awaitable[_T], name: str | None = None
-        ) -> Handle[tuple[Settled[_T], ...]]: ...
+    @overload
+    def all_settled(
+        self, *aws: Awaitable[_T], name: str | None = None
+    ) -> Handle[tuple[Settled[_T], ...]]: ...
 
     def all_settled(self, *aws: Awaitable[Any], name: str | None = None) -> Handle[Any]:
         """Wait until every operation has settled, and return their outcomes in order.
