@@ -544,7 +544,7 @@ BUILDS = [*LATE, *OTHERS]
 
 
 @whole_or_sample
-@pytest.mark.parametrize("build", thinned(BUILDS, 4), ids=name_of)
+@pytest.mark.parametrize("build", thinned(BUILDS, 7), ids=name_of)
 @pytest.mark.usefixtures("flowing_time")
 def test_replay_repeats_it_after_cuts_crashes_and_schedules(build: Any, whole: bool) -> None:
     ran = prove(build, same_log=False, whole=whole)
