@@ -65,6 +65,12 @@ class Application:
             if function.is_durable and function.may_be_python and name not in self.handlers
             if function not in self.without_module and not self._is_broken(function)
         ]
+        unbuilt = [each.logical_id for each in self.durable if self._is_unbuilt(each)]
+        if unbuilt:
+            found.append(
+                f"{self.template.file}: no package of {', '.join(unbuilt)} is found, so DOC601, DOC603 and DOC604"
+                " are not checked: build it first, or name it with --package"
+            )
         if not any(self.durable):
             found.append(f"{self.template.file} has no function with a DurableConfig")
         return found
@@ -75,6 +81,11 @@ class Application:
         assert self.modules is not None  # all that the handlers need are read
         for sources in self._sources.values():
             yield from sources.broken.items()
+
+    def _is_unbuilt(self, function: LambdaFunction) -> bool:
+        """Tell if the code is here, and what Lambda gets of it is not."""
+        is_here = function.logical_id in self.handlers
+        return is_here and not function.properties.get("Layers") and self.package(function) is None
 
     def _is_broken(self, function: LambdaFunction) -> bool:
         sources = self.sources(function)
