@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,24 @@ def test_no_circle(name: str, durable: Durable) -> None:
 def test_each_circle_is_told_once(durable: Durable) -> None:
     text = _QUEUES % ("DependsOn: [A, B]", "DependsOn: A")
     assert sorted(names for _, names in circles(durable, text)) == ["A, A", "A, B, A"]
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+def test_templates_of_the_page_about_deployment_have_no_mistakes(
+    text: str, durable: Durable
+) -> None:
+    Path("template.yaml").write_text(text)
+    assert durable("doctor", "--json").document["findings"] == []
+
+
+@pytest.mark.usefixtures("place")
+def test_the_reference_that_the_page_warns_of_closes_a_circle(durable: Durable) -> None:
+    [text] = [each for each in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "SITE" in each]
+    text = re.sub("!Sub arn:.*", "!Sub ${Approve.Arn}:*", text)
+    assert [names for _, names in circles(durable, text)] == [
+        "Approve, AnswerUrl, Answer, AnswerRole, Approve"
+    ]

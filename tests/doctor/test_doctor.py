@@ -13,7 +13,6 @@ from tests.doctor.mistakes import CDK, IN_CDK, IN_INIT, IN_SAM, Mistake
 from durable_execution_sdk.dev.discovery.cloudformation import Template
 from durable_execution_sdk.doctor.registry import APPLICATION_CHECKS, DEPLOYMENT_CHECKS
 
-
 NOT_BUILT = (
     "template.yaml: no package is found, so DOC601, DOC603 and DOC604 are not checked: build it first,"
     " or name it with --package\n"
