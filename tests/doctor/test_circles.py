@@ -122,6 +122,11 @@ OPEN = {
     "policies that a role of one's own makes void": (
         f"{_FUNCTION}      Role: !ImportValue role\n      Policies: [!GetAtt A.Arn]\n"
     ),
+    "an API with a document of its own": (
+        f"{_FUNCTION}      Description: !Ref Gate\n"
+        "      Events:\n        Ask: {Type: HttpApi, Properties: {Path: /a, Method: get, ApiId: !Ref Gate}}\n"
+        "  Gate: {Type: AWS::Serverless::HttpApi, Properties: {DefinitionUri: api.yaml}}\n"
+    ),
     "a queue of an event": (
         f"{_FUNCTION}      Policies: [!GetAtt Q.Arn]\n"
         "      Events:\n        New: {Type: SQS, Properties: {Queue: !GetAtt Q.Arn}}\n"

@@ -95,9 +95,14 @@ class _Graph:
             key, usual = _NAMING_SOURCES.get(kind, ("", None))
             source = mapping(mapping(event).get("Properties")).get(key) if key else None
             named = [each for each, _ in _references(source, ())] or ([usual] if usual else [])
-            for each in named:
+            for each in filter(self._is_completed, named):
                 place = function.place("Events", event_name)
                 self._edges.setdefault(each, {}).setdefault(below, place)
+
+    def _is_completed(self, source: str) -> bool:
+        """Tell if SAM writes the function into a source: an API with a document of its own stays as it is."""
+        resource = self._resources.get(source)
+        return resource is None or "DefinitionUri" not in resource.properties
 
     def _refer(self, node: str, resource: Resource, value: Any, path: _Path) -> None:
         for name, where in _references(value, path):
