@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -14,6 +16,7 @@ from durable_execution_sdk.cli.output.progress import LiveTree, drawing
 from durable_execution_sdk.cli.output.tree import tree
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.protocol.control_plane import PauseRequest
+from durable_execution_sdk.rendering import outline
 from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.outline import Drawing
 from durable_execution_sdk.rendering.times import at, iso, span
@@ -112,3 +115,9 @@ def test_a_time_has_its_date_unless_it_is_today() -> None:
     assert len(at(noon, noon + 3 * 86_400_000)) == len("2026-01-01 12:00:00")
     assert iso(noon) == "2026-01-01T12:00:00.000Z"
     assert iso(None) is None
+
+
+def test_the_page_about_the_command_explains_each_mark() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "command.md").read_text(encoding="utf-8")
+    explained = set(re.findall(r"^\| `(.)` `(.)` \|", page, re.MULTILINE))
+    assert explained == {(mark, letter) for mark, letter, _ in outline._MARKS.values()}

@@ -64,6 +64,8 @@ def test_a_second_run_says_at_once_which_process_is_in_a_body_and_what_it_does(
                     f"processes {pids[0]}, {pids[1]} run it already: this run does what is"
                     in output.out
                 )
+                shown = durable("show", "n").out
+                assert f"processes {pids[0]}, {pids[1]} run it now" in shown
                 gate.write("opened")
                 gate.close()
                 assert first.end() == second.end() == 0
@@ -87,13 +89,17 @@ def test_the_processes_that_run_an_execution_are_shown_until_they_are_killed(
             process.until("answer with")
         pids = sorted([first.process.pid, second.process.pid])
         assert processes(durable, "n") == pids
-        assert f"processes {pids[0]}, {pids[1]} run it now" in durable("show", "n").out
+        both = f"suspended; processes {pids[0]}, {pids[1]} go on when it is due"
+        assert both in durable("show", "n").out
         first.kill()
         assert processes(durable, "n") == [second.process.pid]
         shown = durable("show", "n").out
-        assert f"process {second.process.pid} runs it now" in shown
+        assert f"suspended; process {second.process.pid} goes on when it is due" in shown
         assert "go on with" not in shown
         assert durable("list").out.rstrip().endswith(str(second.process.pid))
+        assert durable("pause", "n").code == 0
+        shown = durable("show", "n").out
+        assert f"paused; process {second.process.pid} goes on when it is resumed" in shown
         second.kill()
     assert processes(durable, "n") == []
     shown = durable("show", "n").out
@@ -144,7 +150,7 @@ def test_an_invoked_execution_is_run_by_the_process_that_runs_the_first_one(
         if killed:
             assert last == "no process runs it now; go on with: durable run FILE:asks --name n"
         else:
-            assert last == f"process {pids[0]} runs it now"
+            assert last == f"suspended; process {pids[0]} goes on when it is due"
 
 
 def test_an_execution_that_has_ended_is_run_by_no_process_and_needs_no_hint(

@@ -90,7 +90,9 @@ def test_an_execution_is_started_answered_and_read(server: Running, tmp_path: Pa
         server.until("answer with: durable callback succeed n/approval --data JSON")
         (listed,) = json.loads(durable(tmp_path, "list", "--json").stdout)
         assert (listed["activity"], listed["processes"]) == ("asking", [server.process.pid])
-        assert f"process {server.process.pid} runs it now" in durable(tmp_path, "show", "n").stdout
+        last = durable(tmp_path, "show", "n").stdout.splitlines()[-1]
+        pid = server.process.pid
+        assert last == f"suspended; the server (process {pid}) goes on when it is due"
         assert durable(tmp_path, "callback", "succeed", "@last", "--data", "5").returncode == 0
         assert follower.end() == 0
     assert follower.lines[-1] == '["hi there",5]\n'

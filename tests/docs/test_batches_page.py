@@ -1,8 +1,10 @@
-"""Every row of the table on when a batch ends is true."""
+"""Every row of the table on when a batch ends is true, and so is the sentence on what a crash repeats."""
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from durable_execution_sdk import (
     complete_batch,
     durable_execution,
 )
-from durable_execution_sdk.testing import LocalDurableTestRunner
+from durable_execution_sdk.testing import LocalDurableTestRunner, UnusedFaultError
 
 TEXT = (DOCS / "batches.md").read_text(encoding="utf-8")
 LINES = TEXT.split("| `completion=` |")[1].split("\n\n")[0].splitlines()[2:]
@@ -68,3 +70,37 @@ def ended(completion: CompletionConfig | None, signs: str, started: int) -> str:
     count, reason = LocalDurableTestRunner(workflow).run_sync(None).result
     assert count == started
     return reason
+
+
+def repeated_by_a_crash(checkpoint: int) -> list[int] | None:
+    """Return the items whose step runs twice; ``None`` if the run has no such checkpoint."""
+    runs: Counter[int] = Counter()
+
+    async def body(item: int) -> int:
+        runs[item] += 1
+        await asyncio.sleep(0)
+        return item
+
+    async def step(ctx: DurableContext, item: int, index: int) -> int:
+        return await ctx.step(body, item, name="step")
+
+    @durable_execution
+    async def workflow(event: None, ctx: DurableContext) -> int:
+        batch = await ctx.map([*range(8)], step, config=MapConfig(max_concurrency=2))
+        return len(batch.results())
+
+    runner = LocalDurableTestRunner(workflow)
+    runner.faults.crash_at(checkpoint=checkpoint, when="before")
+    try:
+        assert runner.run_sync(None).result == 8
+    except UnusedFaultError:
+        return None
+    assert set(runs.values()) <= {1, 2}
+    return [item for item, count in runs.items() if count == 2]
+
+
+def test_a_crash_repeats_steps_of_as_many_items_as_run_at_a_time() -> None:
+    every = [repeated_by_a_crash(checkpoint) for checkpoint in range(1, 20)]
+    counts = [len(each) for each in every if each is not None]
+    assert len(counts) < len(every)
+    assert max(counts) == 2

@@ -9,9 +9,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from tests.rig import Rig
+
+from durable_execution_sdk import DurableContext, durable_execution
+from durable_execution_sdk.server.http_server import serve
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text(encoding="utf-8")
 
@@ -91,6 +96,28 @@ def test_a_layer_is_compiled_as_a_package_is(tmp_path: Path) -> None:
     assert {name.split("/")[0] for name in names} == {"python"}
     assert "python/durable_execution_sdk/handler.py" in names
     assert [name for name in names if re.fullmatch(r".*/__pycache__/handler\..*\.pyc", name)]
+
+
+def test_a_schedule_that_is_delivered_twice_starts_one_execution(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    [source] = re.findall(r"```python\n(import os\n.*?)```", PAGE, re.DOTALL)
+    page: dict[str, Any] = {}
+    exec(source, page)
+
+    @durable_execution
+    async def etl(event: dict[str, str], ctx: DurableContext) -> str:
+        return event["day"]
+
+    rig = Rig(etl)
+    with serve(rig.driver, workers=0) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_LAMBDA", server.url)
+        monkeypatch.setenv("ETL", "workflow:$LATEST")
+        for _ in range(2):
+            page["start_etl"]({"at": "2030-01-02T02:00:00Z"}, None)
+        with page["SyncDurableClient"]() as client:
+            found = [*client.list("workflow")]
+    assert [each.name for each in found] == ["etl-2030-01-02"]
 
 
 def recipe_without(text: str, instead: str = "") -> str:

@@ -12,29 +12,32 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.docs.tables import DOCS
+
+from durable_execution_sdk.dev.discovery.cloudformation import read_tree
 
 pytestmark = pytest.mark.aws
 
 PAGE = (DOCS / "deploy.md").read_text(encoding="utf-8")
-(YAML,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+YAML, LINKED, NIGHTLY = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 (CDK,) = re.findall(r"```python\n(from aws_cdk .*?)```", PAGE, re.DOTALL)
 
 DURABLE = {"ExecutionTimeout": 2678400, "RetentionPeriodInDays": 14}
 
 
-def transformed() -> dict[str, Any]:
-    """Return what SAM's translator makes of the template."""
+def transformed(text: str, file: Path) -> dict[str, Any]:
+    """Return what SAM's translator makes of a template."""
     from samtranslator.translator.transform import transform
 
     class Policies:
         def load(self) -> dict[str, str]:
             return {}
 
-    template = yaml.safe_load(YAML)
+    file.write_text(text, encoding="utf-8")
+    template = read_tree(file)
     # A local folder is uploaded by `sam package`, which puts its address in place of it.
-    template["Resources"]["Order"]["Properties"]["CodeUri"] = "s3://bucket/key"
+    for resource in template["Resources"].values():
+        resource["Properties"]["CodeUri"] = "s3://bucket/key"
     resources: dict[str, Any] = transform(template, {}, Policies())["Resources"]
     return resources
 
@@ -45,10 +48,11 @@ def of_type(resources: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def test_sam_gives_the_template_what_a_durable_function_needs(
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    resources = transformed()
+    resources = transformed(YAML, tmp_path / "template.yaml")
     assert of_type(resources, "AWS::Lambda::Function")["Properties"]["DurableConfig"] == DURABLE
     assert of_type(resources, "AWS::Lambda::Version")["DeletionPolicy"] == "Retain"
     assert of_type(resources, "AWS::Lambda::Alias")["Properties"]["Name"] == "live"
@@ -56,8 +60,35 @@ def test_sam_gives_the_template_what_a_durable_function_needs(
     assert "AWSLambdaBasicDurableExecutionRolePolicy" in role
 
 
-def test_cfn_lint_has_nothing_to_say(tmp_path: Path) -> None:
-    (tmp_path / "template.yaml").write_text(YAML, encoding="utf-8")
+def test_sam_names_the_address_and_the_role_as_durable_doctor_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    resources = transformed(LINKED, tmp_path / "template.yaml")
+    assert resources["AnswerUrl"]["Type"] == "AWS::Lambda::Url"
+    assert {"Approve", "ApproveAliaslive", "Answer", "AnswerRole"} <= resources.keys()
+
+
+def test_sam_lets_the_schedule_call_the_small_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    resources = transformed(NIGHTLY, tmp_path / "template.yaml")
+    target = of_type(resources, "AWS::Scheduler::Schedule")["Properties"]["Target"]
+    assert target["Arn"] == {"Fn::GetAtt": ["StartEtl", "Arn"]}
+    alone = NIGHTLY.replace(
+        "    Properties:\n      Handler: app.start_etl\n",
+        "    Properties:\n      Handler: app.start_etl\n      AutoPublishAlias: live\n",
+    )
+    assert alone != NIGHTLY
+    resources = transformed(alone, tmp_path / "template.yaml")
+    target = of_type(resources, "AWS::Scheduler::Schedule")["Properties"]["Target"]
+    assert target["Arn"] == {"Ref": "StartEtlAliaslive"}
+
+
+@pytest.mark.parametrize("text", [YAML, LINKED, NIGHTLY], ids=["order", "linked", "nightly"])
+def test_cfn_lint_has_nothing_to_say(text: str, tmp_path: Path) -> None:
+    (tmp_path / "template.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "build").mkdir()
     (tmp_path / "build" / "app.py").touch()
     program = Path(sys.executable).with_name("cfn-lint")

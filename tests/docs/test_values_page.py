@@ -96,3 +96,15 @@ def test_the_example_asks_again() -> None:
     )
     runner.wait_for_callback("approval-1 create callback id").succeed({"approved": True})
     assert json.dumps(runner.complete().result) == "true"
+
+
+def test_the_result_of_a_handler_is_checked_by_its_reader_only() -> None:
+    @durable_execution
+    async def wrong(event: None, ctx: Any) -> str:
+        result: Any = {"a": 1}
+        return result  # type: ignore[no-any-return]
+
+    outcome = LocalDurableTestRunner(wrong).run_sync(None)
+    assert (outcome.status, outcome.described.result) == ("SUCCEEDED", '{"a":1}')
+    with pytest.raises(SerDesError, match=r"does not fit str.*at `\$`"):
+        assert outcome.result

@@ -44,6 +44,7 @@ class Waiting:
     rig: Rig
     arn: str
     callback_id: str
+    token: str
 
     def result(self) -> Any:
         ran = self.rig.drive(self.arn)
@@ -67,7 +68,7 @@ def waiting(page: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Waiti
             "AWS_SECRET_ACCESS_KEY": "x",
         }.items():
             monkeypatch.setenv(name, value)
-        yield Waiting(rig, arn, callback_id)
+        yield Waiting(rig, arn, callback_id, token)
 
 
 def test_boto3_answers(page: ModuleType, waiting: Waiting) -> None:
@@ -79,6 +80,27 @@ def test_boto3_answers(page: ModuleType, waiting: Waiting) -> None:
 def test_boto3_gives_up(page: ModuleType, waiting: Waiting) -> None:
     page.give_up(waiting.callback_id, "Ada is on leave")
     assert waiting.result() == "could not be decided: Ada is on leave"
+
+
+def test_a_link_leads_to_a_handler_without_a_framework(page: ModuleType, waiting: Waiting) -> None:
+    def call(token: str, method: str = "POST", **query: str) -> tuple[int, str]:
+        event = {
+            "rawPath": f"/decide/{token}",
+            "requestContext": {"http": {"method": method}},
+            "queryStringParameters": query,
+        }
+        if not query:
+            del event["queryStringParameters"]
+        answer = page.answer_by_link(event, None)
+        assert answer["headers"] == {"content-type": "text/html"}
+        return answer["statusCode"], answer["body"]
+
+    assert call(waiting.token, "GET") == (200, page.FORM)
+    assert call(waiting.token + "x", approved="true")[0] == 403
+    assert call(waiting.token)[0] == 400
+    assert call(waiting.token, approved="true") == (200, "thank you")
+    assert call(waiting.token, approved="false")[0] == 409
+    assert waiting.result() == "paid, approved by ada@example.com"
 
 
 @pytest.mark.parametrize("line", COMMANDS)

@@ -359,7 +359,7 @@ IN_SAM = {
         "DOC302",
         TEMPLATE,
         "              Resource: !Ref ShipOrder.Alias",
-        "              Resource: !Ref ProcessOrder.Alias",
+        "              Resource: !Ref Quick.Alias",
         "SHIP_ORDER:",
     ),
     "default without rights": Mistake(

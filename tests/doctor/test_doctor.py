@@ -13,6 +13,13 @@ from tests.doctor.mistakes import CDK, IN_CDK, IN_INIT, IN_SAM, Mistake
 from durable_execution_sdk.dev.discovery.cloudformation import Template
 from durable_execution_sdk.doctor.registry import APPLICATION_CHECKS, DEPLOYMENT_CHECKS
 
+NOT_BUILT = (
+    "template.yaml: no package is found, so DOC601, DOC603 and DOC604 are not checked: build it first,"
+    " or name it with --package\n"
+)
+NONE_FOUND = "no mistakes found in what could be examined\n"
+"""The output for an application without a mistake that is not built."""
+
 
 def places(output: CommandOutput) -> list[tuple[Any, ...]]:
     return [(each["file"], each["line"], each["code"]) for each in output.document["findings"]]
@@ -20,13 +27,14 @@ def places(output: CommandOutput) -> list[tuple[Any, ...]]:
 
 def test_a_good_application_for_sam_has_no_findings(durable: Durable, sam: Path) -> None:
     output = durable("doctor")
-    assert (output.code, output.out, output.err) == (0, "no mistakes found\n", "")
+    assert (output.code, output.out, output.err) == (0, NONE_FOUND, NOT_BUILT)
+    assert durable("doctor", "--json").document["notes"] == [NOT_BUILT.rstrip()]
 
 
 def test_the_application_of_durable_init_has_no_findings(durable: Durable, place: Path) -> None:
     assert durable("init", "shop").code == 0
     output = durable("doctor", "shop")
-    assert (output.code, output.out, output.err) == (0, "no mistakes found\n", "")
+    assert (output.code, output.out, output.err) == (0, NONE_FOUND, f"shop/{NOT_BUILT}")
 
 
 def test_a_good_application_of_cdk_has_no_findings(durable: Durable, cdk: Path) -> None:
@@ -233,7 +241,7 @@ def test_code_without_a_mistake(name: str, durable: Durable, sam: Path) -> None:
         text = f"from aws_durable_execution_sdk_python import durable_execution\n{text}"
     code.write_text(text)
     output = durable("doctor")
-    assert (output.out, output.err) == ("no mistakes found\n", "")
+    assert (output.out, output.err) == (NONE_FOUND, NOT_BUILT)
 
 
 _MANAGED = """ManagedPolicyArns:
@@ -422,7 +430,7 @@ def test_a_template_without_a_mistake(name: str, durable: Durable, sam: Path) ->
         )
     template.write_text(text)
     output = durable("doctor")
-    assert (output.out, output.err) == ("no mistakes found\n", "")
+    assert (output.out, output.err) == (NONE_FOUND, NOT_BUILT)
 
 
 @pytest.mark.parametrize(

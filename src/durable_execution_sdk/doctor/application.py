@@ -65,6 +65,14 @@ class Application:
             if function.is_durable and function.may_be_python and name not in self.handlers
             if function not in self.without_module and not self._is_broken(function)
         ]
+        is_unbuilt = [
+            self.package(each) is None for each in self.durable if self._may_be_built(each)
+        ]
+        if is_unbuilt and all(is_unbuilt):
+            found.append(
+                f"{self.template.file}: no package is found, so DOC601, DOC603 and DOC604 are not checked:"
+                " build it first, or name it with --package"
+            )
         if not any(self.durable):
             found.append(f"{self.template.file} has no function with a DurableConfig")
         return found
@@ -75,6 +83,10 @@ class Application:
         assert self.modules is not None  # all that the handlers need are read
         for sources in self._sources.values():
             yield from sources.broken.items()
+
+    def _may_be_built(self, function: LambdaFunction) -> bool:
+        """Tell if the code is here, and its package would be all that Lambda gets."""
+        return function.logical_id in self.handlers and not function.properties.get("Layers")
 
     def _is_broken(self, function: LambdaFunction) -> bool:
         sources = self.sources(function)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.checks import (
     callers,
+    circles,
     code,
     code_rights,
     configuration,
@@ -24,6 +25,7 @@ APPLICATION_CHECKS: tuple[Check[Application], ...] = (
     *configuration.CHECKS,
     *targets.CHECKS,
     *names.CHECKS,
+    *circles.CHECKS,
     *permissions.CHECKS,
     *code_rights.CHECKS,
     *callers.CHECKS,

@@ -56,6 +56,7 @@ def test_a_held_execution_is_told_everywhere_and_accepted(tmp_path: Path) -> Non
         for way in ("fork n --before greet", "resume n --anyway", "stop n"):
             assert f"durable {way}\n" in shown
         assert "runs it now" not in shown
+        assert "goes on when" not in shown
         refused = durable(tmp_path, "resume", "n")
         assert (refused.returncode, "n is not paused but held" in refused.stderr) == (2, True)
         assert json.loads(durable(tmp_path, "show", "n", "--json").stdout)["held"] == listed["held"]

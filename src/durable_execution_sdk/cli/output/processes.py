@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from durable_execution_sdk.cli.store_file import Place
+from durable_execution_sdk.dev.discovery_file import ServerAddress
 from durable_execution_sdk.dev.logs.log_store import was_served
 from durable_execution_sdk.dev.processes import lineage
 from durable_execution_sdk.dev.processes import processes_of as processes_that_run
 from durable_execution_sdk.emulator.emulator import Emulator
+from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.ids import ExecutionArn
+from durable_execution_sdk.rendering.family import family
 from durable_execution_sdk.rendering.origins import origin_of
 
 NONE = "none"
@@ -27,10 +30,14 @@ def brief_of(processes: Sequence[int]) -> str:
 
 
 def running_or_resume(emulator: Emulator, arn: str, place: Place) -> str:
-    """Say which processes run an open execution; if there are none, with what command to go on."""
+    """Say which processes run an open execution, or will; if there are none, with what command to go on."""
     processes = processes_of(emulator, arn, place)
     if processes:
-        return f"{_run(processes)} it now"
+        executions = family(emulator, arn, place.held)
+        if not executions.is_idle:
+            return f"{_run(processes)} it now"
+        is_paused = executions.execution.status == ExecutionStatus.PAUSED
+        return _suspended(processes, place.server, is_paused=is_paused)
     *_, first_arn = lineage(emulator, arn)
     first = ExecutionArn.parse(first_arn)
     recorded = emulator.progress(first_arn).forked_from
@@ -75,6 +82,19 @@ def shared_with(processes: Sequence[int], *, waits: bool) -> str:
             " other process does"
         )
     return f"{others}: this run does what is due, except what another process has begun"
+
+
+def _suspended(processes: Sequence[int], server: ServerAddress | None, *, is_paused: bool) -> str:
+    """Say which processes make the next invocation of an execution that has none now."""
+    if server is not None and server.pid in processes:
+        goes_on = f"the server (process {server.pid}) goes on"
+    elif len(processes) == 1:
+        goes_on = f"process {processes[0]} goes on"
+    else:
+        goes_on = f"processes {', '.join(map(str, processes))} go on"
+    if is_paused:
+        return f"paused; {goes_on} when it is resumed"
+    return f"suspended; {goes_on} when it is due"
 
 
 def _run(processes: Sequence[int]) -> str:

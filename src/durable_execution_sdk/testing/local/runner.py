@@ -64,7 +64,8 @@ class LocalDurableTestRunner(SendsMessages, Generic[_R_co]):
         page_size: the number of operations in a page of the service, to test long histories.
         limits: limits in place of the service's.
         execution_timeout: the time after which the execution is TIMED_OUT; 366 days by default.
-        invocation_timeout: time limit of one invocation; 30 minutes by default, the longest of Lambda.
+        invocation_timeout: time limit of one invocation, of virtual time and of the real time of bodies; 15 minutes by
+            default.
         environment: environment variables, set for the whole process while a handler runs.
         log_level: the lowest level of records in ``result.logs``; ``logging.INFO`` by default.
         timeout: time limit for a call of the runner, in real seconds; ``math.inf`` is for debuggers.
