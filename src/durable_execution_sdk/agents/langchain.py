@@ -11,8 +11,7 @@
 
 A request to the model is a step, and a call of a tool is a step or a child context. The graph around them, with its
 tasks for tools and its other middleware, is workflow code; it keeps nothing from run to run, so an agent may be made once.
-In place of the model stands, for one request, one that records the message: what the agent makes of the message, such as
-its structured response, it makes again on replay.
+In place of the model stands one that records the message; what the agent makes of that, it makes again on replay.
 
 Who retries: the step repeats a request, and the client's own retries are off meanwhile. Invalid arguments and what
 ``handle_tool_error`` or middleware handles go to the model, as LangChain has it. Other exceptions of a tool are retried by
@@ -49,8 +48,8 @@ from durable_execution_sdk.agents.decisions import Decision
 from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names, options_of
 from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
 from durable_execution_sdk.agents.single_attempts import single_attempts
-from durable_execution_sdk.agents.tool_calls import current_context, run_tool
-from durable_execution_sdk.errors import ConfigError, ContextMisuseError
+from durable_execution_sdk.agents.tool_calls import also_a, current_context, is_unknown, run_tool
+from durable_execution_sdk.errors import ConfigError, ContextMisuseError, OperationError
 from durable_execution_sdk.runtime.current import get_current
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 
@@ -66,7 +65,7 @@ class Durability(AgentMiddleware[Any, Any]):
     """Makes the runs of an agent durable inside a handler; outside of one the agent is as it was.
 
     It stands last in ``middleware``, so that it has the model that the others choose. A request to the model costs one
-    operation, and so does a call of a tool. One instance may serve several agents.
+    operation, and so does a call of a tool. One instance may serve several agents. No middleware repeats at-most-once calls.
 
     Args:
         name: the agent's name in operations; that of ``create_agent`` by default, where LangChain tells it.
@@ -110,8 +109,8 @@ class Durability(AgentMiddleware[Any, Any]):
         """Let the model's message come from a step."""
         if current_context() is None:
             return await handler(request)
-        known = [each.name for each in request.tools if isinstance(each, BaseTool)]
         name = self._agent_name or get_config().get("metadata", {}).get("lc_agent_name")
+        known = (each.name for each in request.tools if isinstance(each, BaseTool))
         check_tool_names(self._tool_options, known, name or "of LangChain")
         model: Any = _RecordedModel(request.model, name, self._model_options, self._stream_handler)
         response = await handler(request.override(model=model))
@@ -147,10 +146,20 @@ class Durability(AgentMiddleware[Any, Any]):
             text, name = refusal_text(call["name"], decision), call["name"]
             return _data_of(ToolMessage(text, name=name, tool_call_id=call["id"], status="error"))
 
-        options, arguments = self._options(request.tool), call["args"]
-        recorded = await run_tool(
-            call["name"], run, options=options, arguments=arguments, refused=refused
-        )
+        options = self._options(request.tool)
+        try:
+            recorded = await run_tool(
+                call["name"],
+                run,
+                options=options,
+                arguments=call["args"],
+                refused=refused,
+                call_id=call["id"],
+            )
+        except OperationError as error:
+            if is_unknown(error, options):
+                raise also_a(error, GraphBubbleUp) from error  # which no middleware catches
+            raise
         if "interrupt" in recorded:
             raise ContextMisuseError(
                 f"the tool {call['name']!r} left its call by a {recorded['interrupt']} of LangGraph, which a durable"
