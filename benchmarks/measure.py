@@ -119,9 +119,12 @@ def _wire(cell: Cell, sdk: str, environment: dict[str, str]) -> dict[str, Any]:
 
 
 def _cold(cell: Cell, sdk: str, environment: dict[str, str]) -> dict[str, Any]:
-    """Measure a whole process, from its start to its end."""
+    """Measure a process from its start to the handler's response."""
     script = str(ROOT / "benchmarks" / "cold" / f"{sdk}.py")
-    command = [python_of(sdk), *(["-c", "import json"] if sdk == "bare" else [script])]
+    command = [
+        python_of(sdk),
+        *(["-c", "import json, os; os._exit(0)"] if sdk == "bare" else [script]),
+    ]
     event = json.dumps(Service().event("21"))
     bytecode, cores = cell.worker.get("bytecode"), cell.worker.get("cores")
     if bytecode is not None:

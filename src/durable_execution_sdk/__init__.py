@@ -50,11 +50,6 @@ from durable_execution_sdk.operations.step import StepConfig, StepSemantics
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.current import StepContext
 from durable_execution_sdk.runtime.logging import JsonFormatter
-from durable_execution_sdk.runtime.settings import (
-    CheckpointingMode,
-    OnDivergence,
-    ReplayLogging,
-)
 from durable_execution_sdk.serdes import (
     JsonSerDes,
     PassThroughSerDes,
@@ -76,6 +71,7 @@ if TYPE_CHECKING:
         continue_batch,
     )
     from durable_execution_sdk.execution_limits import ExecutionLimits
+    from durable_execution_sdk.handler_modes import CheckpointingMode, OnDivergence, ReplayLogging
     from durable_execution_sdk.operations.callback import Callback, CallbackConfig
     from durable_execution_sdk.operations.child import ChildConfig
     from durable_execution_sdk.operations.combinators.settled import Settled, SettledStatus
@@ -140,6 +136,9 @@ else:
             "continue_batch": "batch_completion",
             "Depends": "operations.resources",
             "INJECTED": "operations.resources",
+            "CheckpointingMode": "handler_modes",
+            "OnDivergence": "handler_modes",
+            "ReplayLogging": "handler_modes",
             "ExecutionLimits": "execution_limits",
             "Inbox": "operations.inboxes.inbox",
             "InvokeConfig": "operations.invoke",

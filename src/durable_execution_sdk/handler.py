@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import msgspec
 
@@ -21,8 +21,8 @@ from durable_execution_sdk import operations, retry
 from durable_execution_sdk.aws.data_plane import default_data_plane
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError, InvocationError, SerDesError
+from durable_execution_sdk.first_use import StaticGeneric
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_serdes, check_strategy
-from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.codec import decode_invocation, encode_outcome
 from durable_execution_sdk.protocol.data_plane import Invocation, Outcome
 from durable_execution_sdk.protocol.error_object import READS_FROM_OUTSIDE
@@ -36,10 +36,7 @@ from durable_execution_sdk.runtime.external_wakeups import standing_by
 from durable_execution_sdk.runtime.run import InvocationRun, MakeRun
 from durable_execution_sdk.runtime.settings import (
     DEFAULT_MAX_THREADS,
-    CheckpointingMode,
     Invoked,
-    OnDivergence,
-    ReplayLogging,
     Settings,
     check_settings,
 )
@@ -56,6 +53,8 @@ from durable_execution_sdk.serdes import (
 
 if TYPE_CHECKING:
     from durable_execution_sdk.execution_limits import ExecutionLimits
+    from durable_execution_sdk.handler_modes import CheckpointingMode, OnDivergence, ReplayLogging
+    from durable_execution_sdk.ports import DataPlane
     from durable_execution_sdk.runtime.extension_points import (
         Chain,
         Interceptor,
@@ -74,7 +73,7 @@ _T = TypeVar("_T")
 WorkflowFunction = Callable[[_E, DurableContext], Coroutine[Any, Any, _R]]
 
 
-class DurableHandler(Generic[_E, _R]):
+class DurableHandler(StaticGeneric[_E, _R]):
     """A Lambda handler ``(event, lambda_context) -> dict`` that runs a workflow durably.
 
     ``handler.__wrapped__`` is the workflow function itself.
@@ -160,7 +159,7 @@ class DurableHandler(Generic[_E, _R]):
         except Exception as error:
             unreadable = _unreadable(error, context)
             # An input that the first invocation cannot read fitted no code.
-            is_retried = self.settings.on_divergence is OnDivergence.RETRY
+            is_retried = self.settings.retries_divergence
             if is_retried and not run.journal.has_new_input:
                 run.end(Abort(unreadable, fatal=False))
             raise unreadable from error
@@ -244,28 +243,29 @@ AnyHandler = DurableHandler[Any, Any]
 """A handler of any workflow, for code that does not look at its event and result."""
 
 
-@overload
-def durable_execution(workflow: WorkflowFunction[_E, _R], /) -> DurableHandler[_E, _R]: ...
+if TYPE_CHECKING:
 
+    @overload
+    def durable_execution(workflow: WorkflowFunction[_E, _R], /) -> DurableHandler[_E, _R]: ...
 
-@overload
-def durable_execution(
-    *,
-    client: DataPlane | None = None,
-    serdes: SerDes[Any] | None = None,
-    default_retry: retry.RetryStrategy | None = None,
-    checkpointing: CheckpointingMode = CheckpointingMode.BATCHED,
-    replay_logging: ReplayLogging = ReplayLogging.NONE,
-    on_divergence: OnDivergence = OnDivergence.FAIL,
-    logger: logging.Logger | None = None,
-    deadline_margin: float | None = None,
-    foreign_wait: float = 30.0,
-    max_threads: int = DEFAULT_MAX_THREADS,
-    warn_of_blocking: bool = True,
-    limits: ExecutionLimits | None = None,
-    plugins: Sequence[Plugin] = (),
-    middleware: Sequence[Interceptor] = (),
-) -> Callable[[WorkflowFunction[_E, _R]], DurableHandler[_E, _R]]: ...
+    @overload
+    def durable_execution(
+        *,
+        client: DataPlane | None = None,
+        serdes: SerDes[Any] | None = None,
+        default_retry: retry.RetryStrategy | None = None,
+        checkpointing: CheckpointingMode = CheckpointingMode.BATCHED,
+        replay_logging: ReplayLogging = ReplayLogging.NONE,
+        on_divergence: OnDivergence = OnDivergence.FAIL,
+        logger: logging.Logger | None = None,
+        deadline_margin: float | None = None,
+        foreign_wait: float = 30.0,
+        max_threads: int = DEFAULT_MAX_THREADS,
+        warn_of_blocking: bool = True,
+        limits: ExecutionLimits | None = None,
+        plugins: Sequence[Plugin] = (),
+        middleware: Sequence[Interceptor] = (),
+    ) -> Callable[[WorkflowFunction[_E, _R]], DurableHandler[_E, _R]]: ...
 
 
 def durable_execution(
@@ -275,9 +275,9 @@ def durable_execution(
     client: DataPlane | None = None,
     serdes: SerDes[Any] | None = None,
     default_retry: retry.RetryStrategy | None = None,
-    checkpointing: CheckpointingMode = CheckpointingMode.BATCHED,
-    replay_logging: ReplayLogging = ReplayLogging.NONE,
-    on_divergence: OnDivergence = OnDivergence.FAIL,
+    checkpointing: CheckpointingMode | None = None,
+    replay_logging: ReplayLogging | None = None,
+    on_divergence: OnDivergence | None = None,
     logger: logging.Logger | None = None,
     deadline_margin: float | None = None,
     foreign_wait: float = 30.0,
@@ -297,7 +297,7 @@ def durable_execution(
         client: the client for the service; that of Lambda's API by default, made on first use.
         serdes: the serdes of the event, the result and each operation that has none of its own.
         default_retry: the strategy of steps that have none; ``ExponentialBackoff()``, of 6 attempts, by default.
-        checkpointing: the times at which updates are sent; see ``CheckpointingMode``.
+        checkpointing: the times at which updates are sent, ``BATCHED`` by default; see ``CheckpointingMode``.
         replay_logging: the log lines of replayed code that are written; none by default.
         on_divergence: the end of an invocation whose code or input no longer fits the log: the execution fails
             (``FAIL``, the default), or the handler raises, so that Lambda invokes again (``RETRY``).

@@ -177,6 +177,22 @@ def test_middleware_that_asks_a_person_is_answered_by_a_callback() -> None:
     check_crash_safety_sync(handler, play=play).raise_if_failed()
 
 
+def test_a_checkpointer_of_another_invocation_is_refused() -> None:
+    kept = agent_of(model(Turn(text="hello")), checkpointer=InMemorySaver())
+    kept = kept.with_config({"configurable": {"thread_id": "one"}})
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> Any:
+        await ctx.wait(Duration.from_days(1))
+        await kept.ainvoke(go())
+
+    assert (
+        LocalDurableTestRunner(handler).run_sync({}).succeeded
+    )  # it was used in one invocation only
+    again = LocalDurableTestRunner(handler).run_sync({})
+    assert "make an InMemorySaver() in the handler" in again.error.error_message
+
+
 def test_an_agent_that_is_a_tool_runs_in_the_workflow() -> None:
     @tool
     @in_workflow

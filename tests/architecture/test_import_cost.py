@@ -8,13 +8,13 @@ ALLOWED_STANDARD = {"_blake2", "_hashlib", "hashlib"}
 
 ALLOWED_PACKAGES = {
     "aws",
+    "call_timing",
     "context",
     "duration",
     "errors",
     "first_use",
     "handler",
     "operations",
-    "ports",
     "protocol",
     "retry",
     "runtime",
@@ -25,6 +25,7 @@ ALLOWED_PACKAGES = {
 ALLOWED_OPERATIONS = {"combinators", "lifecycle", "step"}
 NEVER_LOADED = {
     "aws.botocore_credentials",
+    "handler_modes",
     "operations.lifecycle.call_errors",
     "operations.lifecycle.strategy_calls",
     "protocol.control_plane",
@@ -35,6 +36,7 @@ NEVER_LOADED = {
     "retry.polling",
     "retry.presets",
     "retry.strategies",
+    "runtime.error_objects",
     "runtime.extension_points",
     "runtime.log.unclaimed",
     "runtime.timers",

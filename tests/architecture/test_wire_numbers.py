@@ -89,57 +89,74 @@ runtime/error_objects/texts.py _MOST_LEAVES
 """
 
 
-def numbers_in(tree: ast.AST, *, whole: bool = True) -> Iterator[tuple[int, ast.expr]]:
+# The upper bound of a repetition in a regular expression.
+QUANTIFIER = re.compile(r"\{\d*,(\d+)\}")
+
+
+def numbers_in(tree: ast.AST) -> Iterator[tuple[int, ast.expr]]:
     """Yield the numbers that stand for themselves; not the 1,000 that turns seconds into milliseconds."""
-    for child in ast.iter_child_nodes(tree):
-        if isinstance(child, ast.BinOp | ast.Constant | ast.UnaryOp):
-            number = value_of(child)
-            if number is not None:
-                if whole:
-                    yield number, child
+    parts: list[tuple[ast.AST, bool]] = [(tree, False)]
+    while parts:
+        around, is_part = parts.pop()
+        for node in ast.iter_child_nodes(around):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                for bound in QUANTIFIER.findall(node.value):
+                    yield int(bound), node
                 continue
-        yield from numbers_in(child, whole=not isinstance(child, ast.BinOp))
+            if isinstance(node, ast.BinOp | ast.Constant | ast.UnaryOp):
+                number = value_of(node)
+                if number is not None:
+                    if not is_part:
+                        yield number, node
+                    continue
+            if node._fields:  # others are leaves
+                parts.append((node, isinstance(node, ast.BinOp)))
 
 
 def value_of(node: ast.expr) -> int | None:
     """Return the value of an arithmetic expression without names."""
+    if isinstance(node, ast.Constant):  # most of them: `eval` takes long
+        return whole_number(node.value)
     if any(isinstance(part, ast.Name | ast.Call | ast.Attribute) for part in ast.walk(node)):
         return None
     try:
         value = eval(compile(ast.Expression(node), "<number>", "eval"), {"__builtins__": {}})
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    is_whole = type(value) is int or (type(value) is float and value.is_integer())
-    return int(value) if is_whole else None
+    return whole_number(value)
 
 
-def quantifiers_in(tree: ast.AST) -> Iterator[tuple[int, ast.expr]]:
-    """Yield the upper bounds of repetitions in regular expressions."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            for bound in re.findall(r"\{\d*,(\d+)\}", node.value):
-                yield int(bound), node
+def whole_number(value: object) -> int | None:
+    """Return a number that is whole, be it an ``int`` or a ``float``."""
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
 
 
 def places(source: str) -> Iterator[tuple[str, int]]:
     """Yield the numbers of the service in a module, each with the name that it is given to."""
     tree = ast.parse(source)
-    names: dict[int, str] = {}
-    for node in ast.walk(tree):
-        match node:
-            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
-                label = name
-            case ast.keyword(arg=str(name)):
-                label = name
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                label = f"{name}()"
-            case _:
-                continue
-        for part in ast.walk(node):
-            names[id(part)] = label
-    for number, node in (*numbers_in(tree), *quantifiers_in(tree)):
-        if number in NUMBERS:
-            yield names.get(id(node), "module"), number
+    found = [(number, node) for number, node in numbers_in(tree) if number in NUMBERS]
+    if found:
+        names = names_in(tree, {id(node) for _, node in found})
+        yield from ((names.get(id(node), "module"), number) for number, node in found)
+
+
+def names_in(node: ast.AST, wanted: set[int], label: str = "module") -> dict[int, str]:
+    """Return the name that each wanted node is given to: that of the innermost assignment, keyword or function."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            label = name
+        case ast.keyword(arg=str(name)):
+            label = name
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            label = f"{name}()"
+        case _:
+            pass
+    names = {id(node): label} if id(node) in wanted else {}
+    for child in ast.iter_child_nodes(node):
+        names |= names_in(child, wanted, label)
+    return names
 
 
 def test_no_other_module_writes_a_number_of_the_service() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from durable_execution_sdk.aws import LambdaClient
-from durable_execution_sdk.ports.backoff import Backoff, Patience, Timing
+from durable_execution_sdk.call_timing import Backoff, Patience, Timing
 
 CERTIFICATE = Path(__file__).parent / "data" / "loopback.cert.pem"
 KEY_AND_CERTIFICATE = Path(__file__).parent / "data" / "loopback.pem"

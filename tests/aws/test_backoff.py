@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from durable_execution_sdk.ports.backoff import Backoff, Timing
+from durable_execution_sdk.call_timing import Backoff, Timing
 
 
 def test_the_longest_wait_doubles_until_it_is_long_enough() -> None:

@@ -12,8 +12,8 @@ import pytest
 from tests.aws.conftest import Answer, Clients, Loopback, Waits
 
 from durable_execution_sdk.aws import Call, LambdaClient
+from durable_execution_sdk.call_timing import Backoff, Patience
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.ports.backoff import Backoff, Patience
 
 READ = Call(operation="GetDurableExecutionState", method="GET", path="/read")
 ONCE = Call(operation="Invoke", method="POST", path="/once", body=b"{}", repeatable=False)

@@ -36,8 +36,8 @@ from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.credentials import CredentialsAtHand
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
 from durable_execution_sdk.aws.signer import Credentials
+from durable_execution_sdk.call_timing import Patience
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.ports.backoff import Patience
 from durable_execution_sdk.runtime.event_loop.environment import environment
 
 # The START has a call of its own, so that the second call is one that a body sends.

@@ -21,7 +21,7 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk.aws import LambdaClient, framing
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
-from durable_execution_sdk.ports.backoff import Patience
+from durable_execution_sdk.call_timing import Patience
 
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:f:$LATEST/durable-execution/n/run"
 SUCCEEDED, FAILED, PENDING, AGAIN = "SUCCEEDED", "FAILED", "PENDING", "again"

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from tests.rig import Rig
 
 from durable_execution_sdk import DurableContext, durable_execution
+from durable_execution_sdk.call_timing import Timing
 from durable_execution_sdk.client.paced_reading import PacedReading
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.ports.backoff import Timing
 from durable_execution_sdk.protocol.control_plane import (
     HistoryPage,
     HistoryRequest,

@@ -20,8 +20,8 @@ from tests.aws.shapes import OPERATIONS, inputs, operation, parameters, to_milli
 from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
+from durable_execution_sdk.call_timing import Backoff
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.ports.backoff import Backoff
 from durable_execution_sdk.protocol import control_plane as control
 from durable_execution_sdk.protocol import data_plane
 from durable_execution_sdk.protocol.error_object import ErrorObject

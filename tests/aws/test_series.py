@@ -13,8 +13,8 @@ from tests.aws.test_outcomes import OK, LambdaContext, event
 from durable_execution_sdk import DurableContext, durable_execution
 from durable_execution_sdk.aws import Call, LambdaClient
 from durable_execution_sdk.aws.data_plane import LambdaDataPlane
+from durable_execution_sdk.call_timing import Backoff, Patience
 from durable_execution_sdk.errors import InvocationError, ServiceError
-from durable_execution_sdk.ports.backoff import Backoff, Patience
 from durable_execution_sdk.runtime.event_loop.environment import environment
 
 NEXT = Call(operation="CheckpointDurableExecution", method="POST", path="/next", in_series=True)

@@ -12,8 +12,8 @@ from tests.aws.conftest import Answer, Clients, Loopback
 
 from durable_execution_sdk.aws import Call
 from durable_execution_sdk.aws.channel import Trust, hashed_directory
+from durable_execution_sdk.call_timing import Backoff, Patience
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.ports.backoff import Backoff, Patience
 
 READ = Call(operation="GetDurableExecutionState", method="GET", path="/read")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import signal
 from pathlib import Path
@@ -10,9 +11,14 @@ import pytest
 from tests.cli.command import Durable, Write
 from tests.cli.process import running
 from tests.cli.test_executions import documented
+from tests.rig import rig_of
+from tests.virtual_time import virtual_time
 
+from durable_execution_sdk import DurableContext, NoRetry, StepConfig
 from durable_execution_sdk.cli.arguments.durations import milliseconds
+from durable_execution_sdk.cli.output.outcome import tell_recovery
 from durable_execution_sdk.cli.refusals import Refusal
+from durable_execution_sdk.cli.store_file import Place
 
 SHOP = """
     from pathlib import Path
@@ -318,6 +324,29 @@ def test_a_step_that_may_have_had_its_effect_is_not_named_as_one_to_try_again(
         assert durable("fork", "n", "--result", 'charge="paid"', "--as", "known").code == 0
         assert durable("run", file, "--name", "known").result == "paid"
     assert (place / "charges").read_text() == "charged "
+
+
+def test_a_step_that_the_function_s_time_cut_off_is_to_get_more_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async def slow() -> None:
+        await asyncio.Event().wait()
+
+    async def workflow(event: object, ctx: DurableContext) -> None:
+        await ctx.step(slow, config=StepConfig(retry_strategy=NoRetry()))
+
+    with virtual_time():
+        rig = rig_of(workflow, timeout=10)
+        arn = rig.start(name="n")
+        assert rig.drive(arn).status == "FAILED"
+    tell_recovery(rig.emulator, arn, Place(None))
+    advice, *others = capsys.readouterr().err.splitlines()
+    assert advice.startswith("slow was cut off by the function's time, and may have had its effect")
+    assert advice.endswith("raise the function's timeout, or divide the step")
+    assert others == [
+        "if it had, go on with its result: durable fork n --result slow=JSON",
+        "if it had not, or may have it twice, try it again from there: durable fork n --before slow",
+    ]
 
 
 def test_a_failure_of_the_workflow_itself_names_no_fork(durable: Durable, write: Write) -> None:

@@ -13,11 +13,11 @@ from tests.client.shop import Order, order
 from tests.rig import Rig
 
 from durable_execution_sdk import ConfigError, ServiceError
+from durable_execution_sdk.call_timing import Timing
 from durable_execution_sdk.client import DurableClient, ResultTimeoutError
 from durable_execution_sdk.client.paced_reading import PacedReading
 from durable_execution_sdk.client.service import Polling
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
-from durable_execution_sdk.ports.backoff import Timing
 from durable_execution_sdk.protocol.control_plane import (
     ExecutionDescription,
     HistoryPage,

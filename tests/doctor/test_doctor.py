@@ -118,6 +118,7 @@ def test_the_code_of_a_missing_folder_is_said_to_be_left_out(durable: Durable, s
         (("other.yaml",), "is not a template of CloudFormation or SAM"),
         (("latin.yaml",), "cannot be read"),
         (("deep.yaml",), "nested too deeply"),
+        (("rather-deep.yaml",), "nested too deeply"),
         (("circle.yaml",), "has itself as a part"),
         (("empty",), "empty has no template"),
         (("fine.yaml", "--package", "absent"), "--package absent: no such file or folder"),
@@ -129,6 +130,7 @@ def test_wrong_usage(words: tuple[str, ...], message: str, durable: Durable, pla
     (place / "other.yaml").write_text("a: b")
     (place / "latin.yaml").write_bytes(b"Resources: \xe9")
     (place / "deep.yaml").write_text("Resources: " + "[" * 3_000 + "]" * 3_000)
+    (place / "rather-deep.yaml").write_text("Resources: " + "[" * 900 + "]" * 900)
     circle = "Resources: {A: {Type: AWS::Lambda::Permission, Properties: {FunctionName: &a {Fn::Join: [x, [*a]]}}}}"
     (place / "circle.yaml").write_text(circle)
     (place / "fine.yaml").write_text("Resources: {}")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from tests.rig import Ran, rig_of
+from tests.sampling import rotated
 
 from durable_execution_sdk import (
     BatchResult,
@@ -119,9 +120,10 @@ def ends(workflow: Any, *, limit: int = FEW, **options: Any) -> Ran:
     return ran
 
 
-@pytest.mark.parametrize("kind", ["plain", "async"])
-@pytest.mark.parametrize("strategy", [NoRetry(), ExponentialBackoff(max_attempts=3)])
-@pytest.mark.parametrize("name", RAISED)
+@pytest.mark.parametrize(
+    ("name", "strategy", "kind"),
+    rotated(RAISED, [NoRetry(), ExponentialBackoff(max_attempts=3)], ["plain", "async"]),
+)
 def test_a_body_that_always_raises(name: str, strategy: Any, kind: str) -> None:
     runs: list[int] = []
 
@@ -168,8 +170,7 @@ WHERE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("where", WHERE)
-@pytest.mark.parametrize("name", RAISED)
+@pytest.mark.parametrize(("name", "where"), rotated(RAISED, WHERE))
 def test_workflow_code_that_always_raises(name: str, where: str) -> None:
     async def raises(*_: Any) -> None:
         raise made(name)
@@ -318,9 +319,7 @@ WRITERS: dict[str, Callable[[DurableContext, Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("mode", CheckpointingMode)
-@pytest.mark.parametrize("text", NO_TEXT)
-@pytest.mark.parametrize("where", WRITERS)
+@pytest.mark.parametrize(("where", "text", "mode"), rotated(WRITERS, NO_TEXT, CheckpointingMode))
 def test_a_serdes_that_writes_what_no_checkpoint_can_hold(
     where: str, text: str, mode: CheckpointingMode
 ) -> None:

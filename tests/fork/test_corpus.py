@@ -27,7 +27,7 @@ def test_a_fork_ends_as_the_original_and_runs_no_body_again(shape: Shape, whole:
         origin.fork(before).check(origin, (shape.name, before))
 
 
-@pytest.mark.parametrize(("shape", "mode"), rotated(CORPUS, MODES), ids=name_of)
+@pytest.mark.parametrize(("shape", "mode"), thinned(rotated(CORPUS, MODES)), ids=name_of)
 @whole_or_sample
 @pytest.mark.usefixtures("small_chunks")
 def test_in_pages_of_one_and_in_all_modes(

@@ -11,6 +11,8 @@ from tests.rig import Ran
 
 from durable_execution_sdk import (
     CallbackConfig,
+    ChildConfig,
+    ChildContextTimeoutError,
     DurableContext,
     Duration,
     FixedDelay,
@@ -148,6 +150,40 @@ def test_a_step_that_was_under_way(semantics: StepSemantics, runs: int, outcome:
     ran = forks.fork(origin)
     assert (ran.status, ran.result) == ("SUCCEEDED", outcome)
     assert len(charged) == runs
+
+
+@pytest.mark.parametrize(("waits", "result"), [(3_000, "over"), (4_000, "too late")])
+def test_a_time_limit_that_was_not_recorded_starts_with_the_fork(waits: int, result: str) -> None:
+    runs: list[int] = []
+
+    def fails_first() -> None:
+        runs.append(1)
+        if len(runs) <= 2:
+            raise ValueError("mended since")
+
+    async def child(ctx: DurableContext) -> str:
+        await ctx.step(fails_first, config=StepConfig(retry_strategy=NoRetry()))
+        await ctx.wait(seconds(waits))
+        return "over"
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        config = ChildConfig(timeout=Duration.from_hours(1))
+        try:
+            return await ctx.run_in_child_context(child, config=config)
+        except ChildContextTimeoutError:
+            return "too late"
+
+    forks = rig(workflow)
+    origin = forks.run()
+    assert origin.status == "FAILED"
+    # The limit was not recorded: it is, once its operation has taken 0.2 s.
+    assert not [event for event in origin.events if event.event_type == "WaitStarted"]
+    forks.rig.clock.advance(48 * 3_600_000)
+    again = forks.fork(origin, "fails_first")
+    assert again.status == "FAILED"
+    forks.rig.clock.advance(48 * 3_600_000)
+    ran = forks.fork(again, "fails_first")
+    assert (ran.status, ran.result) == ("SUCCEEDED", result)
 
 
 def callbacks(submitted: dict[str, str]) -> Any:

@@ -59,7 +59,7 @@ from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
 
 MOST_INVOCATIONS = 120
 # Names of operations that are recorded only if they mattered.
-_MARKS = ("asyncio timer", "asyncio thread", "late news")
+_MARKS = ("asyncio timer", "inbox.get timeout", "asyncio thread", "late news")
 INPUT = '"input"'
 LOGGER = logging.getLogger("generated")
 Observed = list[tuple[str, Any]]

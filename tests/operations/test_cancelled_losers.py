@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from tests import rig
 from tests.replay.corpus import RETRY, Probe, Workflow, seconds
-from tests.replay.play import Play, extends, replay
-from tests.replay.prove import played, prove
-from tests.replay.test_crash_everywhere import WAYS, crashed
+from tests.replay.play import replay
+from tests.replay.prove import played, prove, prove_in_mode
+from tests.replay.test_crash_everywhere import WAYS
 from tests.sampling import name_of, one_each, thinned, whole_or_sample
 
 from durable_execution_sdk import (
@@ -202,17 +202,7 @@ def test_replay_repeats_it_after_cuts_crashes_and_schedules(build: Any, whole: b
 )
 @pytest.mark.usefixtures("flowing_time")
 def test_it_is_the_same_in_all_modes(build: Any, mode: CheckpointingMode, way: Any) -> None:
-    shape, _, ran = played(build)
-    play = Play(shape, mode=mode)
-    again = play.run()
-    assert (again.status, again.result) == (ran.status, ran.result)
-    for state in play.snapshots:
-        assert extends(replay(shape, state, mode).observed, play.probe.observations[-1])
-    for at in range(1, play.calls + 1):
-        disturbed, outcome = crashed(shape, at, way, mode)
-        assert (outcome.status, outcome.result) == (ran.status, ran.result), at
-        for observed in disturbed.probe.observations:
-            assert extends(observed, disturbed.probe.observations[-1]), at
+    prove_in_mode(build, mode, way)
 
 
 @pytest.mark.parametrize("kind", ["step", "child with a body", "virtual child", "task"])

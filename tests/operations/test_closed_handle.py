@@ -83,7 +83,7 @@ def public(handle: Any) -> set[str]:
 
 def test_every_operation_that_returns_a_handle_is_looked_at() -> None:
     others = {"complete_execution_success", "complete_execution_failure", "now", "random", "saga"}
-    others |= {"uuid4", "patched", "log_debug", "log_info", "log_warn", "log_error"}
+    others |= {"current", "uuid4", "patched", "log_debug", "log_info", "log_warn", "log_error"}
     others |= {"run_in_child_context", "continue_as_new", "set_status", "progress", "inbox"}
     methods = {
         name for name, member in vars(DurableContext).items() if callable(member) and name[0] != "_"

@@ -21,10 +21,12 @@ from durable_execution_sdk import (
     InboxError,
     InboxMessageError,
     InboxTimeoutError,
+    durable_execution,
 )
 from durable_execution_sdk.engine.limits import Limits
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.inboxes import message_payload, place_of, row_text
+from durable_execution_sdk.replay.check import replay_history
 from durable_execution_sdk.runtime.log.ids import root_operation_id
 
 SECOND = Duration.from_seconds(1)
@@ -207,6 +209,33 @@ def test_a_timeout_is_durable_and_loses_no_message() -> None:
     # The first timer has fired, the second was cancelled, and the third was never needed.
     assert ran.types().count("WaitStarted") == 2
     assert ran.types().count("WaitCancelled") == 1
+
+
+def test_the_timer_of_a_timeout_says_that_it_is_of_an_inbox() -> None:
+    async def old(event: Any, ctx: DurableContext) -> str:
+        word = await ctx.inbox("words", str).get(timeout=Duration.from_hours(1))
+        return await ctx.step(str.upper, word, name="upper")
+
+    async def new(event: Any, ctx: DurableContext) -> str:
+        inbox = ctx.inbox("words", str)
+        word = await inbox.get(timeout=Duration.from_hours(1))
+        await inbox.get(timeout=Duration.from_hours(1))
+        return await ctx.step(str.upper, word, name="upper")
+
+    rig, arn = started(old)
+    rig.drive(arn, until=rig.clock.now() + 10_000)
+    send(rig, arn, "words", "a")
+    ran = run_now(rig, arn)
+    assert ran.result == "A"
+    assert {event.name for event in ran.events if event.event_type.startswith("Wait")} == {
+        "inbox.get timeout"
+    }
+    assert replay_history(durable_execution(old), ran.events, execution_arn=ran.arn)
+    divergence = replay_history(
+        durable_execution(new), ran.events, execution_arn=ran.arn
+    ).divergence
+    assert divergence is not None
+    assert "the timeout of 1h of the inbox 'words'" in divergence.actual
 
 
 def test_a_timer_that_was_not_needed_records_nothing() -> None:

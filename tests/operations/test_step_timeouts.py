@@ -35,10 +35,12 @@ from durable_execution_sdk import (
     WaitForCallbackConfig,
     WaitForConditionConfig,
     WaitForConditionError,
+    durable_execution,
     durable_step,
     poll_until,
 )
 from durable_execution_sdk.emulator.function_caller import Wrappers
+from durable_execution_sdk.replay.check import replay_history
 from durable_execution_sdk.runtime.event_loop.threads import LEFT_RUNNING
 from durable_execution_sdk.runtime.log.ids import NEEDS_NAME
 
@@ -907,6 +909,77 @@ def test_a_step_that_waits_for_time_can_be_given_up() -> None:
 
     ran = played(workflow, timeout=10)
     assert (ran.result, runs, waits(ran)) == ("given up", [], 0)
+
+
+NEEDS_EIGHT = StepConfig(needs=seconds(8))
+
+
+async def returns_at_once(event: Any, ctx: DurableContext) -> str:
+    await ctx.step(nap, 3)
+    ctx.step(nap, 1, name="long", config=NEEDS_EIGHT)
+    return "done"
+
+
+async def returns_after_another_step(event: Any, ctx: DurableContext) -> str:
+    await ctx.step(nap, 3)
+    ctx.step(nap, 1, name="long", config=NEEDS_EIGHT)
+    await ctx.step(nap, 1)
+    return "done"
+
+
+async def ends_its_context(event: Any, ctx: DurableContext) -> str:
+    async def child(inner: DurableContext) -> str:
+        return await returns_at_once(event, inner)
+
+    result = await ctx.run_in_child_context(child)
+    await ctx.step(nap, 1)
+    return result
+
+
+async def leaves_a_task(event: Any, ctx: DurableContext) -> str:
+    async def background() -> None:
+        await ctx.step(nap, 1, name="long", config=NEEDS_EIGHT)
+
+    await ctx.step(nap, 3)
+    task = asyncio.ensure_future(background())
+    await ctx.step(nap, 1)
+    return "cut off" if not task.done() else "done"
+
+
+@pytest.mark.parametrize(
+    "workflow", [returns_at_once, returns_after_another_step, ends_its_context, leaves_a_task]
+)
+def test_a_step_that_still_waited_for_time_when_the_code_ended_is_not_new_to_a_replay(
+    workflow: Any,
+) -> None:
+    ran = played(workflow, timeout=10)
+    assert "long" not in {event.name for event in ran.events}
+    report = replay_history(durable_execution(workflow), ran.events, execution_arn=ran.arn)
+    assert (report.divergence, report.notes) == (None, [])
+
+
+@pytest.mark.parametrize("in_context", [False, True])
+def test_a_step_that_needs_time_is_new_to_a_replay_that_awaits_it(in_context: bool) -> None:
+    def flow(config: StepConfig | None) -> Any:
+        async def steps(ctx: DurableContext) -> str:
+            await ctx.step(nap, 1)
+            if config is not None:
+                await ctx.step(nap, 1, name="long", config=config)
+            return "done"
+
+        async def workflow(event: Any, ctx: DurableContext) -> str:
+            result = await (ctx.run_in_child_context(steps) if in_context else steps(ctx))
+            await ctx.wait(seconds(5), name="later")
+            return result
+
+        return workflow
+
+    ran = played(flow(None), timeout=10)
+    changed = durable_execution(flow(NEEDS_EIGHT))
+    divergence = replay_history(changed, ran.events, execution_arn=ran.arn).divergence
+    assert divergence is not None
+    assert "step 'long'" in divergence.actual
+    assert divergence.place is not None
 
 
 def test_lines_are_not_logged_again_after_the_suspension(

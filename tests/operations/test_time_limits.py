@@ -14,8 +14,8 @@ from tests import rig
 from tests.replay.corpus import BIG, Probe, Workflow, seconds
 from tests.replay.play import Play, Watched, extends, other
 from tests.replay.play import replay as replay_state
-from tests.replay.prove import played, prove
-from tests.replay.test_crash_everywhere import WAYS, crashed
+from tests.replay.prove import played, prove, prove_in_mode
+from tests.replay.test_crash_everywhere import WAYS
 from tests.rig import Ran
 from tests.sampling import name_of, one_each, thinned, whole_or_sample
 
@@ -544,7 +544,7 @@ BUILDS = [*LATE, *OTHERS]
 
 
 @whole_or_sample
-@pytest.mark.parametrize("build", thinned(BUILDS, 4), ids=name_of)
+@pytest.mark.parametrize("build", thinned(BUILDS, 7), ids=name_of)
 @pytest.mark.usefixtures("flowing_time")
 def test_replay_repeats_it_after_cuts_crashes_and_schedules(build: Any, whole: bool) -> None:
     ran = prove(build, same_log=False, whole=whole)
@@ -559,17 +559,7 @@ def test_replay_repeats_it_after_cuts_crashes_and_schedules(build: Any, whole: b
 )
 @pytest.mark.usefixtures("flowing_time")
 def test_it_is_the_same_in_all_modes(build: Any, mode: CheckpointingMode, way: Any) -> None:
-    shape, _, ran = played(build)
-    play = Play(shape, mode=mode)
-    again = play.run()
-    assert (again.status, again.result) == (ran.status, ran.result)
-    for state in play.snapshots:
-        assert extends(replay_state(shape, state, mode).observed, play.probe.observations[-1])
-    for at in range(1, play.calls + 1):
-        disturbed, outcome = crashed(shape, at, way, mode)
-        assert (outcome.status, outcome.result) == (ran.status, ran.result), at
-        for observed in disturbed.probe.observations:
-            assert extends(observed, disturbed.probe.observations[-1]), at
+    prove_in_mode(build, mode, way)
 
 
 def limits_of(ran: Ran) -> list[tuple[str, str | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from typing import Any
@@ -22,6 +23,7 @@ from tests.replay.corpus import BY_NAME, CORPUS, Shape
 from tests.replay.play import Play, Watched
 from tests.replay.test_crash_everywhere import WAYS, crashed
 from tests.rig import Ran, rig_of
+from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import (
     ConfigError,
@@ -31,6 +33,7 @@ from durable_execution_sdk import (
     FixedDelay,
     InvokeError,
     MapConfig,
+    NoRetry,
     StepConfig,
     durable_execution,
 )
@@ -169,6 +172,21 @@ def test_attempts_are_spans_of_their_own_with_errors_and_retries_as_events() -> 
     assert not second.events
     invocations = {id_of(span) for span in spans.named("Invocation")}
     assert {link.context.span_id for span in (first, second) for link in span.links} == invocations
+
+
+def test_an_attempt_that_a_step_timeout_ended_has_that_as_its_exception() -> None:
+    async def slow() -> None:
+        await asyncio.Event().wait()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(slow, config=StepConfig(timeout=SECOND, retry_strategy=NoRetry()))
+
+    with virtual_time():
+        spans, _ = traced(workflow)
+    for name in ("slow attempt 1", "slow"):
+        (error,) = spans.one(name).events
+        assert error.attributes is not None
+        assert error.attributes["exception.type"] == "StepTimeoutError"
 
 
 def test_failures_are_seen_from_the_operation_up_to_the_execution() -> None:

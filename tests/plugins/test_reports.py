@@ -13,6 +13,7 @@ import pytest
 from tests.plugins.recorder import Recorder
 from tests.replay.play import Watched
 from tests.rig import Ran, rig_of
+from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -363,6 +364,30 @@ def test_a_given_up_operation_has_no_end_and_an_incomplete_attempt() -> None:
     assert [info.name for info in recorder.infos("on_operation_end")] == ["quick"]
     (end,) = recorder.infos("on_attempt_end", name="slow")
     assert (end.outcome, end.error) == (AttemptOutcome.INCOMPLETE, None)
+
+
+@pytest.mark.parametrize("way", ["cancelled", "raises", "returns"])
+def test_an_attempt_that_a_step_timeout_ended_has_failed_with_its_error(way: str) -> None:
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if way == "raises":
+                raise ValueError("while it cleaned up") from None
+            if way == "cancelled":
+                raise
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(slow, config=StepConfig(timeout=SECOND, retry_strategy=NoRetry()))
+
+    with virtual_time():
+        recorder, ran = observed(workflow)
+    (end,) = recorder.infos("on_attempt_end")
+    assert end.outcome is AttemptOutcome.FAILED
+    assert (end.error.error_type, end.error.error_message) == (
+        "StepTimeoutError",
+        ran.error.error_message,
+    )
 
 
 def test_a_body_that_cancels_itself_has_failed() -> None:

@@ -12,6 +12,9 @@ from tests.replay.test_crash_everywhere import WAYS, crashed
 from tests.replay.test_schedules import Schedule
 from tests.rig import Ran
 
+from durable_execution_sdk import CheckpointingMode
+from durable_execution_sdk.emulator.faults.plan import When
+
 Build = Callable[[Probe], Workflow]
 
 
@@ -63,6 +66,21 @@ def prove(
         for state in disturbed.snapshots:
             assert extends(replay(shape, state).observed, disturbed.probe.observations[-1])
     return ran
+
+
+def prove_in_mode(build: Build, mode: CheckpointingMode, way: When) -> None:
+    """Assert that a workflow has the same result in another mode, undisturbed and with a crash around each checkpoint."""
+    shape, _, ran = played(build)
+    play = Play(shape, mode=mode)
+    again = play.run()
+    assert (again.status, again.result) == (ran.status, ran.result)
+    for state in play.snapshots:
+        assert extends(replay(shape, state, mode).observed, play.probe.observations[-1])
+    for at in range(1, play.calls + 1):
+        disturbed, outcome = crashed(shape, at, way, mode)
+        assert (outcome.status, outcome.result) == (ran.status, ran.result), at
+        for observed in disturbed.probe.observations:
+            assert extends(observed, disturbed.probe.observations[-1]), at
 
 
 def _compare(

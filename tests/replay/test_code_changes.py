@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.replay.code_changes import CHANGES, HOUR, ON, TOLD, CodeChange, Part, World
 from tests.rig import Ran, Rig
+from tests.sampling import name_of, rotated
 
 from durable_execution_sdk import DurableContext, durable_execution
 from durable_execution_sdk.emulator.function_caller import Wrappers
@@ -118,6 +119,7 @@ def twice(world: World) -> set[str]:
 
 EACH = pytest.mark.parametrize("change", CHANGES, ids=lambda each: each.text)
 AT = pytest.mark.parametrize("position", POSITIONS)
+SAMPLE = pytest.mark.parametrize(("change", "position"), rotated(CHANGES, POSITIONS), ids=name_of)
 
 
 def test_there_are_thirty() -> None:
@@ -140,8 +142,7 @@ def test_without_a_cure_an_execution_goes_on_or_is_told(change: CodeChange, posi
         assert ran.result == result_of(change.new)
 
 
-@EACH
-@AT
+@SAMPLE
 def test_with_a_patch_it_goes_on_with_the_code_that_fits(change: CodeChange, position: str) -> None:
     deployed = Deployed(change.old)
     deployed.open_at(position, change, patched(change))
@@ -151,8 +152,7 @@ def test_with_a_patch_it_goes_on_with_the_code_that_fits(change: CodeChange, pos
     assert ran.result == result_of(change.new if position == "before" else change.old)
 
 
-@EACH
-@AT
+@SAMPLE
 def test_a_fork_before_the_change_has_the_new_code(change: CodeChange, position: str) -> None:
     deployed = Deployed(change.old)
     deployed.open_at(position, change, change.new)

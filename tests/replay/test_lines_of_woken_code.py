@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tests.rig import run_workflow
+from tests.sampling import name_of, rotated
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -82,10 +83,11 @@ def by_future() -> tuple[Send, Take]:
     return send, take
 
 
-@pytest.mark.parametrize("mode", CheckpointingMode)
-@pytest.mark.parametrize("is_nested", [False, True])
-@pytest.mark.parametrize("semantics", StepSemantics)
-@pytest.mark.parametrize("make", [by_queue, by_event, by_future])
+@pytest.mark.parametrize(
+    ("make", "semantics", "is_nested", "mode"),
+    rotated([by_queue, by_event, by_future], StepSemantics, [False, True], CheckpointingMode),
+    ids=name_of,
+)
 def test_what_an_attempt_lets_the_code_write_is_written_once(
     make: Callable[[], tuple[Send, Take]],
     semantics: StepSemantics,

@@ -90,7 +90,7 @@ def test_a_history_with_crashes_in_it_replays_too(shape: Shape) -> None:
             assert not probe.runs
 
 
-@shapes
+@pytest.mark.parametrize("shape", thinned(CORPUS, first=1), ids=lambda each: each.name)
 def test_the_beginning_of_a_history_replays_as_that_of_an_execution_that_still_runs(
     shape: Shape,
 ) -> None:

@@ -92,7 +92,7 @@ def test_a_body_that_is_tried_again_suspends_the_execution() -> None:
 def test_code_that_still_runs_is_never_left_behind_by_something_pending() -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         async def side() -> None:
-            await asyncio.to_thread(over.wait, 60)
+            await asyncio.to_thread(over.wait)
             await ctx.step(lambda: 1)
 
         try:

@@ -24,7 +24,7 @@ from durable_execution_sdk import (
     StepContext,
     durable_execution,
 )
-from durable_execution_sdk.runtime.settings import ReplayLogging
+from durable_execution_sdk.handler_modes import ReplayLogging
 from durable_execution_sdk.testing import LocalDurableTestRunner
 
 SECOND = Duration.from_seconds(1)

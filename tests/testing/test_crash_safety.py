@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from durable_execution_sdk import (
+    CallbackConfig,
     CheckpointingMode,
     DurableContext,
     DurableError,
@@ -325,6 +326,38 @@ def test_what_must_hold_wherever_the_crash_comes_is_asserted() -> None:
     assert "killed in attempt 1 of step 'charge': observe= asserts: 2 charges" in str(report)
     report = check_crash_safety_sync(durable_execution(flow), play=play, setup=CHARGES.clear)
     assert "killed after checkpoint 1: play= asserts: another charge" in str(report)
+
+
+def test_a_play_may_run_until_suspended_before_it_looks_for_callbacks() -> None:
+    async def flow(event: Any, ctx: DurableContext) -> str:
+        callback = await ctx.create_callback(name="answer", config=CallbackConfig(result_type=str))
+        await ctx.step(charge_with_key, "a")
+        return await callback
+
+    def play(runner: LocalDurableTestRunner[str]) -> Any:
+        runner.sync.start()
+        began = runner.sync.now
+        assert runner.sync.run_until_suspended().operation("charge_with_key").succeeded
+        assert runner.sync.now - began <= timedelta(seconds=1)
+        (callback,) = runner.sync.callbacks("answer")
+        callback.succeed("yes")
+        return runner.sync.complete()
+
+    report = check_crash_safety_sync(durable_execution(flow), play=play, setup=CHARGES.clear)
+    assert report, str(report)
+    assert report.runs > 5
+
+
+def test_a_pause_is_not_ended_by_the_repetition_of_a_crash() -> None:
+    async def flow(event: Any, ctx: DurableContext) -> str:
+        return await ctx.step(charge, "a")
+
+    runner = LocalDurableTestRunner(durable_execution(flow))
+    runner.faults.crash_in("charge").on_crash(lambda: runner.sync.pause())
+    runner.sync.start()
+    assert runner.sync.run_until_suspended().status == "PAUSED"
+    runner.sync.resume()
+    assert runner.sync.run_until_suspended().succeeded
 
 
 def test_a_global_that_replay_changes_again_is_found() -> None:

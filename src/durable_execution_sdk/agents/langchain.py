@@ -9,13 +9,12 @@
         result = await agent.ainvoke({"messages": [HumanMessage(question)]})
         return result["messages"][-1].text
 
-A request to the model is a step, and a call of a tool is a step or a child context. The graph around them, with its
-tasks for tools and its other middleware, is workflow code; it keeps nothing from run to run, so an agent may be made once.
-In place of the model stands one that records the message; what the agent makes of that, it makes again on replay.
+A request to the model is a step, and a call of a tool is a step or a child context. The graph with its tasks for tools and
+its other middleware is workflow code, and keeps nothing from run to run. In place of the model stands, for one request,
+one that records the message, so that the agent makes its structured response again on replay.
 
-Who retries: the step repeats a request, and the client's own retries are off meanwhile. Invalid arguments and what
-``handle_tool_error`` or middleware handles go to the model, as LangChain has it. Other exceptions of a tool are retried by
-its step, and then end the run.
+Who retries: the step repeats a request, and the client's own retries are off meanwhile. Errors that LangChain or middleware
+hands to the model go there. Others are retried by the tool's step, and then end the run.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
 from inspect import isawaitable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import langsmith
 from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
@@ -37,18 +37,20 @@ from langchain_core.messages import (
     messages_from_dict,
 )
 from langchain_core.tools import BaseTool
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.config import get_config
 from langgraph.errors import GraphBubbleUp
 from langgraph.graph import message
 from langgraph.prebuilt.tool_node import ToolCallRequest
-from langgraph.types import Command
 
 from durable_execution_sdk.agents.approval import refusal_text
 from durable_execution_sdk.agents.decisions import Decision
+from durable_execution_sdk.agents.langchain_values import data_of, value_of
 from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names, options_of
 from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
 from durable_execution_sdk.agents.single_attempts import single_attempts
 from durable_execution_sdk.agents.tool_calls import also_a, current_context, is_unknown, run_tool
+from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError, OperationError
 from durable_execution_sdk.runtime.current import get_current
 from durable_execution_sdk.runtime.tasks import WorkflowTask
@@ -57,6 +59,8 @@ __all__ = ["Durability"]
 
 StreamHandler = Callable[[AIMessageChunk], Awaitable[object] | object]
 
+# Lambda's context of the invocation in which each checkpointer was first used.
+_checkpointers: WeakKeyDictionary[Any, object] = WeakKeyDictionary()
 # The attributes in which models keep clients that retry, besides those that ``single_attempts`` knows.
 _CLIENTS = ("root_async_client", "async_client", "_async_client", "async_root_client")
 
@@ -64,18 +68,18 @@ _CLIENTS = ("root_async_client", "async_client", "_async_client", "async_root_cl
 class Durability(AgentMiddleware[Any, Any]):
     """Makes the runs of an agent durable inside a handler; outside of one the agent is as it was.
 
-    It stands last in ``middleware``, so that it has the model that the others choose. A request to the model costs one
-    operation, and so does a call of a tool. One instance may serve several agents. No middleware repeats at-most-once calls.
+    It stands last in ``middleware``, after those that choose the model; none repeats a call that is at most once. A request
+    to the model costs one operation, and so does a call of a tool. One instance may serve several agents.
 
     Args:
         name: the agent's name in operations; that of ``create_agent`` by default, where LangChain tells it.
         model: options of model requests.
         tools: options of tools by name, in place of the marks of their functions; for tools of MCP servers too.
-        stream_handler: called with each chunk of a model's answer while its step runs; nothing on replay. It may be
-            ``async``.
+        stream_handler: called with each chunk of an answer while its step runs, not on replay; may be ``async``.
 
     Raises (in a run):
-        ConfigError: ``tools`` names a tool that a request does not have, or middleware after this one chose the model.
+        ConfigError: ``tools`` names a tool that a request does not have; middleware after this one chose the model; the
+            checkpointer is older than the invocation.
         ContextMisuseError: the agent was invoked by a sync method in workflow code, or a tool has called ``interrupt``.
     """
 
@@ -107,8 +111,10 @@ class Durability(AgentMiddleware[Any, Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any]:
         """Let the model's message come from a step."""
-        if current_context() is None:
+        ctx = current_context()
+        if ctx is None:
             return await handler(request)
+        _check_checkpointer(ctx)
         name = self._agent_name or get_config().get("metadata", {}).get("lc_agent_name")
         known = (each.name for each in request.tools if isinstance(each, BaseTool))
         check_tool_names(self._tool_options, known, name or "of LangChain")
@@ -132,19 +138,19 @@ class Durability(AgentMiddleware[Any, Any]):
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[Any]]
     ) -> Any:
         """Run a call of a tool as its options have it, and return its result."""
+        call = request.tool_call
         if current_context() is None or request.tool is None:
             return await handler(request)
-        call = request.tool_call
 
         async def run() -> Any:
             try:
-                return _data_of(await handler(request))
+                return data_of(await handler(request))
             except GraphBubbleUp as error:
                 return {"interrupt": type(error).__name__}
 
         def refused(decision: Decision) -> Any:
             text, name = refusal_text(call["name"], decision), call["name"]
-            return _data_of(ToolMessage(text, name=name, tool_call_id=call["id"], status="error"))
+            return data_of(ToolMessage(text, name=name, tool_call_id=call["id"], status="error"))
 
         options = self._options(request.tool)
         try:
@@ -157,19 +163,18 @@ class Durability(AgentMiddleware[Any, Any]):
                 call_id=call["id"],
             )
         except OperationError as error:
-            if is_unknown(error, options):
-                raise also_a(error, GraphBubbleUp) from error  # which no middleware catches
-            raise
+            if not is_unknown(error, options):
+                raise
+            raise also_a(error, GraphBubbleUp) from error  # which no middleware catches
         if "interrupt" in recorded:
             raise ContextMisuseError(
                 f"the tool {call['name']!r} left its call by a {recorded['interrupt']} of LangGraph, which a durable"
                 " tool cannot: mark it in_workflow, and let it ask by ask_person(...)"
             )
-        return _value_of(recorded)
+        return value_of(recorded)
 
     def _options(self, tool: BaseTool) -> ToolOptions:
-        functions = (getattr(tool, each, None) for each in ("coroutine", "func"))
-        function = next((each for each in functions if each is not None), tool)
+        function = getattr(tool, "coroutine", None) or getattr(tool, "func", None) or tool
         return options_of(tool.name, function, self._tool_options)
 
 
@@ -190,75 +195,55 @@ class _RecordedModel:
         self._bound: Any = model
         self.was_asked = False
 
-    # LangChain chooses the way of structured output by the model's class.
     @property  # type: ignore[misc]
-    def __class__(self) -> Any:
+    def __class__(self) -> Any:  # LangChain chooses the way of structured output by it
         return type(self._model)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
     def bind_tools(self, *args: Any, **kwargs: Any) -> _RecordedModel:
-        """Bind tools to the model."""
         self._bound = self._model.bind_tools(*args, **kwargs)
         return self
 
     def bind(self, **kwargs: Any) -> _RecordedModel:
-        """Bind settings to the model."""
         self._bound = self._model.bind(**kwargs)
         return self
 
     async def ainvoke(self, *args: Any, **kwargs: Any) -> BaseMessage:
-        """Return the recorded message."""
         self.was_asked = True
 
         async def request() -> Any:
             with single_attempts([self._model, *(getattr(self._model, n, None) for n in _CLIENTS)]):
-                if self._stream_handler is None:
-                    return message_to_dict(await self._bound.ainvoke(*args, **kwargs))
-                return message_to_dict(await self._stream(self._stream_handler, *args, **kwargs))
+                ask = self._bound.ainvoke if self._stream_handler is None else self._stream
+                return message_to_dict(await ask(*args, **kwargs))
 
         answer = await request_model(self._agent_name, request, options=self._options)
         return messages_from_dict([answer])[0]
 
-    async def _stream(
-        self, stream_handler: StreamHandler, *args: Any, **kwargs: Any
-    ) -> BaseMessage:
+    async def _stream(self, *args: Any, **kwargs: Any) -> BaseMessage:
+        show: Any = self._stream_handler
         whole: Any = None
         async for chunk in self._bound.astream(*args, **kwargs):
-            handled = stream_handler(chunk)
+            handled = show(chunk)
             if isawaitable(handled):
                 await handled
             whole = chunk if whole is None else whole + chunk
         return message_chunk_to_message(whole)
 
 
-def _data_of(value: Any) -> Any:
-    """Return the result of a tool as JSON data: a message, or a command with messages in its update."""
-    if isinstance(value, BaseMessage):
-        return {"message": message_to_dict(value)}
-    if isinstance(value, Command):
-        parts = {each: getattr(value, each) for each in ("graph", "update", "resume", "goto")}
-        return {"command": _data_of({key: part for key, part in parts.items() if part})}
-    if isinstance(value, dict):
-        return {key: _data_of(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_data_of(each) for each in value]
-    return value
-
-
-def _value_of(data: Any) -> Any:
-    """Return what ``_data_of`` was given."""
-    match data:
-        case {"message": dict() as inner} if len(data) == 1:
-            return messages_from_dict([inner])[0]
-        case {"command": dict() as parts} if len(data) == 1:
-            return Command(**_value_of(parts))
-        case dict():
-            return {key: _value_of(each) for key, each in data.items()}
-        case list():
-            return [_value_of(each) for each in data]
-    return data
+def _check_checkpointer(ctx: DurableContext) -> None:
+    """Refuse checkpoints that an earlier invocation may have made: replay makes them again."""
+    checkpointer = get_config().get("configurable", {}).get("__pregel_checkpointer")
+    if checkpointer is None or (
+        isinstance(checkpointer, InMemorySaver)
+        and _checkpointers.setdefault(checkpointer, ctx.lambda_context) is ctx.lambda_context
+    ):
+        return
+    raise ConfigError(
+        "the checkpointer of the agent keeps what an earlier invocation did, and replay does it again: make an"
+        " InMemorySaver() in the handler, or leave the checkpointer out"
+    )
 
 
 def _refuse_sync() -> None:
@@ -276,7 +261,6 @@ class _ReplaySafeUuid:
         return getattr(uuid, name)
 
     def uuid4(self) -> uuid.UUID:
-        """Return a random id, or in workflow code one that replay repeats."""
         ctx = current_context()
         return uuid.uuid4() if ctx is None else ctx.uuid4()
 

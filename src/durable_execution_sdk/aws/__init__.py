@@ -28,8 +28,8 @@ from durable_execution_sdk.aws.signer import (
     twice,
 )
 from durable_execution_sdk.aws.transport import HttpTransport, NoAnswerError
+from durable_execution_sdk.call_timing import Backoff, Patience, Timing
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.ports.backoff import Backoff, Patience, Timing
 from durable_execution_sdk.version import __version__
 
 if TYPE_CHECKING:

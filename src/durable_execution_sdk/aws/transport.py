@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from durable_execution_sdk.aws.channel import Channel, Trust, open_channel
 from durable_execution_sdk.aws.connection import Asked, Connection, OverdueError
 from durable_execution_sdk.aws.framing import HttpResponse, MalformedResponseError
-from durable_execution_sdk.ports.backoff import Patience
+from durable_execution_sdk.call_timing import Patience
 
 __all__ = ["HttpTransport", "NoAnswerError"]
 

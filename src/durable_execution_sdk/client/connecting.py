@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from durable_execution_sdk.call_timing import Backoff
 from durable_execution_sdk.client.dev_server import ServerAddress, find_server
 from durable_execution_sdk.client.endpoint_connection import EndpointConnection, EndpointOptions
 from durable_execution_sdk.client.paced_reading import PacedReading
 from durable_execution_sdk.client.service import Polling, Service, WaitForEnd
 from durable_execution_sdk.emulator.durations import seconds_allowed
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.ports.backoff import Backoff
 from durable_execution_sdk.ports.control_plane import ControlPlane
 
 __all__ = ["ANY_REGION", "at_endpoint", "dev_server", "in_process"]

@@ -17,8 +17,8 @@ from durable_execution_sdk.aws.function_catalog import LambdaFunctions
 from durable_execution_sdk.aws.loopback import is_loopback
 from durable_execution_sdk.aws.signer import Credentials
 from durable_execution_sdk.aws.transport import NoAnswerError
+from durable_execution_sdk.call_timing import Backoff
 from durable_execution_sdk.errors import ConfigError, ServiceError
-from durable_execution_sdk.ports.backoff import Backoff
 from durable_execution_sdk.protocol.error_codes import NOT_FOUND
 
 if TYPE_CHECKING:

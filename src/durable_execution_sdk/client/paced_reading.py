@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from durable_execution_sdk.call_timing import Backoff, Timing
 from durable_execution_sdk.errors import ConfigError, ServiceError
-from durable_execution_sdk.ports.backoff import Backoff, Timing
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.control_plane import (
     ExecutionDescription,

@@ -9,12 +9,12 @@ from typing import Protocol
 
 import msgspec
 
+from durable_execution_sdk.call_timing import Timing
 from durable_execution_sdk.client.errors import ResultTimeoutError
 from durable_execution_sdk.client.function_ref import split_name
 from durable_execution_sdk.client.messages.sending import Pause, let_time_pass
 from durable_execution_sdk.client.paced_reading import PacedReading
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.ports.backoff import Timing
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.continuation import Continuation, continuation_of
 from durable_execution_sdk.protocol.control_plane import (

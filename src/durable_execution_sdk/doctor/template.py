@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,11 +10,10 @@ import yaml
 
 from durable_execution_sdk.dev.discovery.cloudformation import (
     FUNCTION_TYPES,
-    TemplateLoader,
     Tree,
+    compose,
     mapping,
     read_tree,
-    template_text,
 )
 from durable_execution_sdk.doctor.findings import Place
 
@@ -28,7 +27,7 @@ class Template:
     def __init__(self, file: Path) -> None:
         self.file = file
         self.tree = read_tree(file)
-        self._root = _composed(file)
+        self._root = compose(file)
         self.parameters = mapping(self.tree.get("Parameters"))
         self.globals = mapping(mapping(self.tree.get("Globals")).get("Function"))
         self.resources = {
@@ -72,11 +71,6 @@ class Template:
                 return line, depth
             line, node = child
         return line, len(path)
-
-
-def _composed(file: Path) -> yaml.Node | None:
-    compose = cast("Callable[..., yaml.Node | None]", yaml.compose)  # pyright: ignore[reportUnknownMemberType]
-    return compose(template_text(file), TemplateLoader)
 
 
 def _child(node: yaml.Node | None, key: str | int) -> tuple[int, yaml.Node] | None:

@@ -76,7 +76,7 @@ class Seeded(Struct, frozen=True, kw_only=True):
     """The log of a fork, and what its invocation goes on with.
 
     ``token`` is ``None`` if the invocation may not checkpoint any more: then it has to suspend. ``first_arn`` is the
-    execution from which random values derive, ``in_doubt`` the contexts whose payload may be a summary. ``own_ids`` are
+    execution from which random values derive, ``forked_at`` the time at which the fork went on, ``in_doubt`` the contexts whose payload may be a summary. ``own_ids`` are
     the ids of the STEPs that hold the old history, which no code asks for. ``has_new_input``: the fork was given an input
     that no code has read yet.
     """
@@ -85,6 +85,7 @@ class Seeded(Struct, frozen=True, kw_only=True):
     plane: DataPlane
     token: str | None
     first_arn: str
+    forked_at: float
     in_doubt: set[str]
     own_ids: set[str]
     has_new_input: bool
@@ -160,6 +161,7 @@ class _Seeding:
             plane=SeededPlane(self._plane, overlay),
             token=self._token,
             first_arn=envelope.first_arn,
+            forked_at=(execution.start_timestamp or 0) + overlay.shift,
             in_doubt=overlay.in_doubt,
             own_ids=own_ids,
             has_new_input=has_new_input,

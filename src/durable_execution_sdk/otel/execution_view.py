@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from opentelemetry.trace import Span
-
+from durable_execution_sdk.otel.attempt_spans import AttemptSpans
 from durable_execution_sdk.otel.identity import span_id
 from durable_execution_sdk.otel.operation_spans import (
     Ends,
-    SpanTimes,
-    emit_virtual,
     identity_of,
     name_of,
-    start_attempt,
     state_of,
 )
 from durable_execution_sdk.otel.trace import ExecutionTrace, set_outcome
 from durable_execution_sdk.plugins import (
-    AttemptInfo,
     InvocationEndInfo,
     InvocationInfo,
     OperationInfo,
@@ -27,14 +22,12 @@ from durable_execution_sdk.plugins import (
 __all__ = ["ExecutionView"]
 
 
-class ExecutionView:
+class ExecutionView(AttemptSpans):
     """One span for each operation, with the times of the log, linked to the invocation that saw its end."""
 
     def __init__(self, trace: ExecutionTrace, info: InvocationInfo) -> None:
-        self._trace = trace
-        self._links = [trace.invocation]
+        super().__init__(trace, info, trace.invocation)
         self._began: dict[str, datetime] = {}
-        self._times = SpanTimes(info)
 
     def operation_started(self, info: OperationInfo) -> None:
         """Remember when this invocation started the operation.
@@ -64,20 +57,6 @@ class ExecutionView:
     def operation(self, operation_id: str) -> int:
         """Return the id of the operation's only span."""
         return span_id(self._trace.arn, operation_id)
-
-    def attempt_started(self, info: AttemptInfo) -> Span:
-        """Start the span of an attempt, linked to this invocation."""
-        at = self._times.attempt_started(info)
-        return start_attempt(self._trace, self.operation(info.id), info, at, self._links)
-
-    def attempt_ended(self, info: AttemptInfo) -> datetime:
-        """Return the end of the attempt's span."""
-        return self._times.attempt_ended(info)
-
-    def virtual_context_ended(self, info: AttemptInfo) -> None:
-        """Emit the span of the context's function."""
-        parent = self._parent(info.parent_id)
-        emit_virtual(self._trace, parent, info, self._times.of_virtual(info), self._links)
 
     def invocation_ended(self, info: InvocationEndInfo) -> Ends:
         """Emit nothing: open operations have a span once they have ended."""

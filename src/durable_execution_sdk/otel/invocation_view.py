@@ -8,19 +8,16 @@ from datetime import datetime
 
 from opentelemetry.trace import Span
 
+from durable_execution_sdk.otel.attempt_spans import AttemptSpans
 from durable_execution_sdk.otel.identity import span_id
 from durable_execution_sdk.otel.operation_spans import (
     Ends,
-    SpanTimes,
-    emit_virtual,
     identity_of,
     name_of,
-    start_attempt,
     state_of,
 )
 from durable_execution_sdk.otel.trace import Attributes, ExecutionTrace, set_outcome
 from durable_execution_sdk.plugins import (
-    AttemptInfo,
     InvocationEndInfo,
     InvocationInfo,
     OperationInfo,
@@ -44,16 +41,14 @@ class _Segment:
     is_continued: bool
 
 
-class InvocationView:
+class InvocationView(AttemptSpans):
     """A span for each operation that this invocation had open, linked to ``Workflow`` and to its first span."""
 
     def __init__(self, trace: ExecutionTrace, info: InvocationInfo) -> None:
-        self._trace = trace
-        self._links = [trace.workflow]
+        super().__init__(trace, info, trace.workflow)
         self._recorded: Mapping[str, OperationInfo] = info.operations
         self._open: dict[str, _Segment] = {}
         self._spans: dict[str, int] = {}
-        self._times = SpanTimes(info)
 
     def operation_started(self, info: OperationInfo) -> None:
         """Open the operation's segment."""
@@ -73,20 +68,6 @@ class InvocationView:
     def operation(self, operation_id: str) -> int:
         """Return the id of the operation's segment in this invocation, or that of its first one."""
         return self._spans.get(operation_id) or span_id(self._trace.arn, operation_id)
-
-    def attempt_started(self, info: AttemptInfo) -> Span:
-        """Start the span of an attempt, linked to ``Workflow``."""
-        at = self._times.attempt_started(info)
-        return start_attempt(self._trace, self.operation(info.id), info, at, self._links)
-
-    def attempt_ended(self, info: AttemptInfo) -> datetime:
-        """Return the end of the attempt's span."""
-        return self._times.attempt_ended(info)
-
-    def virtual_context_ended(self, info: AttemptInfo) -> None:
-        """Emit the span of the context's function."""
-        parent = self._parent(info.parent_id)
-        emit_virtual(self._trace, parent, info, self._times.of_virtual(info), self._links)
 
     def invocation_ended(self, info: InvocationEndInfo) -> Ends:
         """Emit the segments of operations that are open: suspended, or given up."""

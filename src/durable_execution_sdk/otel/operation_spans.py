@@ -1,30 +1,19 @@
-"""Parts of both views: names and attributes of spans, the spans of attempts, and the ends of parents."""
+"""Parts of both views: names and attributes of spans, and the ends of parents."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from opentelemetry.trace import Span
-
-from durable_execution_sdk.otel.identity import span_id
-from durable_execution_sdk.otel.trace import (
-    Attributes,
-    ExecutionTrace,
-    began_at,
-    set_outcome,
-)
+from durable_execution_sdk.otel.trace import Attributes, began_at
 from durable_execution_sdk.plugins import AttemptInfo, InvocationInfo, OperationInfo
 from durable_execution_sdk.protocol.operations import OperationType
 
 __all__ = [
     "Ends",
     "SpanTimes",
-    "emit_virtual",
     "identity_of",
     "name_of",
-    "start_attempt",
     "state_of",
 ]
 
@@ -87,41 +76,6 @@ class SpanTimes:
     def _note(self, operation_id: str | None, end: datetime) -> None:
         self._floor = max(end, self._floor)
         self._latest[operation_id] = max(end, self._latest.get(operation_id, end))
-
-
-def start_attempt(
-    trace: ExecutionTrace, operation: int, info: AttemptInfo, at: datetime, links: Sequence[int]
-) -> Span:
-    """Start the span of one run of a body; two runs of the same attempt have different spans."""
-    number = info.attempt or 1
-    return trace.start(
-        f"{name_of(info)} attempt {number}",
-        span_id(trace.arn, info.id, "attempt", number, trace.run),
-        trace.context(operation),
-        at,
-        {**identity_of(info), "durable.attempt.number": number},
-        links,
-    )
-
-
-def emit_virtual(
-    trace: ExecutionTrace,
-    parent: int,
-    info: AttemptInfo,
-    times: tuple[datetime, datetime],
-    links: Sequence[int],
-) -> None:
-    """Emit the span of a context without an operation."""
-    span = trace.start(
-        name_of(info),
-        span_id(trace.arn, info.id, "virtual"),
-        trace.context(parent),
-        times[0],
-        identity_of(info),
-        links,
-    )
-    set_outcome(span, info.outcome, info.error)
-    trace.end(span, times[1])
 
 
 def name_of(info: OperationInfo | AttemptInfo) -> str:

@@ -29,7 +29,6 @@ from durable_execution_sdk.replay.rehearsal_log import RehearsalLog
 from durable_execution_sdk.replay.report import Divergence, DivergenceKind, ReplayReport
 from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.log.ids import PATCH_NAME, is_patch_marker
-from durable_execution_sdk.runtime.settings import OnDivergence
 
 __all__ = ["rehearsal_context", "replay_history"]
 
@@ -204,7 +203,7 @@ _UNRECORDED = (
 def _rehearse(handler: AnyHandler, rehearsal_log: RehearsalLog) -> Divergence | None:
     recording, moment = rehearsal_log.recording, rehearsal_log.moment
     # Plugins must not be called: a rehearsal is not an invocation.
-    settings = replace(handler.settings, observers=None, on_divergence=OnDivergence.FAIL)
+    settings = replace(handler.settings, observers=None, on_divergence=None)
     rehearsed: AnyHandler = DurableHandler(
         handler.__wrapped__,
         RehearsalDataPlane(rehearsal_log),

@@ -44,7 +44,6 @@ from durable_execution_sdk.runtime.bodies import Attempting, Bodies
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.log.gate import Gate
 from durable_execution_sdk.runtime.run import InvocationRun
-from durable_execution_sdk.runtime.settings import OnDivergence
 from durable_execution_sdk.runtime.verdicts import Suspend
 
 __all__ = ["DryRun", "dry_run"]
@@ -59,7 +58,7 @@ def dry_run(handler: AnyHandler, invocation: Invocation) -> Divergence | None:
     """
     findings = _Findings()
     # Plugins must not be called: a dry run is not an invocation.
-    settings = replace(handler.settings, observers=None, on_divergence=OnDivergence.FAIL)
+    settings = replace(handler.settings, observers=None, on_divergence=None)
     dry: AnyHandler = DurableHandler(
         handler.__wrapped__, _NoPlane(), settings, partial(DryRun, findings)
     )

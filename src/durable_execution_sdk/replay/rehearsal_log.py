@@ -30,9 +30,10 @@ from durable_execution_sdk.replay.report import (
     DivergenceKind,
 )
 from durable_execution_sdk.replay.source_places import Place, asking_place
+from durable_execution_sdk.replay.unrecorded import UnrecordedOperations
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
-from durable_execution_sdk.runtime.log.ids import is_unnumbered, needs_wait_id
+from durable_execution_sdk.runtime.log.ids import is_unnumbered
 
 __all__ = [
     "FUNCTIONS",
@@ -89,7 +90,8 @@ class RehearsalLog:
         self.asked: dict[str, Asked] = {}
         # The names of the operations that the code waited for when it last came to rest.
         self.waits_for: list[str] = []
-        self.added: list[Divergence] = []
+        self._unrecorded = UnrecordedOperations(recording, moment)
+        self.added = self._unrecorded.added
         self.divergence: Divergence | None = None
         self.completion: OperationUpdate | None = None
         self._results: dict[str | None, list[Result]] = {}
@@ -213,7 +215,8 @@ class RehearsalLog:
     def _compare(self, operation: DurableOperation[object], place: Place | None) -> None:
         expected = self.recording.operations.get(operation.operation_id)
         if expected is None:
-            self._take_unrecorded(operation, place)
+            # After a new patch the execution may continue with any operation.
+            self.divergence = None if self._is_patched else self._unrecorded.take(operation, place)
         elif differing := differing_members(expected, operation):
             self._set_divergence(
                 DivergenceKind.OTHER_OPERATION,
@@ -230,36 +233,9 @@ class RehearsalLog:
             for call in self.asked.values()
             if call.is_open and (for_any or _is_awaited(call.claimant))
         ]
+        if self.divergence is None:
+            self.divergence = self._unrecorded.at_rest()
         return bool(self.waits_for)
-
-    def _take_unrecorded(self, operation: DurableOperation[object], place: Place | None) -> None:
-        if self._is_patched or not self.moment.is_settled:
-            return  # the log ends here, and the execution may continue with any operation
-        if needs_wait_id(operation.operation_id, 1, 1) in self.recording.operations:
-            return  # it was asked for, and waits for an invocation with time enough
-        divergence = Divergence(
-            kind=DivergenceKind.NEW_OPERATION,
-            expected="nothing more at this place",
-            actual=operation.label,
-            invocation=self.moment.invocation,
-            place=place,
-            operation_id=operation.operation_id,
-            hint=HINT_CHANGED,
-        )
-        if self._may_be_added(operation):
-            self.added.append(divergence)
-        else:
-            self.divergence = divergence
-
-    def _may_be_added(self, operation: DurableOperation[object]) -> bool:
-        """Tell whether the operation may be new code after the recorded end.
-
-        It may if the execution ended by itself and the enclosing context has not ended.
-        """
-        ending = self.recording.ending
-        around = self.recording.operations.get(operation.context_state.operation_id or "")
-        is_over = around is not None and around.status in TERMINAL_STATUSES
-        return ending is not None and ending.is_own and not is_over
 
     def _place_around(self, claimant: Completion[object]) -> Place | None:
         """Return the place of the enclosing operation: a branch is asked for by its map."""

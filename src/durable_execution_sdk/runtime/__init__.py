@@ -7,7 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from durable_execution_sdk.errors import (
     ExecutionError,
@@ -15,7 +15,6 @@ from durable_execution_sdk.errors import (
     OperationError,
     ServiceError,
 )
-from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.data_plane import Invocation, Outcome, OutcomeStatus
 from durable_execution_sdk.protocol.ids import execution_operation_id
 from durable_execution_sdk.protocol.limits import MAX_RETURNED_RESULT_BYTES
@@ -25,7 +24,6 @@ from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.deadline import Deadline, margin_of
-from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.runtime.event_loop.threads import warn_of as warn_of_earlier_threads
 from durable_execution_sdk.runtime.log import Journal
@@ -35,6 +33,9 @@ from durable_execution_sdk.runtime.scheduler import Scheduler
 from durable_execution_sdk.runtime.settings import Invoked, Settings
 from durable_execution_sdk.runtime.unwinding import leave_nothing_behind
 from durable_execution_sdk.runtime.verdicts import Abort, Complete, Suspend, Verdict
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.ports import DataPlane
 
 __all__ = ["run_invocation"]
 
@@ -60,9 +61,7 @@ async def run_invocation(
     """
     environment.generators.watch()
     if invocation.time_offset_milliseconds:
-        from durable_execution_sdk.ports.shifted_time import (  # noqa: PLC0415 - never on Lambda
-            ShiftedTimePlane,
-        )
+        from durable_execution_sdk.ports.shifted_time import ShiftedTimePlane  # noqa: PLC0415 - never on Lambda
 
         plane = ShiftedTimePlane(plane, invocation.time_offset_milliseconds)
     try:
@@ -160,10 +159,8 @@ async def _all_operations(
 
 def _last_moment(invoked: Invoked, settings: Settings) -> float | None:
     """Return the monotonic time after which the service is not waited for any more."""
-    deadline = invoked.ends_at
-    if deadline is None:
-        return None
-    return deadline - margin_of(settings, deadline - time.monotonic()) / 2
+    end = invoked.ends_at
+    return None if end is None else end - margin_of(settings, end - time.monotonic()) / 2
 
 
 async def _run(run: InvocationRun, deadline: Deadline, main: Main, payload: str | None) -> Outcome:
@@ -270,6 +267,8 @@ def _refused(error: ServiceError) -> Outcome:
 
 
 def _failed(error: BaseException) -> Outcome:
+    from durable_execution_sdk.runtime.error_objects import capture  # noqa: PLC0415 - at the first failure
+
     return Outcome(status=OutcomeStatus.FAILED, error=capture(error))
 
 

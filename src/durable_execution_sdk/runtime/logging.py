@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 import msgspec
@@ -18,8 +18,18 @@ import msgspec
 from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import CURRENT, StepContext
-from durable_execution_sdk.runtime.settings import ReplayLogging
 from durable_execution_sdk.runtime.tasks import WorkflowTask
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Tracer(Protocol):
+        """A plugin that has traces of executions."""
+
+        def ids_in_logs(self, arn: str) -> tuple[str, str] | None:
+            """Return the ids of the trace and of the span that belong to a line which is written now."""
+            ...
+
 
 __all__ = [
     "TRACERS",
@@ -44,23 +54,18 @@ RECORD_FIELDS = (
     "span_id",
 )
 
+# The level from which replayed lines are written in each ``ReplayLogging``, if any are.
+_WRITTEN_FROM = {"ALL": logging.NOTSET, "WARNINGS": logging.WARNING, "ERRORS": logging.ERROR}
+
 # Marks a record that was held and is to be written now.
 _RELEASED = "_durable_released"
-
-
-class Tracer(Protocol):
-    """A plugin that has traces of executions."""
-
-    def ids_in_logs(self, arn: str) -> tuple[str, str] | None:
-        """Return the ids of the trace and of the span that belong to a line which is written now."""
-        ...
 
 
 TRACERS: WeakSet[Tracer] = WeakSet()
 """The plugins that name the trace and the span of each line of their executions."""
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, frozen=True):
     """A line that code of an execution writes now: its fields, and what becomes of it.
 
     ``hold`` takes a function that writes the line, and calls it once it is known that the line was not written
@@ -150,15 +155,9 @@ def _is_silent(context_state: ContextState, level: int) -> bool:
     """Return ``True`` if a line of this level is dropped because the code is replayed."""
     if not context_state.is_replaying:
         return False
-    match context_state.run.settings.replay_logging:
-        case ReplayLogging.ALL:
-            return False
-        case ReplayLogging.ERRORS:
-            return level < logging.ERROR
-        case ReplayLogging.WARNINGS:
-            return level < logging.WARNING
-        case ReplayLogging.NONE:
-            return True
+    mode = context_state.run.settings.replay_logging
+    lowest = None if mode is None else _WRITTEN_FROM.get(mode.value)
+    return lowest is None or level < lowest
 
 
 def _is_in_doubt(context_state: ContextState) -> bool:

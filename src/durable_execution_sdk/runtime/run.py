@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.limits import MAX_BATCH_UPDATES
 from durable_execution_sdk.protocol.operations import Operation, OperationType
 from durable_execution_sdk.protocol.updates import OperationUpdate
@@ -26,11 +25,12 @@ from durable_execution_sdk.runtime.log.checkpointer import Checkpointer
 from durable_execution_sdk.runtime.log.gate import Gate
 from durable_execution_sdk.runtime.log.position import Position
 from durable_execution_sdk.runtime.log.unsettled import Polling, Unsettled
-from durable_execution_sdk.runtime.settings import CheckpointingMode, Invoked, Settings
+from durable_execution_sdk.runtime.settings import Invoked, Settings
 from durable_execution_sdk.runtime.tasks import WorkflowTasks
 from durable_execution_sdk.runtime.verdicts import Abort, Suspend, Verdict
 
 if TYPE_CHECKING:
+    from durable_execution_sdk.ports import DataPlane
     from durable_execution_sdk.runtime.extension_points import Reporter
 
 __all__ = ["InvocationRun", "MakeRun", "Reader", "Seam"]
@@ -87,8 +87,8 @@ class InvocationRun(Seam, ObservedRun):
         journal: Journal,
         settings: Settings,
     ) -> None:
-        self.is_eager = settings.checkpointing is CheckpointingMode.EAGER
-        self.is_optimistic = settings.checkpointing is CheckpointingMode.OPTIMISTIC
+        self.is_eager = settings.checkpoints("EAGER")
+        self.is_optimistic = settings.checkpoints("OPTIMISTIC")
         # Set if plugins observe the invocation: the reporter, and the watcher that runs the user's functions.
         self.reporter: Reporter | None = None
         self.watcher: BodyWatcher | None = None
@@ -297,4 +297,4 @@ class InvocationRun(Seam, ObservedRun):
         self.stop(self.refusal)
 
 
-MakeRun = Callable[[Environment, DataPlane, Invoked, Journal, Settings], InvocationRun]
+MakeRun = Callable[[Environment, "DataPlane", Invoked, Journal, Settings], InvocationRun]

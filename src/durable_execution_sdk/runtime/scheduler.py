@@ -91,7 +91,7 @@ class Scheduler(LoopObserver):
     def __init__(self, run: InvocationRun, start_timer: StartTimer) -> None:
         super().__init__(run, start_timer)
         self._run = run
-        self.outside = run.outside
+        self.outside, self.due = run.outside, run.completions.due
         self._ready = run.environment.loop.ready
         run.tasks.hold = self._hold
         run.outside.thread_ended = self._thread_ended

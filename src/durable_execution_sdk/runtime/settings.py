@@ -5,19 +5,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
 from durable_execution_sdk import retry
 from durable_execution_sdk.errors import ConfigError, DeterminismError
-from durable_execution_sdk.first_use import OptionEnum
 from durable_execution_sdk.protocol.limits import MAX_OPERATIONS, MAX_STORAGE_BYTES
 from durable_execution_sdk.serdes import SerDes, serdes_for_return, serdes_for_type
 
 if TYPE_CHECKING:
     from durable_execution_sdk.execution_limits import ExecutionLimits
+    from durable_execution_sdk.handler_modes import CheckpointingMode, OnDivergence, ReplayLogging
     from durable_execution_sdk.runtime.extension_points import Chain, Observers
 
 __all__ = [
@@ -26,10 +25,7 @@ __all__ = [
     "MOST_CACHED_FUNCTIONS",
     "SHORTEST_GRACE",
     "WARNS_AT",
-    "CheckpointingMode",
     "Invoked",
-    "OnDivergence",
-    "ReplayLogging",
     "Settings",
     "check_settings",
 ]
@@ -51,56 +47,17 @@ WARNS_AT = 0.8
 MOST_CACHED_FUNCTIONS = 256
 
 
-class CheckpointingMode(StrEnum, metaclass=OptionEnum):
-    """The times at which updates are sent, and at which a step's result reaches the workflow.
-
-    ``BATCHED`` (the default): updates form the next batch while a call is in flight, and the START of a quick
-    step shares the call of its completion, so that such a step costs one call.
-
-    ``EAGER``: every update is sent at once, and a step's body runs only when its START is acknowledged. The
-    history then shows during which step a crash came. A step costs two calls, one after the other.
-
-    ``OPTIMISTIC``: in a workflow that runs one thing at a time, without timers of asyncio or calls in threads, the
-    workflow gets the result of an at-least-once step before it is acknowledged. After a crash, such steps may run
-    again, and code outside of steps may have acted on a result that the log never holds. The START of an
-    at-most-once step still waits for everything before it.
-    """
-
-    EAGER = "EAGER"
-    BATCHED = "BATCHED"
-    OPTIMISTIC = "OPTIMISTIC"
-
-
-class ReplayLogging(StrEnum, metaclass=OptionEnum):
-    """The log lines of replayed code that are written: none (the default), from a level on, or all."""
-
-    NONE = "NONE"
-    ERRORS = "ERRORS"
-    WARNINGS = "WARNINGS"
-    ALL = "ALL"
-
-
-class OnDivergence(StrEnum, metaclass=OptionEnum):
-    """The end of an invocation whose code does not fit the log any more, or whose input no longer fits its annotation.
-
-    ``FAIL`` (the default): the execution fails, for good.
-
-    ``RETRY``: the handler raises, so that Lambda invokes again, with its backoff. Nothing is recorded meanwhile. To put
-    the old code back rescues the execution. Without that, it is invoked again and again until its time is up.
-    """
-
-    FAIL = "FAIL"
-    RETRY = "RETRY"
-
-
 class Settings(Struct, frozen=True, kw_only=True):
-    """The options of ``durable_execution`` that the runtime and operations use."""
+    """The options of ``durable_execution`` that the runtime and operations use.
+
+    A mode is ``None`` where the handler names none; so the enums are loaded only by handlers that do.
+    """
 
     default_retry: retry.RetryStrategy | None = None
     serdes: SerDes[Any] | None = None
-    checkpointing: CheckpointingMode = CheckpointingMode.BATCHED
-    replay_logging: ReplayLogging = ReplayLogging.NONE
-    on_divergence: OnDivergence = OnDivergence.FAIL
+    checkpointing: CheckpointingMode | None = None
+    replay_logging: ReplayLogging | None = None
+    on_divergence: OnDivergence | None = None
     deadline_margin: float | None = None
     foreign_wait: float = 30.0
     max_threads: int = DEFAULT_MAX_THREADS
@@ -112,8 +69,16 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def fails_for(self, error: BaseException) -> bool:
         """Return ``True`` if this error fails the execution, and not only the invocation."""
-        retried = self.on_divergence is OnDivergence.RETRY and isinstance(error, DeterminismError)
-        return not retried
+        return not (self.retries_divergence and isinstance(error, DeterminismError))
+
+    @property
+    def retries_divergence(self) -> bool:
+        """True if Lambda invokes again where the code does not fit the log."""
+        return self.on_divergence is not None and self.on_divergence.value == "RETRY"
+
+    def checkpoints(self, mode: str) -> bool:
+        """Return ``True`` if this is the handler's ``CheckpointingMode``, and not the default."""
+        return self.checkpointing is not None and self.checkpointing.value == mode
 
     def warning_marks(self) -> tuple[float, float]:
         """Return the numbers of operations and of bytes from which the log has a warning."""
@@ -141,9 +106,9 @@ def check_settings(settings: Settings) -> None:
     """Check the values of options that have one of a few forms. Raises ``ConfigError``."""
     margin, wait = settings.deadline_margin, settings.foreign_wait
     fits = {
-        "checkpointing": isinstance(settings.checkpointing, CheckpointingMode),
-        "replay_logging": isinstance(settings.replay_logging, ReplayLogging),
-        "on_divergence": isinstance(settings.on_divergence, OnDivergence),
+        "checkpointing": _is_mode(settings.checkpointing, "CheckpointingMode"),
+        "replay_logging": _is_mode(settings.replay_logging, "ReplayLogging"),
+        "on_divergence": _is_mode(settings.on_divergence, "OnDivergence"),
         "deadline_margin": margin is None or (isinstance(margin, (int, float)) and margin >= 0),
         "foreign_wait": isinstance(wait, (int, float)) and wait >= 0,
         "max_threads": type(settings.max_threads) is int and settings.max_threads > 0,
@@ -166,6 +131,15 @@ def check_settings(settings: Settings) -> None:
             raise ConfigError(
                 f"durable_execution({option}=...) takes {wanted[option]}, not {value!r}"
             )
+
+
+def _is_mode(mode: object, enum: str) -> bool:
+    """Return ``True`` if a mode is a member of the enum with this name, or none was given."""
+    if mode is None:
+        return True
+    from durable_execution_sdk import handler_modes  # noqa: PLC0415 - loaded, if the mode is a member
+
+    return isinstance(mode, getattr(handler_modes, enum))
 
 
 def _is_logger(logger: object) -> bool:

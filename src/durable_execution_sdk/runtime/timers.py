@@ -23,6 +23,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from durable_execution_sdk.duration import Duration
 from durable_execution_sdk.errors import ConfigError
@@ -46,11 +47,13 @@ from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import sdk_context
 from durable_execution_sdk.runtime.event_loop.observer import timed_by
+from durable_execution_sdk.runtime.log.ids import TIMER_NAME
 from durable_execution_sdk.runtime.tasks.identity import calling_row
 
-__all__ = ["SHORTEST_WAIT", "TIMER_NAME", "DurableTimer", "start_timer"]
+__all__ = ["SHORTEST_WAIT", "TIMERS_OF", "DurableTimer", "start_timer"]
 
-TIMER_NAME = "asyncio timer"
+# The makers of the timers of timeouts that the SDK itself sets.
+TIMERS_OF: WeakKeyDictionary[asyncio.Timeout, Callable[..., DurableTimer]] = WeakKeyDictionary()
 
 # The shortest wait of the service is a second; clocks that are floats miss it by a hair.
 SHORTEST_WAIT = 0.999_999
@@ -94,14 +97,11 @@ class DurableTimer(Completion[None], Timer):
         self.operation_id = operation_id
         self.name = name
         super().__init__(self.run.completions, place)
-        self.is_pending = False
+        self.is_pending = self.is_ticking = self.is_loose = self._is_wait = False
         self.due_at: float | None = None
-        self.is_ticking = False
         self._delay = delay
         self._set_at = time.monotonic()
         self._tick: asyncio.TimerHandle | None = None
-        self.is_loose = False
-        self._is_wait = False
         self._record = record = self.run.claim(self)
         self.context_state.unsettled[self.sequence] = self
         if self.run.reporter is not None:
@@ -169,9 +169,8 @@ class DurableTimer(Completion[None], Timer):
         left = self._delay - (time.monotonic() - self._set_at)
         seconds = max(1, math.ceil(round(left, 3)))
         options = WaitOptions(wait_seconds=seconds)
-        self.context_state.submit(
-            self._update(OperationType.WAIT, OperationAction.START, wait_options=options)
-        )
+        start = self._update(OperationType.WAIT, OperationAction.START, wait_options=options)
+        self.context_state.submit(start)
 
     @property
     def _is_over(self) -> bool:
@@ -205,14 +204,14 @@ class DurableTimer(Completion[None], Timer):
         payload: str | None = None,
         wait_options: WaitOptions | None = None,
     ) -> OperationUpdate:
-        is_wait = kind == OperationType.WAIT
+        sub_type = OperationSubType.WAIT if kind == OperationType.WAIT else OperationSubType.STEP
         return OperationUpdate(
             id=self.operation_id,
             type=kind,
             action=action,
             parent_id=self.context_state.parent_id,
             name=self.name,
-            sub_type=OperationSubType.WAIT if is_wait else OperationSubType.STEP,
+            sub_type=sub_type,
             payload=payload,
             wait_options=wait_options,
         )
@@ -283,13 +282,14 @@ def start_timer(
     if delay == math.inf:
         return WorkflowTimerHandle(when, callback, args, loop, inner, None)
     if delay > LONGEST_TIMER_SECONDS:
-        longest = Duration(LONGEST_TIMER_SECONDS)
         raise ConfigError(
             f"a timer of asyncio in workflow code is a durable wait, so {delay:g} s is too long: it"
-            f" can be at most {longest} ({LONGEST_TIMER_SECONDS:,} s)"
+            f" can be at most {Duration(LONGEST_TIMER_SECONDS)} ({LONGEST_TIMER_SECONDS:,} s)"
         )
     operation_id, place = scope.next_timer_id(calling_row(_DEPTH))
-    timer = DurableTimer(scope.context_state, operation_id, place, delay)
+    owner = getattr(callback, "__self__", None)
+    special = TIMERS_OF.get(owner) if isinstance(owner, asyncio.Timeout) else None
+    timer = (special or DurableTimer)(scope.context_state, operation_id, place, delay)
     handle = WorkflowTimerHandle(when, callback, args, loop, inner, timer)
 
     def ring(_: asyncio.Future[None]) -> None:

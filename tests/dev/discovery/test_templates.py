@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+from durable_execution_sdk.dev.discovery import cloudformation
+from durable_execution_sdk.dev.discovery.cloudformation import compose, read_tree
 from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.discovery.project_table import (
     ProjectTable,
@@ -150,6 +154,37 @@ def test_yaml_cannot_make_python_objects(tmp_path: Path) -> None:
     file.write_text("Resources: {x: !!python/object/apply:os.system ['true']}")
     with pytest.raises(ConfigError, match="not YAML"):
         template_functions(file)
+
+
+@pytest.mark.parametrize("has_libyaml", [True, False])
+def test_the_error_of_a_broken_template_shows_its_line(
+    has_libyaml: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not has_libyaml:
+        monkeypatch.setattr(cloudformation, "_QUICK_LOADER", None)
+    file = tmp_path / "template.yaml"
+    file.write_text("Resources:\n  A:\n    Type: [x\n  B: y\n")
+    with pytest.raises(ConfigError) as raised:
+        read_tree(file)
+    assert "expected ',' or ']', but got ':'" in str(raised.value)
+    assert "line 4, column 4:\n      B: y\n       ^" in str(raised.value)
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML was built without libyaml")
+def test_both_loaders_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = Path(__file__).parents[2] / "doctor" / "applications" / "sam" / "template.yaml"
+    quick = read_tree(file), lines(compose(file))
+    monkeypatch.setattr(cloudformation, "_QUICK_LOADER", None)
+    assert (read_tree(file), lines(compose(file))) == quick
+
+
+def lines(node: Any) -> list[Any]:
+    """Return the text and the line of all scalars below a node."""
+    if isinstance(node, yaml.ScalarNode):
+        return [(node.value, node.tag, node.start_mark.line)]
+    return [
+        lines(part) for entry in node.value for part in (entry if type(entry) is tuple else [entry])
+    ]
 
 
 PROJECT = """

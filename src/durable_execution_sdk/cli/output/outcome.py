@@ -13,6 +13,7 @@ from durable_execution_sdk.cli.store_file import ExecutionPlace
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.views.history import history
 from durable_execution_sdk.errors import StepInterruptedError
+from durable_execution_sdk.operations.lifecycle.failed_attempts import TIME_UP
 from durable_execution_sdk.protocol.continuation import continuation_of
 from durable_execution_sdk.protocol.control_plane import ExecutionDescription, ExecutionStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -102,7 +103,8 @@ def tell_waits(emulator: Emulator, arn: str, place: ExecutionPlace) -> None:
 def tell_recovery(emulator: Emulator, arn: str, place: ExecutionPlace) -> None:
     """Print the command that goes on from before the operation whose error failed an execution, if one did.
 
-    Where an at-most-once step was cut off, that command would run its body again; so the text says when it may.
+    Where a step was cut off, that command would run its body again; so the text says when it may, and of one that the
+    function's time cut off, that it needs more time.
     """
     described = emulator.describe(arn)
     if described.status != ExecutionStatus.FAILED or described.error is None:
@@ -127,11 +129,21 @@ def tell_recovery(emulator: Emulator, arn: str, place: ExecutionPlace) -> None:
         say(f"to try it again from there, once the cause is mended: {command}", err=True)
         return
     step = reference_of(progress, interrupted[-1].id)
-    say(f"{step} was cut off, and may have had its effect: find out whether it had", err=True)
+    error = error_of(interrupted[-1])
+    is_out_of_time = error is not None and TIME_UP in (error.error_message or "")
+    if is_out_of_time:
+        say(
+            f"{step} was cut off by the function's time, and may have had its effect: raise the function's timeout, or"
+            " divide the step",
+            err=True,
+        )
+    else:
+        say(f"{step} was cut off, and may have had its effect: find out whether it had", err=True)
     if interrupted[-1].id == cut:
         done = place.command("fork", name, "--result", f"{step}=JSON")
         say(f"if it had, go on with its result: {done}", err=True)
-    say(f"only if it had not, try it again from there: {command}", err=True)
+    when = "if it had not, or may have it twice" if is_out_of_time else "only if it had not"
+    say(f"{when}, try it again from there: {command}", err=True)
 
 
 def _was_cut_off(error: ErrorObject | None) -> bool:

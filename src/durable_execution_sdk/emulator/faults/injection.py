@@ -8,12 +8,12 @@ from datetime import timedelta
 
 import msgspec
 
+from durable_execution_sdk.call_timing import Backoff
 from durable_execution_sdk.emulator.clock import Clock, VirtualClock
 from durable_execution_sdk.emulator.faults.plan import FaultPlan
 from durable_execution_sdk.emulator.functions.invokers import Answer, Call, Invoker
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports import DataPlane, ForwardingDataPlane
-from durable_execution_sdk.ports.backoff import Backoff
 from durable_execution_sdk.protocol.control_plane import InvokeRequest, InvokeResponse
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,

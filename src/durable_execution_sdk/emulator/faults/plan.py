@@ -178,6 +178,11 @@ class FaultPlan:
         self.checkpoints += 1
         return self.checkpoints
 
+    @property
+    def has_crashed(self) -> bool:
+        """True from a crash until the next invocation begins."""
+        return self._is_dead
+
     def check_alive(self) -> None:
         """Raise ``ServiceError`` if the process is dead: its calls no longer reach the service."""
         if self._is_dead:

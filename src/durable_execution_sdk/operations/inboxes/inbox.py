@@ -18,6 +18,7 @@ from durable_execution_sdk.errors import (
 from durable_execution_sdk.operations.inboxes.callbacks import Slot
 from durable_execution_sdk.operations.inboxes.queue import MessageQueue
 from durable_execution_sdk.operations.inboxes.reader import MessageReader
+from durable_execution_sdk.operations.inboxes.timeout import inbox_timeout
 from durable_execution_sdk.operations.lifecycle.argument_checks import checked_name
 from durable_execution_sdk.protocol.inboxes import MAX_INBOX_NAME_CHARACTERS, Envelope
 from durable_execution_sdk.runtime.completions.handle import Handle
@@ -76,7 +77,7 @@ class Inbox(Generic[_T]):
         if timeout is None:
             return self._read(await queue.take())
         limit = Duration.of(timeout, _TIMEOUT).checked(_TIMEOUT)
-        timer = asyncio.timeout(limit.seconds)
+        timer = inbox_timeout(self.name, limit)
         try:
             async with timer:
                 taken = await queue.take()

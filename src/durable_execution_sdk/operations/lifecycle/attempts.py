@@ -24,7 +24,6 @@ from durable_execution_sdk.protocol.operations import (
 from durable_execution_sdk.protocol.updates import OperationAction, StepOptions
 from durable_execution_sdk.runtime.bodies import Attempting
 from durable_execution_sdk.runtime.current import CURRENT, StepContext, cut_off, running_task
-from durable_execution_sdk.runtime.error_objects import capture
 from durable_execution_sdk.runtime.event_loop.threads import (
     LEFT_RUNNING,
     call,
@@ -215,6 +214,8 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
 
     def fail(self, error: BaseException) -> None:
         """Record that the operation has failed, without another attempt."""
+        from durable_execution_sdk.runtime.error_objects import capture  # noqa: PLC0415 - at the first failure
+
         self._is_running = False
         self.submit(self.update(OperationAction.FAIL, error=capture(error)))
 

@@ -34,7 +34,10 @@ from durable_execution_sdk.operations.lifecycle.strategy_calls import delay_of_r
 from durable_execution_sdk.runtime.current import cut_off
 from durable_execution_sdk.runtime.error_objects import capture, shown
 
-__all__ = ["interrupt", "retry_or_fail"]
+__all__ = ["TIME_UP", "interrupt", "retry_or_fail"]
+
+# A part of the recorded message, by which tools tell these interruptions from those of crashes.
+TIME_UP = "when the function's time was nearly up"
 
 
 def interrupt(operation: AttemptOperation[Any]) -> bool:
@@ -45,7 +48,7 @@ def interrupt(operation: AttemptOperation[Any]) -> bool:
     has_whole_time = run.bodies.begun_first.get(operation.operation_id) == number
     threads = run.environment.loop.threads
     error = StepInterruptedError(
-        f"{operation.label} still ran in attempt {number} when the function's time was nearly up; it was cancelled, and may"
+        f"{operation.label} still ran in attempt {number} {TIME_UP}; it was cancelled, and may"
         f" have had its effect. An invocation has {run.bodies.time_given:.3g} s for the bodies of steps: raise the function's"
         " timeout, divide the step, or set StepConfig(needs=...), so that it starts with time enough"
         f"{threads.shortage if threads else ''}"

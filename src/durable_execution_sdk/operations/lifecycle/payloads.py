@@ -22,7 +22,6 @@ from durable_execution_sdk.protocol.operations import (
 )
 from durable_execution_sdk.protocol.updates import error_bytes, text_bytes
 from durable_execution_sdk.runtime.completions.completion import Completion
-from durable_execution_sdk.runtime.error_objects import rebuild, shown
 from durable_execution_sdk.runtime.run import InvocationRun
 from durable_execution_sdk.runtime.verdicts import Abort
 from durable_execution_sdk.serdes import (
@@ -106,7 +105,7 @@ class PayloadOperation(Completion[_T]):
             raise
         except BaseException as error:
             raise SerDesError(
-                f"the serdes of {self.label} cannot write its {what}: {shown(error, str)}"
+                f"the serdes of {self.label} cannot write its {what}: {_shown(error)}"
             ) from error
         return checked_text(payload, f"what the serdes of {self.label} writes as its {what}")
 
@@ -161,7 +160,7 @@ class PayloadOperation(Completion[_T]):
                 broken = error
             else:
                 broken = SerDesError(
-                    f"the serdes of {self.label} cannot read its payload: {shown(error, str)}"
+                    f"the serdes of {self.label} cannot read its payload: {_shown(error)}"
                 )
                 raise self.unreadable(broken, tells_cure=False) from error
             raise self.unreadable(broken) from error
@@ -213,6 +212,8 @@ class PayloadOperation(Completion[_T]):
         **origin: object,
     ) -> OperationError:
         """Make this operation's exception for an error object."""
+        from durable_execution_sdk.runtime.error_objects import rebuild  # noqa: PLC0415 - at the first failure
+
         return rebuild(
             error_class or self.error_class,
             error,
@@ -221,3 +222,9 @@ class PayloadOperation(Completion[_T]):
             operation_name=self.name,
             **origin,
         )
+
+
+def _shown(error: BaseException) -> str:
+    from durable_execution_sdk.runtime.error_objects import shown  # noqa: PLC0415 - at the first failure
+
+    return shown(error, str)

@@ -120,8 +120,8 @@ def limit_time(
 ) -> None:
     """End an operation with an ``error_class`` once it has taken this long, as a timer of the log decides.
 
-    ``record`` is the operation's, if the log holds one: after a crash the time counts from its start. ``note`` is
-    added to the message of the error.
+    ``record`` is the operation's, if the log holds one: after a crash the time counts from its start, in a fork from the
+    fork's. ``note`` is added to the message of the error.
     """
     run = context_state.run
     if context_state.is_over or operation.is_done:
@@ -136,7 +136,10 @@ def limit_time(
     delay: float = limit.seconds
     if record is not None and record.start_timestamp is not None:
         now = max(run.plane.now(), run.completions.now)
-        delay -= max(0.0, now - record.start_timestamp) / 1000
+        # A fork has the records of its origin, which may have ended days ago. Their limits were not recorded, so they
+        # had just started: the limits of the fork start when it does.
+        started = max(record.start_timestamp, run.journal.forked_at)
+        delay -= max(0.0, now - started) / 1000
     timer = TimeLimit(context_state, operation, limit, max(delay, 1.0), error_class, note)
     before = operation.watch(_Ending(timer, None))
     if before is not None:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from durable_execution_sdk.errors import ConfigError, StepTimeoutError
+from durable_execution_sdk.errors import ConfigError, InvocationError, StepTimeoutError
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_arguments,
     counted,
@@ -72,6 +72,11 @@ class LimitedStep(Step[_T]):
             recall(scope, name)
         called = with_resources(function) or function
         super().__init__(scope, called, args, name, config, serdes, is_coroutine_function(called))
+
+    @property
+    def may_be_postponed(self) -> bool:
+        """True if its attempts wait for an invocation with the time that they need."""
+        return self._need is not None
 
     # The attempt begins, if there is time.
 
@@ -155,9 +160,25 @@ class LimitedStep(Step[_T]):
         return result
 
     async def attempt(self) -> None:
-        """Run the function once, by ``call``, and record its result or its error."""
+        """Run the function once, by ``call``, and record its result or its error.
+
+        Once its own time is up it raises that error, in place of the cancellation, so that plugins see the recorded one.
+        """
         self._is_coroutine = False
-        await super().attempt()
+        try:
+            await super().attempt()
+        except InvocationError:
+            raise
+        except (Exception, asyncio.CancelledError) as error:
+            late = self._late
+            is_cut = self.is_void or self.is_cancelled or self.run.is_ending
+            if late is None or late is error or (is_cut and not isinstance(error, Exception)):
+                raise
+            context = error if isinstance(error, Exception) else None
+        else:
+            return
+        late.__context__ = context
+        raise late
 
     def out_of_time(self, error: BaseException, *, may_fail: bool) -> bool:
         """Ask the retry strategy about an attempt; if its own time was up, about that."""

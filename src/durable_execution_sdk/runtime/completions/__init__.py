@@ -44,9 +44,8 @@ Three refinements:
   operation that the code dropped meanwhile, because B ended first, gets a note too: replay would deliver its
   end and not drop it (``completion.Dropped``). Two cases stay open: a process that dies after the service has
   reported the end and before the note is in the log; and an end that the service did not report before the
-  execution suspended or ended. ``UpdatedOperationIds``
-  does not help there: AWS counts from the last invocation that succeeded, so after a crash the list also
-  names operations whose ends were delivered before the crash.
+  execution suspended or ended. ``UpdatedOperationIds`` does not help there: AWS counts from the last invocation that
+  succeeded, so after a crash the list also names operations whose ends were delivered before the crash.
 - *Delivery at once.* If the only task is about to block on a due completion, no callback is ready and no
   cancellation is pending, then the workflow is as good as quiescent. The ``await`` itself delivers the
   completions up to that one, without a turn of the loop, which makes replay of sequential code cheap.
@@ -62,9 +61,10 @@ import math
 from collections.abc import Callable, Sized
 from heapq import heappop, heappush
 from types import FrameType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from durable_execution_sdk.errors import OperationCancelledError
+from durable_execution_sdk.first_use import StaticGeneric
 from durable_execution_sdk.runtime.current import task_on
 from durable_execution_sdk.runtime.log import LateNews
 from durable_execution_sdk.runtime.log.position import Position
@@ -78,7 +78,7 @@ _T = TypeVar("_T")
 _cancelling = asyncio.Task[Any].cancelling
 
 
-class Claim(Generic[_T]):
+class Claim(StaticGeneric[_T]):
     """An operation or a timer that workflow code has claimed, as its handle and the queue see it."""
 
     __slots__ = (

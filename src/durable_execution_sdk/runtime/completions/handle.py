@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Generator
 from contextvars import Context
 from types import FrameType
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from durable_execution_sdk.errors import ContextMisuseError
+from durable_execution_sdk.first_use import StaticGeneric
 from durable_execution_sdk.runtime.completions import Claim
 from durable_execution_sdk.runtime.current import StepContext, get_current
 from durable_execution_sdk.runtime.tasks.numbered_task import refused_in_step
@@ -72,7 +73,7 @@ class Waiter(Wake):
         return cancelled
 
 
-class Watcher(Generic[_S]):
+class Watcher(StaticGeneric[_S]):
     """An object that is told that an operation is done, before any task moves."""
 
     # True if the end of the operation makes workflow code run by way of this object.

@@ -13,8 +13,9 @@ from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError
 from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY, get_current, sdk_context
-from durable_execution_sdk.runtime.event_loop.idle_selector import IdleSelector
+from durable_execution_sdk.runtime.event_loop.idle_selector import OTHER_TURNS, IdleSelector
 from durable_execution_sdk.runtime.event_loop.observer import (
+    LoopObserver,
     NumberedFuture,
     ThreadOrigin,
     is_left_unseen,
@@ -57,7 +58,36 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         super().__init__(self.idle_selector)
         self._has_debug = self.get_debug()
         self.idle_selector.ready = self._ready
+        self.idle_selector.go_on = self._go_on
         self.set_exception_handler(_log_unless_raised)
+
+    def _go_on(self, observer: LoopObserver) -> None:
+        """Run callbacks that are ready, deliver what is due after them, and so on, as turns of the loop would.
+
+        A turn costs more than most callbacks, and completions are delivered one at a time. So the selector calls this
+        where the loop was idle. It ends where a turn would do more: a timer is due, the loop was stopped, or the system
+        is to be asked for events.
+        """
+        if self._debug:
+            return  # asyncio watches each callback then
+        selector, ready, timers, due = (
+            self.idle_selector,
+            self._ready,
+            self._scheduled,
+            observer.due,
+        )
+        for turns in range(selector.turns + 1, (selector.turns | OTHER_TURNS) + 1):
+            if ready:
+                selector.turns = turns
+                handle = ready.popleft()
+                if not handle._cancelled:  # noqa: SLF001
+                    handle._run()  # noqa: SLF001
+                if self._stopping or selector.observer is not observer:
+                    return
+                if timers and timers[0]._when <= time.monotonic():  # noqa: SLF001
+                    return
+            elif not (due and observer.on_idle(at_rest=True)):
+                return
 
     def time(self) -> float:
         """Return the loop's clock in seconds; for workflow code that of the log, which only completions move."""
@@ -67,6 +97,19 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
             if workflow_time is not None:
                 return workflow_time
         return time.monotonic()
+
+    def call_soon(
+        self,
+        callback: Callable[[Unpack[_Ts]], object],
+        *args: *_Ts,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """Schedule a callback, as asyncio does with two calls more."""
+        if self._debug or self._closed:
+            return super().call_soon(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
 
     def call_at(
         self,
@@ -182,6 +225,9 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
     # asyncio's own queues, which each of its versions has.
     _ready: Any
     _scheduled: Any
+    _stopping: bool
+    _closed: bool
+    _debug: bool
     # The thread that runs the loop.
     _thread_id: int | None
 

@@ -23,14 +23,14 @@ from durable_execution_sdk.runtime.event_loop.observer import LoopObserver
 if TYPE_CHECKING:
     from _typeshed import FileDescriptorLike
 
-__all__ = ["SECONDS_BETWEEN_LOOKS", "BlockingWatch", "IdleSelector", "watch"]
+__all__ = ["OTHER_TURNS", "SECONDS_BETWEEN_LOOKS", "BlockingWatch", "IdleSelector", "watch"]
 
 SECONDS_BETWEEN_LOOKS = 0.25
 _SAMPLER = "durable_execution_sdk.runtime.event_loop.blocking"
 
 # To ask the system for events costs as much as a small callback, so it is asked each eighth turn.
 _TURNS_WITHOUT_A_POLL = 8  # a power of two
-_OTHER_TURNS = _TURNS_WITHOUT_A_POLL - 1
+OTHER_TURNS = _TURNS_WITHOUT_A_POLL - 1
 
 # A loop that is never idle, such as with a body that spins on ``sleep(0)``, must not starve the workflow.
 # After so many polls between which no workflow task has moved, completions are delivered all the same.
@@ -99,6 +99,10 @@ def _forget_thread() -> None:
 os.register_at_fork(after_in_child=_forget_thread)
 
 
+def _stop(_observer: LoopObserver) -> None:
+    """Run nothing: this stands in until the loop sets its function."""
+
+
 class IdleSelector(selectors.DefaultSelector):
     """A selector that notifies the observer when the loop is idle."""
 
@@ -109,6 +113,8 @@ class IdleSelector(selectors.DefaultSelector):
         # The callbacks of sockets on which a call waits for its answer, by descriptor.
         self.answer_readers: dict[int, Callable[[], object]] = {}
         self.ready: Collection[asyncio.Handle] = ()
+        # Runs callbacks and delivers completions until there is something else to do: see ``WorkflowLoop``.
+        self.go_on: Callable[[LoopObserver], None] = _stop
         self.tell(None)
 
     def tell(self, observer: LoopObserver | None) -> None:
@@ -128,12 +134,13 @@ class IdleSelector(selectors.DefaultSelector):
             observer = self.observer
             self._busy = self._restless = 0
             if observer is None or not observer.on_idle(at_rest=True):
-                self.turns = (self.turns | _OTHER_TURNS) + 1
+                self.turns = (self.turns | OTHER_TURNS) + 1
                 events = super().select(timeout)
                 return events if observer is None else self._take_answer(events, observer)
+            self.go_on(observer)
         # The loop has callbacks to run: the system is asked for events now and then only.
         self.turns += 1
-        if self.turns & _OTHER_TURNS:
+        if self.turns & OTHER_TURNS:
             return []
         self._busy += 1
         observer = self.observer
@@ -155,7 +162,7 @@ class IdleSelector(selectors.DefaultSelector):
         """Take in an answer, if that is all that has happened, and return the events that are left.
 
         The loop is as idle as before. So the completion that the answer brings is delivered without a turn of
-        the loop for the callback, and one in which nothing runs.
+        the loop for the callback, and one in which nothing runs; and what it wakes runs here too.
         """
         if len(events) == 1:
             key, event = events[0]
@@ -164,6 +171,7 @@ class IdleSelector(selectors.DefaultSelector):
                 read()
                 if not self.ready:
                     observer.on_idle(at_rest=False)
+                self.go_on(observer)
                 return []
         return events
 

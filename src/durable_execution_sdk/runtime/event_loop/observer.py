@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sized
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -214,6 +214,8 @@ class LoopObserver:
     """The workflow that runs on the loop, as the loop sees it."""
 
     outside: Wakers
+    # The completions that are due.
+    due: Sized
 
     def __init__(self, run: ObservedRun, start_timer: StartTimer) -> None:
         self.observed = run

@@ -62,6 +62,7 @@ class Journal:
         self.arn = self.seed = arn  # random values derive from the seed
         # The ids of contexts of a fork whose payload may be a summary: see ``doubts``.
         self.in_doubt: set[str] = set()
+        self.forked_at = 0.0  # the time at which a fork went on from the log of its origin
         self.updated_ids = frozenset(updated_ids)
         self._operations = {op.id: op for op in operations}
         self.execution = self._operations.pop(execution_operation_id(arn), None) or next(

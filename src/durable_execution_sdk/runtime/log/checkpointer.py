@@ -60,7 +60,6 @@ from collections.abc import Awaitable, Callable, Sequence, Sized
 from typing import TYPE_CHECKING
 
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.ports import DataPlane
 from durable_execution_sdk.protocol.data_plane import (
     CheckpointRequest,
     CheckpointResponse,
@@ -77,7 +76,7 @@ from durable_execution_sdk.runtime.settings import SHORTEST_GRACE
 from durable_execution_sdk.runtime.tasks.numbered_task import out_of_reach
 
 if TYPE_CHECKING:
-    from durable_execution_sdk.ports import SendCheckpoint, SentCheckpoint
+    from durable_execution_sdk.ports import DataPlane, SendCheckpoint, SentCheckpoint
 
 __all__ = ["Checkpointer"]
 

@@ -37,6 +37,7 @@ async def log_of_fork(
     news = [each for each in updated_ids if each not in fork.own_ids]
     journal = Journal(invoked.arn, fork.operations, news)
     journal.seed = fork.first_arn
+    journal.forked_at = fork.forked_at
     journal.in_doubt = fork.in_doubt
     journal.has_new_input = fork.has_new_input
     return fork.plane, replace(invoked, token=fork.token), journal

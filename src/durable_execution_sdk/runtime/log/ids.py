@@ -104,8 +104,13 @@ THREAD_NAME = "asyncio thread"
 NEEDS_NAME = "time for a step"
 _NEEDS = "needs-"
 
+# The names of the timers that asyncio sets in workflow code, and that `Inbox.get` does.
+TIMER_NAME = "asyncio timer"
+INBOX_TIMER_NAME = "inbox.get timeout"
+TIMER_NAMES = frozenset({TIMER_NAME, INBOX_TIMER_NAME})
+
 # Names of operations that the SDK records only if they mattered.
-SELF_NUMBERED = frozenset({"asyncio timer", THREAD_NAME, NEEDS_NAME})
+SELF_NUMBERED = TIMER_NAMES | {THREAD_NAME, NEEDS_NAME}
 
 # Start of the ids of operations in a task that iterates over a map's items.
 ITEMS_OF_MAPS = "items_"

@@ -18,8 +18,7 @@ from durable_execution_sdk.protocol.continuation import comparable
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import OperationSubType, OperationType, label_of
 from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
-from durable_execution_sdk.runtime.log.ids import LIMITS
-from durable_execution_sdk.runtime.timers import TIMER_NAME
+from durable_execution_sdk.runtime.log.ids import LIMITS, TIMER_NAMES
 from durable_execution_sdk.testing.errors import DurableTestError
 from durable_execution_sdk.testing.results.operations import RecordedOperation
 from durable_execution_sdk.testing.results.result import DurableTestResult
@@ -154,8 +153,8 @@ def _lines(
 
 
 def _is_timer(operation: RecordedOperation) -> bool:
-    """Return ``True`` for a timer of asyncio or the time limit of an operation, whose length in the log timing decides."""
-    return operation.name == TIMER_NAME or operation.id.startswith(LIMITS)
+    """Return ``True`` for a timer of asyncio, an inbox or a time limit, whose length in the log timing decides."""
+    return operation.name in TIMER_NAMES or operation.id.startswith(LIMITS)
 
 
 def _parameters(operation: RecordedOperation) -> Iterator[str]:

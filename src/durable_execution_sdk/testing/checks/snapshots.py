@@ -13,8 +13,7 @@ from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.operations import label_of
 from durable_execution_sdk.replay.arguments import Arguments, ChangedArguments
 from durable_execution_sdk.runtime.log import LATE_NEWS_NAME
-from durable_execution_sdk.runtime.log.ids import LIMITS, NEEDS_NAME, THREAD_NAME
-from durable_execution_sdk.runtime.timers import TIMER_NAME
+from durable_execution_sdk.runtime.log.ids import is_self_numbered
 from durable_execution_sdk.testing.results.operations import RecordedOperation
 from durable_execution_sdk.testing.results.result import DurableTestResult
 
@@ -69,8 +68,7 @@ def snapshot_of(
         )
         for operation in result.operations
         # Timing decides if timers of asyncio, time limits, and the SDK's own records, are in the log.
-        if operation.name not in (TIMER_NAME, THREAD_NAME, NEEDS_NAME, LATE_NEWS_NAME)
-        and not operation.id.startswith(LIMITS)
+        if operation.name != LATE_NEWS_NAME and not is_self_numbered(operation.id, operation.name)
     }
     by_id = {operation.id: operation for operation in result.operations}
     ended = frozenset(operation for operation in entries if _has_ended(by_id[operation], by_id))

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from durable_execution_sdk.emulator.clock import RealClock, VirtualClock
 from durable_execution_sdk.emulator.driver import Driver, Ending
+from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.runtime.event_loop.threads import left_running
 from durable_execution_sdk.testing.errors import DurableTestError
 from durable_execution_sdk.testing.local.handler_calls import Calls
@@ -130,6 +131,11 @@ class Drives:
                     return ending
                 if not woken.is_set() and not woken.wait(min(_MOMENT_SECONDS, watch.left)):
                     return ending
+
+    def will_repeat(self, arn: str) -> bool:
+        """Tell if the last invocation has failed, and is repeated later."""
+        state = self._emulator.coordinator.recorded(arn)
+        return state.retry_at is not None and state.status == ExecutionStatus.RUNNING
 
     def _is_hopeless(self, arn: str) -> bool:
         return self._emulator.coordinator.recorded(arn).failures >= HOPELESS_FAILURES

@@ -228,7 +228,10 @@ class LocalDurableTestRunner(SendsMessages, Generic[_R_co]):
     async def run_until_suspended(
         self, *, timeout: float | None = None
     ) -> DurableTestResult[_R_co]:
-        """Run the execution until nothing is due now; no time passes."""
+        """Run the execution until nothing is due now; no time passes.
+
+        An invocation that a planned fault crashed is repeated first, after the delay that the service has for it.
+        """
         return await in_thread_async(
             *self._service.alone(self._service.run_until_suspended, timeout)
         )

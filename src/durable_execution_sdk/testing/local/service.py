@@ -58,7 +58,6 @@ NO_EVENT: object = object()
 _T = TypeVar("_T")
 _R_co = TypeVar("_R_co", covariant=True)
 
-_MILLISECOND = timedelta(milliseconds=1)
 _END_OF_TIME = datetime.max.replace(tzinfo=UTC).timestamp() * 1000
 
 
@@ -86,9 +85,8 @@ class LocalService(Generic[_R_co]):
                 ),
             ),
         )
-        self._drive = Drives(
-            self.driver, self.clock, self._calls, self._logs, patient=not options.skip_time
-        )
+        patient = not options.skip_time
+        self._drive = Drives(self.driver, self.clock, calls, self._logs, patient=patient)
 
     def alone(
         self, work: Callable[[Watch], _T], timeout: float | None
@@ -159,8 +157,8 @@ class LocalService(Generic[_R_co]):
         return True
 
     def run_until_suspended(self, watch: Watch) -> DurableTestResult[_R_co]:
-        """Run what is due now; no time passes."""
-        self._run_due(watch)
+        """Run what is due now; no time passes, except until an invocation that a fault crashed is repeated."""
+        self._run_due(watch, repeats=True)
         return self.result()
 
     def wait_for_callback(self, name: str | None, watch: Watch) -> Awaiting:
@@ -192,7 +190,7 @@ class LocalService(Generic[_R_co]):
         """Advance the clock by this duration, and run everything that is due meanwhile, at its time."""
         # Run what is due now first, so that the timeouts of new callbacks start before time passes.
         self._run_due(watch)
-        until = self.clock.now() + by // _MILLISECOND
+        until = self.clock.now() + by // timedelta(milliseconds=1)
         if until >= _END_OF_TIME:
             raise ConfigError(
                 f"advance by {by} would lead beyond the year 9999, where times cannot be written"
@@ -222,13 +220,15 @@ class LocalService(Generic[_R_co]):
             logs=self._logs.of(arn),
         )
 
-    def _run_due(self, watch: Watch) -> None:
-        """Run what is due now, also of the executions as which the current one goes on."""
+    def _run_due(self, watch: Watch, *, repeats: bool = False) -> None:
+        """Run what is due now, also of following executions; with ``repeats`` what a fault crashed too, when it is due."""
         while True:
             halt = self._drive(self.current, watch, self._is_closed, wait=False)
             if halt is not Halt.IDLE:
                 self._check(halt, watch, "")
-            if not self.has_moved_on():
+            if repeats and self.faults.has_crashed and self._drive.will_repeat(self.current):
+                self.run_until(watch, lambda: not self._drive.will_repeat(self.current), "")
+            elif not self.has_moved_on():
                 return
 
     def run_until(self, watch: Watch, done: Callable[[], bool], otherwise: str) -> None:

@@ -60,7 +60,10 @@ class SyncTestRunner(Generic[_R_co]):
         return in_thread(*self._service.alone(complete, timeout))
 
     def run_until_suspended(self, *, timeout: float | None = None) -> DurableTestResult[_R_co]:
-        """Run the execution until nothing is due now; no time passes."""
+        """Run the execution until nothing is due now; no time passes.
+
+        An invocation that a planned fault crashed is repeated first, after the delay that the service has for it.
+        """
         return in_thread(*self._service.alone(self._service.run_until_suspended, timeout))
 
     def wait_for_callback(

@@ -1,7 +1,8 @@
 // The form that answers a callback.
 
 import { draftOf, forgetDraft } from "./answer_draft.js";
-import { answer, Refusal, succeed } from "./api.js";
+import { answer, succeed } from "./api.js";
+import { fromAProgram, sendDraft, shellWord } from "./draft_sending.js";
 import { drawAfter, requestDraw } from "./draw.js";
 import { left, visible } from "./format.js";
 import { copyButton } from "./payloads.js";
@@ -50,12 +51,7 @@ export function answerForm({ callback_id: id, until, now, awaited_type: type, re
         draft.refused.length > 0 &&
             h("small", { class: "quiet" }, "Nothing was sent. The type is that of the code which made the callback."),
         failure(draft),
-        h(
-            "details",
-            null,
-            h("summary", null, "From a program"),
-            commands(id, reference, draft.mistake ? "null" : draft.text),
-        ),
+        fromAProgram(commands(id, reference, draft.mistake ? "null" : draft.text)),
     );
 }
 
@@ -68,20 +64,7 @@ async function send(draft, anyway, form) {
         requestAnimationFrame(() => /** @type {HTMLElement | null} */ (form?.querySelector(WRONG))?.focus());
         return;
     }
-    draft.refused = [];
-    try {
-        await succeed(draft.id, draft.text, anyway);
-        forgetDraft(draft.id);
-        state.notice = { text: "Answered.", isBad: false };
-    } catch (error) {
-        if (error instanceof Refusal && error.mistakes.length > 0) {
-            draft.refused = error.mistakes;
-            state.notice = null;
-        } else {
-            state.notice = { text: error instanceof Error ? error.message : String(error), isBad: true };
-        }
-    }
-    requestDraw();
+    await sendDraft(draft, () => succeed(draft.id, draft.text, anyway), "Answered.");
 }
 
 /** @param {string} id */
@@ -193,13 +176,10 @@ function failure(draft) {
 
 /** @param {string} id @param {string | undefined} reference @param {string} data */
 function commands(id, reference, data) {
-    const quoted = `'${data.trim().replaceAll("'", "'\\''")}'`;
-    const lines = [
+    const quoted = shellWord(data);
+    return [
         `durable callback succeed ${visible(reference ?? id)} --data ${quoted}`,
         `aws lambda send-durable-execution-callback-success --callback-id '${id}' --cli-binary-format raw-in-base64-out --result ${quoted}`,
         `client.send_durable_execution_callback_success(CallbackId=${JSON.stringify(id)}, Result=${JSON.stringify(data.trim())})`,
     ];
-    return lines.map((line, index) =>
-        h("div", { class: "command", key: index }, h("pre", { class: "code", tabindex: 0 }, line), copyButton(line)),
-    );
 }

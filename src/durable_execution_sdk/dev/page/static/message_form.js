@@ -1,12 +1,11 @@
 // The form that sends a message to an inbox of an execution.
 
-import { draftOf, forgetDraft } from "./answer_draft.js";
+import { draftOf } from "./answer_draft.js";
 import { asJson } from "./answer_form.js";
-import { act, Refusal } from "./api.js";
-import { requestDraw } from "./draw.js";
+import { act } from "./api.js";
+import { fromAProgram, sendDraft, shellWord } from "./draft_sending.js";
 import { visible } from "./format.js";
 import { nameOf } from "./functions.js";
-import { copyButton } from "./payloads.js";
 import { h } from "./render.js";
 import { state } from "./state.js";
 
@@ -45,41 +44,19 @@ export function messageForm(arn, inbox) {
                     "Send anyway",
                 ),
         ),
-        h(
-            "details",
-            null,
-            h("summary", null, "From a program"),
-            commands(arn, inbox, draft.mistake ? "null" : draft.text),
-        ),
+        fromAProgram(commands(arn, inbox, draft.mistake ? "null" : draft.text)),
     );
 }
 
 /** @param {Draft} draft @param {string} arn @param {string} inbox @param {boolean} anyway */
-async function send(draft, arn, inbox, anyway) {
-    draft.refused = [];
-    try {
-        await act(arn, "send", { inbox, message: draft.text, anyway });
-        forgetDraft(draft.id);
-        state.notice = { text: "Sent.", isBad: false };
-    } catch (error) {
-        if (error instanceof Refusal && error.mistakes.length > 0) {
-            draft.refused = error.mistakes;
-            state.notice = null;
-        } else {
-            state.notice = { text: error instanceof Error ? error.message : String(error), isBad: true };
-        }
-    }
-    requestDraw();
+function send(draft, arn, inbox, anyway) {
+    return sendDraft(draft, () => act(arn, "send", { inbox, message: draft.text, anyway }), "Sent.");
 }
 
 /** @param {string} arn @param {string} inbox @param {string} data */
 function commands(arn, inbox, data) {
-    const quoted = `'${data.trim().replaceAll("'", "'\\''")}'`;
-    const lines = [
-        `durable send ${visible(nameOf(arn))} ${visible(inbox)} ${quoted}`,
+    return [
+        `durable send ${visible(nameOf(arn))} ${visible(inbox)} ${shellWord(data)}`,
         `await client.send(${JSON.stringify(arn)}, ${JSON.stringify(inbox)}, ${data.trim()})`,
     ];
-    return lines.map((line, index) =>
-        h("div", { class: "command", key: index }, h("pre", { class: "code", tabindex: 0 }, line), copyButton(line)),
-    );
 }
