@@ -28,8 +28,14 @@ from pydantic import BaseModel
 from tests.agents.driver import Call, Spec, Turn
 from tests.agents.drivers.langchain import FakeModel
 
-from durable_execution_sdk import DurableContext, Duration, FixedDelay, durable_execution
-from durable_execution_sdk.agents import ask_person, in_workflow, tool_options
+from durable_execution_sdk import (
+    DurableContext,
+    Duration,
+    FixedDelay,
+    StepInterruptedError,
+    durable_execution,
+)
+from durable_execution_sdk.agents import ask_person, at_most_once, in_workflow, tool_options
 from durable_execution_sdk.agents.langchain import Durability
 from durable_execution_sdk.testing import (
     LocalDurableTestRunner,
@@ -312,3 +318,57 @@ def test_a_stream_of_tokens_is_seen_while_the_step_runs() -> None:
 
     assert LocalDurableTestRunner(handler).run_sync({}).result == "one two"
     assert pieces == ["one ", "two ", "", "", "one two "]  # and in one piece on replay
+
+
+@pytest.mark.parametrize("on_failure", ["continue", "error"])
+@pytest.mark.parametrize("is_cut_off", [True, False])
+def test_middleware_does_not_repeat_an_at_most_once_call(on_failure: Any, is_cut_off: bool) -> None:
+    done: list[str] = []
+
+    @tool
+    @at_most_once
+    async def refund(order: str) -> str:
+        """Refund an order."""
+        done.append(order)
+        raise ConnectionError("lost")
+
+    retries = ToolRetryMiddleware(
+        max_retries=2, initial_delay=0.0, jitter=False, on_failure=on_failure
+    )
+    agent = agent_of(
+        model(calls("refund", order="17"), Turn(text="fine")), refund, middleware=[retries]
+    )
+    runner = LocalDurableTestRunner(workflow(agent))
+    if is_cut_off:
+        runner.crash_in("refund")
+    result = runner.run_sync(None)
+    assert [each.name for each in result.operations].count("refund") == 1
+    assert len(done) == 1
+    if is_cut_off:  # nothing tells whether it took effect, so the model must not know of it
+        assert result.error is not None
+        assert result.error.is_a("StepInterruptedError")
+    else:
+        assert result.status == ("SUCCEEDED" if on_failure == "continue" else "FAILED")
+
+
+def test_a_handler_catches_the_end_of_a_call_that_was_cut_off() -> None:
+    @tool
+    @at_most_once
+    async def refund(order: str) -> str:
+        """Refund an order."""
+        return "refunded"
+
+    agent = agent_of(model(calls("refund", order="17"), Turn(text="fine")), refund)
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> str:
+        try:
+            await agent.ainvoke(go())
+        except StepInterruptedError as error:
+            await ctx.wait(Duration.from_days(1), name="pause")
+            return error.operation_name or ""
+        return "no error"
+
+    runner = LocalDurableTestRunner(handler)
+    runner.crash_in("refund")
+    assert runner.run_sync(None).result == "refund"

@@ -523,3 +523,46 @@ def test_a_test_may_put_a_fake_model_in_place_of_the_agents_own() -> None:
             return [given.output, (await agent.run("go")).output]
 
     assert run(body).result == ["given", "overridden"]
+
+
+@at_most_once
+async def refund_once(order: str) -> str:
+    """Refund an order."""
+    REFUNDS.append(order)
+    return f"refunded {order}"
+
+
+REFUNDS: list[str] = []
+
+
+def test_a_toolset_that_hides_a_mark_does_not_run_the_function() -> None:
+    REFUNDS.clear()
+    toolset: Any = DynamicToolset(lambda _: FunctionToolset([refund_once]), id="shop")
+
+    async def body(ctx: DurableContext) -> str:
+        calls = [("refund_once", {"order": "17"})]
+        return (
+            await agent_of(calls, "done", toolsets=[toolset], durability=durability).run("go")
+        ).output
+
+    durability: Any = Durability()
+    result = LocalDurableTestRunner(handling(body)).run_sync(None)
+    assert result.error is not None
+    assert "marked at_most_once" in str(result.error)
+    assert not REFUNDS
+    durability = Durability(tools={"refund_once": ToolOptions(at_most_once=True)})
+    assert run(body).result == "done"
+    assert REFUNDS == ["17"]
+
+
+def test_an_output_function_is_code_of_the_workflow_and_may_not_be_at_most_once() -> None:
+    REFUNDS.clear()
+
+    async def body(ctx: DurableContext) -> str:
+        calls = [("final_result", {"order": "17"})]
+        return (await agent_of(calls, output_type=refund_once).run("go")).output
+
+    result = LocalDurableTestRunner(handling(body)).run_sync(None)
+    assert result.error is not None
+    assert "code of the workflow" in str(result.error)
+    assert not REFUNDS

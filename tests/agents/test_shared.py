@@ -497,3 +497,66 @@ def test_values_of_frameworks_are_written_by_pydantic() -> None:
     error = run(wrong).error
     assert error.is_a("SerDesError")
     assert "'a: model'" in str(error)
+
+
+def test_a_group_of_errors_is_retried_if_one_of_them_may_pass() -> None:
+    class Answer(Exception):
+        def __init__(self, status: int, **headers: str) -> None:
+            self.status_code = status
+            self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    refused, busy, busier = (
+        Answer(400),
+        Answer(429, retry_after="7"),
+        Answer(529, retry_after="20"),
+    )
+    backoff = ModelBackoff()
+    assert not backoff(ExceptionGroup("all failed", [refused, Answer(401)]), 1).retry
+    assert backoff(ExceptionGroup("all failed", [refused, busier]), 1).delay_seconds == 20
+    assert backoff(ExceptionGroup("all failed", [busier, busy]), 1).delay_seconds == 7
+    assert retry_after_seconds(ExceptionGroup("all failed", [busy, Answer(500)])) is None
+
+
+def test_a_function_that_is_at_most_once_does_not_run_where_it_could_run_twice() -> None:
+    done: list[str] = []
+
+    @at_most_once
+    def refund(order: str) -> str:
+        done.append(order)
+        return f"refunded {order}"
+
+    async def helpful(order: str) -> str:
+        return refund(order)
+
+    async def call(ctx: DurableContext, function: Any, options: ToolOptions) -> Any:
+        async def body() -> Any:
+            result = function("17")
+            return await result if asyncio.iscoroutine(result) else result
+
+        return await run_tool(
+            "refund", body, options=options, arguments={}, refused=lambda _: "refused"
+        )
+
+    @durable_execution
+    async def handler(event: str, ctx: DurableContext) -> Any:
+        match event:
+            case "as a tool":
+                return await call(ctx, refund, marks_of(refund))
+            case "in a tool":
+                return await call(ctx, helpful, marks_of(helpful))
+            case "by other options":
+                return await call(ctx, refund, ToolOptions(approval=None))
+            case "in a step":
+                return await ctx.step(refund, "17")
+        return refund("17")
+
+    def outcome(way: str) -> Any:
+        done.clear()
+        result = LocalDurableTestRunner(handler).run_sync(way)
+        return result.result if result.status == "SUCCEEDED" else result.error
+
+    assert outcome("as a tool") == outcome("in a step") == "refunded 17"
+    for way in ("in a tool", "by other options", "in workflow code"):
+        assert outcome(way).is_a("ContextMisuseError")
+        assert not done
+    assert refund("18") == "refunded 18"

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.agents
 
 from strands import Agent, ToolContext, tool
 from strands.event_loop.streaming import process_stream
+from strands.hooks import AfterToolCallEvent
 from strands.multiagent import Swarm
 from strands.session import FileSessionManager
 from strands.types.events import ModelStopReason
@@ -30,7 +31,13 @@ from durable_execution_sdk import (
     FixedDelay,
     durable_execution,
 )
-from durable_execution_sdk.agents import ModelOptions, ToolOptions, in_workflow, tool_options
+from durable_execution_sdk.agents import (
+    ModelOptions,
+    ToolOptions,
+    at_most_once,
+    in_workflow,
+    tool_options,
+)
 from durable_execution_sdk.agents.strands import Durability
 from durable_execution_sdk.agents.strands.records import _chunks
 from durable_execution_sdk.testing import (
@@ -479,3 +486,37 @@ def test_a_tool_with_options_by_name_wins_over_its_marks() -> None:
     fake = model(calls("marked"), Turn(text="done"))
     result = run(lambda: agent_of(fake, tool(marked), durability=durability))
     assert [each.sub_type for each in result.operations][:2] == ["Step", "Step"]
+
+
+@pytest.mark.parametrize("is_cut_off", [True, False])
+def test_a_hook_does_not_repeat_an_at_most_once_call(is_cut_off: bool) -> None:
+    done: list[str] = []
+
+    @tool
+    @at_most_once
+    async def refund(order: str) -> str:
+        """Refund an order."""
+        done.append(order)
+        raise ConnectionError("lost")
+
+    def try_again(event: AfterToolCallEvent) -> None:
+        looks.append(event)
+        event.retry = event.exception is not None and len(looks) < 4
+
+    looks: list[Any] = []
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> str:
+        looks.clear()
+        fake = model(calls("refund", order="17"), Turn(text="fine"))
+        agent = agent_of(fake, refund)
+        agent.add_hook(try_again, AfterToolCallEvent)
+        return str(await agent.invoke_async("go"))
+
+    runner = LocalDurableTestRunner(handler)
+    if is_cut_off:
+        runner.crash_in("refund")
+    result = runner.run_sync(None)
+    assert len(done) == 1
+    assert len(looks) == 4
+    assert result.status == ("FAILED" if is_cut_off else "SUCCEEDED")

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 from tests.agents.driver import Call, Driver, Spec, Turn
-from tests.agents.scenarios import WORLD, driver_of, handler_of, look, rest
+from tests.agents.scenarios import WORLD, ask_manager, driver_of, handler_of, look, rest
 
 from durable_execution_sdk import DurableContext, Duration, durable_execution
-from durable_execution_sdk.agents import ModelBackoff, ModelOptions
+from durable_execution_sdk.agents import ModelBackoff, ModelOptions, at_most_once, tool_options
 from durable_execution_sdk.testing import (
     LocalDurableTestRunner,
     check_crash_safety_sync,
@@ -184,6 +184,63 @@ def test_an_at_most_once_tool_is_not_run_again_and_ends_the_run(
     assert names(result) == ["clerk: model", tool]
     assert not WORLD.done[f"{tool} Rome"]
     assert WORLD.done["requests"] == 1
+
+
+@at_most_once
+async def pay_much(order: str) -> str:
+    """Pay, and return more than a record holds."""
+    WORLD.done["pay"] += 1
+    return "x" * 2_000_000
+
+
+@at_most_once
+@tool_options(timeout=Duration.from_seconds(0.01))
+async def pay_slowly(order: str) -> str:
+    """Pay, and take long."""
+    WORLD.done["pay"] += 1
+    await asyncio.Event().wait()
+    return "paid"
+
+
+@pytest.mark.parametrize("tool", [pay_much, pay_slowly])
+def test_the_model_does_not_repeat_an_at_most_once_call_of_which_nothing_tells_the_effect(
+    driver: Driver, tool: Any
+) -> None:
+    call = Turn(calls=(Call(tool.__name__, {"order": "17"}),))
+    spec = Spec(turns=[call, call, Turn(text="done")], tools=[tool], on_request=WORLD.look_at)
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> Any:
+        return (await driver.run(spec)).output
+
+    result = LocalDurableTestRunner(handler).run_sync({})
+    assert result.status == "FAILED"
+    assert result.error is not None
+    assert result.error.is_a("PayloadSizeError" if tool is pay_much else "StepTimeoutError")
+    assert WORLD.done == {"pay": 1, "requests": 1}
+
+
+def test_two_tools_ask_a_person_at_once(driver: Driver) -> None:
+    turns = [
+        Turn(calls=tuple(Call("ask_manager", {"question": each}) for each in ("May I?", "And?"))),
+        Turn(text="settled"),
+    ]
+    spec = Spec(turns=turns, tools=[ask_manager], on_request=WORLD.look_at)
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> Any:
+        return (await driver.run(spec)).output
+
+    runner = LocalDurableTestRunner(handler).sync
+    runner.start({})
+    first = runner.wait_for_callback("manager")
+    first.succeed("yes")
+    runner.wait_for_callback("manager").succeed("no")
+    result = runner.complete()
+    assert result.result == "settled"
+    assert "the manager says yes" in WORLD.seen[1]
+    assert "the manager says no" in WORLD.seen[1]
+    check_replay_sync(handler, result).raise_if_failed()
 
 
 def test_a_changed_prompt_is_taken_for_the_requests_that_are_left(adapter: str) -> None:

@@ -40,7 +40,8 @@ class ModelBackoff(Options, frozen=True, kw_only=True):
 
     A status of 408, 409, 425, 429 or 500 and more, throttling, and errors without a status, such as a lost
     connection, are retried. Other statuses, and errors of code (``TypeError``, ``ValueError``, ...), are not, and
-    neither is what an ``x-should-retry`` header rules out.
+    neither is what an ``x-should-retry`` header rules out. Of a group of errors, as a model with stand-ins raises it, one
+    that may pass is enough.
 
     Args:
         max_attempts: number of attempts, the first one included.
@@ -75,6 +76,8 @@ class ModelBackoff(Options, frozen=True, kw_only=True):
 def is_passing(error: BaseException) -> bool:
     """Return ``True`` for an error that may not come again."""
     for each in _chain(error):
+        if isinstance(each, BaseExceptionGroup):  # of models that stand in for one another
+            return any(is_passing(member) for member in _members(each))
         wish = _headers(each).get("x-should-retry")
         if wish in ("true", "false"):
             return bool(wish == "true")
@@ -93,6 +96,10 @@ def retry_after_seconds(error: BaseException) -> float | None:
     It reads the headers ``Retry-After-Ms`` and ``Retry-After``. A date counts from the answer's own ``Date``.
     """
     for each in _chain(error):
+        if isinstance(each, BaseExceptionGroup):
+            waits = [retry_after_seconds(one) for one in _members(each) if is_passing(one)]
+            known = [wait for wait in waits if wait is not None]
+            return min(known) if known and len(known) == len(waits) else None
         headers = _headers(each)
         milliseconds = _number(headers.get("retry-after-ms"))
         if milliseconds is not None:
@@ -104,6 +111,10 @@ def retry_after_seconds(error: BaseException) -> float | None:
         if seconds is not None:
             return seconds
     return None
+
+
+def _members(group: BaseExceptionGroup[Any]) -> tuple[BaseException, ...]:
+    return cast("tuple[BaseException, ...]", group.exceptions)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -42,16 +42,16 @@ from langgraph.config import get_config
 from langgraph.errors import GraphBubbleUp
 from langgraph.graph import message
 from langgraph.prebuilt.tool_node import ToolCallRequest
-from langgraph.types import Command
 
 from durable_execution_sdk.agents.approval import refusal_text
 from durable_execution_sdk.agents.decisions import Decision
+from durable_execution_sdk.agents.langchain_values import data_of, value_of
 from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names, options_of
 from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
 from durable_execution_sdk.agents.single_attempts import single_attempts
-from durable_execution_sdk.agents.tool_calls import current_context, run_tool
+from durable_execution_sdk.agents.tool_calls import also_a, current_context, is_unknown, run_tool
 from durable_execution_sdk.context import DurableContext
-from durable_execution_sdk.errors import ConfigError, ContextMisuseError
+from durable_execution_sdk.errors import ConfigError, ContextMisuseError, OperationError
 from durable_execution_sdk.runtime.current import get_current
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 
@@ -68,8 +68,8 @@ _CLIENTS = ("root_async_client", "async_client", "_async_client", "async_root_cl
 class Durability(AgentMiddleware[Any, Any]):
     """Makes the runs of an agent durable inside a handler; outside of one the agent is as it was.
 
-    It stands last in ``middleware``, after those that choose the model. A request to the model costs one operation, and
-    so does a call of a tool. One instance may serve several agents.
+    It stands last in ``middleware``, after those that choose the model; none repeats a call that is at most once. A request
+    to the model costs one operation, and so does a call of a tool. One instance may serve several agents.
 
     Args:
         name: the agent's name in operations; that of ``create_agent`` by default, where LangChain tells it.
@@ -115,8 +115,8 @@ class Durability(AgentMiddleware[Any, Any]):
         if ctx is None:
             return await handler(request)
         _check_checkpointer(ctx)
-        known = [each.name for each in request.tools if isinstance(each, BaseTool)]
         name = self._agent_name or get_config().get("metadata", {}).get("lc_agent_name")
+        known = (each.name for each in request.tools if isinstance(each, BaseTool))
         check_tool_names(self._tool_options, known, name or "of LangChain")
         model: Any = _RecordedModel(request.model, name, self._model_options, self._stream_handler)
         response = await handler(request.override(model=model))
@@ -144,24 +144,34 @@ class Durability(AgentMiddleware[Any, Any]):
 
         async def run() -> Any:
             try:
-                return _data_of(await handler(request))
+                return data_of(await handler(request))
             except GraphBubbleUp as error:
                 return {"interrupt": type(error).__name__}
 
         def refused(decision: Decision) -> Any:
             text, name = refusal_text(call["name"], decision), call["name"]
-            return _data_of(ToolMessage(text, name=name, tool_call_id=call["id"], status="error"))
+            return data_of(ToolMessage(text, name=name, tool_call_id=call["id"], status="error"))
 
-        options, given = self._options(request.tool), call["args"]
-        recorded = await run_tool(
-            call["name"], run, options=options, arguments=given, refused=refused
-        )
+        options = self._options(request.tool)
+        try:
+            recorded = await run_tool(
+                call["name"],
+                run,
+                options=options,
+                arguments=call["args"],
+                refused=refused,
+                call_id=call["id"],
+            )
+        except OperationError as error:
+            if not is_unknown(error, options):
+                raise
+            raise also_a(error, GraphBubbleUp) from error  # which no middleware catches
         if "interrupt" in recorded:
             raise ContextMisuseError(
                 f"the tool {call['name']!r} left its call by a {recorded['interrupt']} of LangGraph, which a durable"
                 " tool cannot: mark it in_workflow, and let it ask by ask_person(...)"
             )
-        return _value_of(recorded)
+        return value_of(recorded)
 
     def _options(self, tool: BaseTool) -> ToolOptions:
         function = getattr(tool, "coroutine", None) or getattr(tool, "func", None) or tool
@@ -220,32 +230,6 @@ class _RecordedModel:
                 await handled
             whole = chunk if whole is None else whole + chunk
         return message_chunk_to_message(whole)
-
-
-def _data_of(value: Any) -> Any:
-    """Return the result of a tool as JSON data: a message, or a command with messages in its update."""
-    if isinstance(value, BaseMessage):
-        return {"message": message_to_dict(value)}
-    if isinstance(value, Command):
-        parts = {each: getattr(value, each) for each in ("graph", "update", "resume", "goto")}
-        return {"command": _data_of({key: part for key, part in parts.items() if part})}
-    if isinstance(value, dict):
-        return {key: _data_of(each) for key, each in value.items()}
-    return [_data_of(each) for each in value] if isinstance(value, list | tuple) else value
-
-
-def _value_of(data: Any) -> Any:
-    """Return what ``_data_of`` was given."""
-    match data:
-        case {"message": dict() as inner} if len(data) == 1:
-            return messages_from_dict([inner])[0]
-        case {"command": dict() as parts} if len(data) == 1:
-            return Command(**_value_of(parts))
-        case dict():
-            return {key: _value_of(each) for key, each in data.items()}
-        case list():
-            return [_value_of(each) for each in data]
-    return data
 
 
 def _check_checkpointer(ctx: DurableContext) -> None:

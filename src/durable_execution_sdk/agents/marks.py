@@ -11,23 +11,29 @@ A mark is put on the tool's function, or given to the adapter by the tool's name
 
     DurableAgent(..., tools={"transfer": ToolOptions(at_most_once=True)})
 
-Marks do not change the function: they stand in an attribute of it, which wrappers that use ``functools.wraps`` keep.
+Marks stand in an attribute of the function, which wrappers that use ``functools.wraps`` keep. A function that is marked
+``at_most_once`` also refuses to run in a workflow where no adapter has seen the mark, because replay, or the retry of a
+step, would run it again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial, wraps
+from inspect import iscoroutinefunction
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from durable_execution_sdk.agents.decisions import Approval
 from durable_execution_sdk.duration import DurationLike
-from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.errors import ConfigError, ContextMisuseError
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.operations.step import StepConfig, StepSemantics
 from durable_execution_sdk.retry import NoRetry, RetryStrategy
+from durable_execution_sdk.runtime.current import get_current
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = [
@@ -35,6 +41,7 @@ __all__ = [
     "at_most_once",
     "check_tool_names",
     "in_workflow",
+    "kept",
     "options_of",
     "tool_options",
 ]
@@ -93,10 +100,60 @@ class ToolOptions(Options, frozen=True, kw_only=True):
 
 _DEFAULT = ToolOptions()
 
+# The options of the tool's call that runs, as the adapter has read them.
+_KEPT: ContextVar[ToolOptions | None] = ContextVar("durable_agents_kept", default=None)
+
 
 def at_most_once(function: _F) -> _F:
-    """Mark a tool: the body of a call never runs twice. See ``ToolOptions``."""
-    return marked(function, at_most_once=True)
+    """Mark a tool: the body of a call never runs twice. See ``ToolOptions``.
+
+    In a workflow the function runs in calls of the tool alone; elsewhere it is as it was.
+
+    Raises (when it is called):
+        ContextMisuseError: workflow code calls it, or a tool whose step is not at most once.
+    """
+    name = getattr(marked(function, at_most_once=True), "__name__", repr(function))
+
+    @wraps(function)
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        _check_kept(name)
+        return await function(*args, **kwargs)
+
+    @wraps(function)
+    def run_plain(*args: Any, **kwargs: Any) -> Any:
+        _check_kept(name)
+        return function(*args, **kwargs)
+
+    once: Any = run if iscoroutinefunction(function) else run_plain
+    return once  # type: ignore[no-any-return]  # of the same signature
+
+
+@contextmanager
+def kept(options: ToolOptions) -> Generator[None]:
+    """Let the function of a tool with these options run in the block, also in threads that copy the context."""
+    token = _KEPT.set(options)
+    try:
+        yield
+    finally:
+        _KEPT.reset(token)
+
+
+def _check_kept(name: str) -> None:
+    from durable_execution_sdk.runtime.tasks import WorkflowTask  # noqa: PLC0415 - loaded by then
+
+    if isinstance(get_current(), WorkflowTask):
+        raise ContextMisuseError(
+            f"{name!r} is marked at_most_once, and was called as code of the workflow, which replay runs again: give it"
+            " to the agent as a tool, or run it in a step with StepConfig(semantics=AT_MOST_ONCE_PER_RETRY). A function"
+            " that makes an agent's output is code of the workflow, and no tool"
+        )
+    options = _KEPT.get()
+    if options is not None and not options.at_most_once:
+        raise ContextMisuseError(
+            f"{name!r} is marked at_most_once, and was called in the step of a tool that is not, which may run again:"
+            " the framework has hidden the mark, or the options by the tool's name replace it. Give the adapter"
+            " ToolOptions(at_most_once=True) by the name of the tool"
+        )
 
 
 def in_workflow(function: _F) -> _F:

@@ -25,6 +25,7 @@ from durable_execution_sdk.errors import (
     ExecutionError,
     OperationError,
     StepInterruptedError,
+    StepTimeoutError,
 )
 from durable_execution_sdk.retry import NoRetry, RetryDecision, RetryStrategy
 from durable_execution_sdk.serdes import SerDes, SerDesContext, serdes_for_return
@@ -82,15 +83,17 @@ class ToolCall:
         try:
             return await self._run(context, arguments)
         except Exception as error:
-            if (cause := fatal_cause(error)) is not None:
+            cause = fatal_cause(error)
+            if isinstance(cause, StepTimeoutError) and not self._options.at_most_once:
+                cause = None  # the step gave it up, and may run again
+            if cause is not None:
                 raise cause from cause.__cause__
             if not self._hands_on_errors:
                 raise
             return await self._handed_on(error, context, arguments)
 
     async def _run(self, context: ToolContext[Any], arguments: str) -> Any:
-        name = self._tool.name
-        options = options_of(name, self._function, RUN.get().tools)
+        name, options = self._tool.name, self._options
         call = partial(self._raising, context, arguments)
         if getattr(self._tool, "_is_agent_tool", False):
             return await _run_agent(name, call, options, arguments)
@@ -102,6 +105,10 @@ class ToolCall:
             refused=partial(refusal_text, name),
             serdes=_serdes_of(self._function),
         )
+
+    @property
+    def _options(self) -> ToolOptions:
+        return options_of(self._tool.name, self._function, RUN.get().tools)
 
     def _with_retries(self, options: ToolOptions) -> ToolOptions:
         """Return the options with retries of the step only where the model does not get the error."""
@@ -143,12 +150,12 @@ async def _run_agent(
 def fatal_cause(error: BaseException | None) -> DurableError | None:
     """Return the error for which a run must end, and which the model must not get, if this is one or comes from one.
 
-    That is a call at most once that was cut off, a missing approval, and what the SDK refuses or cannot record.
+    That is a call at most once that was cut off, by a crash or its timeout, a missing approval, and what the SDK refuses or cannot record.
     """
     while error is not None:
         if isinstance(error, DurableError) and (
             not isinstance(error, OperationError)
-            or isinstance(error, (StepInterruptedError, ExecutionError))
+            or isinstance(error, (StepInterruptedError, StepTimeoutError, ExecutionError))
             or (isinstance(error, CallbackError) and not isinstance(error, ChildContextError))
         ):
             return error

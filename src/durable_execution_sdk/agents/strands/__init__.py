@@ -43,7 +43,7 @@ from durable_execution_sdk.agents.strands.records import (
     RecordedTool,
     ToolFailedError,
 )
-from durable_execution_sdk.agents.tool_calls import current_context
+from durable_execution_sdk.agents.tool_calls import current_context, forget_call
 from durable_execution_sdk.errors import ConfigError
 
 __all__ = ["Durability", "ModelRequestError", "ToolFailedError"]
@@ -154,6 +154,7 @@ class _Stages:
 
     def after_tools(self, event: AfterToolsEvent) -> None:
         """Raise the error that ends the run."""
+        forget_call()
         if self._fatal is not None:
             raise self._fatal
 

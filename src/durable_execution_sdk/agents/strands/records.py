@@ -31,13 +31,12 @@ from durable_execution_sdk.agents.approval import refusal_text
 from durable_execution_sdk.agents.decisions import Decision
 from durable_execution_sdk.agents.marks import ToolOptions
 from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
-from durable_execution_sdk.agents.tool_calls import run_tool
+from durable_execution_sdk.agents.tool_calls import is_unknown, run_tool
 from durable_execution_sdk.errors import (
     ChildContextError,
     DurableError,
     SerDesError,
     StepError,
-    StepInterruptedError,
 )
 
 __all__ = ["ModelRequestError", "RecordedModel", "RecordedTool", "StreamHandler", "ToolFailedError"]
@@ -189,11 +188,16 @@ class RecordedTool:
 
         try:
             recorded = await run_tool(
-                use["name"], call, options=self._options, arguments=use["input"], refused=refused
+                use["name"],
+                call,
+                options=self._options,
+                arguments=use["input"],
+                refused=refused,
+                call_id=use["toolUseId"],
             )
         except DurableError as error:
             is_of_tool = isinstance(error, StepError | ChildContextError)
-            if isinstance(error, StepInterruptedError) or not is_of_tool:
+            if is_unknown(error, self._options) or not is_of_tool:
                 self._end_run(error)
             text = f"{getattr(error, 'error_type', type(error).__name__)} - {error}"
             recorded = {"result": _error_result(use, f"Error: {text}"), "exception": text}

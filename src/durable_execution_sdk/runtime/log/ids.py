@@ -228,7 +228,8 @@ MAIN = Path()
 def _shown(context: str) -> str:
     """Return the part of a context's prefix that the ids of its tasks carry."""
     name = context.removesuffix("-")
-    if len(name) == MAX_ID_CHARACTERS:
+    # A path that is spelt out may be as long as a hash, and its start is that of its siblings' paths.
+    if len(name) == MAX_ID_CHARACTERS and "-" not in name:
         return f"{name[:_CONTEXT_LETTERS]}-"
     if len(name) <= _CONTEXT_LETTERS:
         return context
