@@ -421,12 +421,16 @@ def test_a_toolset_that_comes_with_the_run_is_refused() -> None:
 def test_sync_methods_are_refused_in_workflow_code() -> None:
     agent = agent_of("done")
 
-    async def body(ctx: DurableContext) -> str:
+    async def in_thread(ctx: DurableContext) -> str:
         return await asyncio.to_thread(lambda: agent.run_sync("go").output)
 
-    result = LocalDurableTestRunner(handling(body)).run_sync(None)
-    assert result.status == "FAILED"
-    assert "in another thread" in result.error.error_message
+    async def in_loop(ctx: DurableContext) -> str:
+        return agent.run_sync("go").output
+
+    for body, words in ((in_thread, "in another thread"), (in_loop, "loop is already running")):
+        result = LocalDurableTestRunner(handling(body)).run_sync(None)
+        assert result.status == "FAILED"
+        assert words in result.error.error_message
 
 
 def test_guards_by_name_refuse_to_run_outside_of_a_handler() -> None:

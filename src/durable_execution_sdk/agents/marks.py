@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from inspect import isasyncgenfunction, iscoroutinefunction, isfunction
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -100,7 +101,16 @@ def at_most_once(function: _F) -> _F:
 
 
 def in_workflow(function: _F) -> _F:
-    """Mark a tool: it runs as code of the workflow, and so may wait, ask a person or run an agent. See ``ToolOptions``."""
+    """Mark a tool: it runs as code of the workflow, and so may wait, ask a person or run an agent. See ``ToolOptions``.
+
+    Raises:
+        ConfigError: it is a plain ``def``, which frameworks run in another thread, where no operation can start.
+    """
+    if isfunction(function) and not (iscoroutinefunction(function) or isasyncgenfunction(function)):
+        raise ConfigError(
+            f"in_workflow: {function.__name__!r} must be async def, and is a plain def, which frameworks run in another"
+            " thread, where no operation can start: write async def"
+        )
     return marked(function, in_workflow=True)
 
 
