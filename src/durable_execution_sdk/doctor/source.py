@@ -288,9 +288,7 @@ _DEEPEST = 5
 
 
 def _names(code: ast.AST) -> set[str]:
-    return {
-        text for node in ast.walk(code) if isinstance(node, ast.expr) and (text := dotted(node))
-    }
+    return {text for node in ast.walk(code) if (text := dotted(node))}
 
 
 def _module_of(handler: str) -> str:
