@@ -106,9 +106,10 @@ def in_workflow(function: _F) -> _F:
     Raises:
         ConfigError: it is a plain ``def``, which frameworks run in another thread, where no operation can start.
     """
-    if isfunction(function) and not (iscoroutinefunction(function) or isasyncgenfunction(function)):
+    given: Any = function
+    if isfunction(given) and not (iscoroutinefunction(given) or isasyncgenfunction(given)):
         raise ConfigError(
-            f"in_workflow: {function.__name__!r} must be async def, and is a plain def, which frameworks run in another"
+            f"in_workflow: {given.__name__!r} must be async def, and is a plain def, which frameworks run in another"
             " thread, where no operation can start: write async def"
         )
     return marked(function, in_workflow=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any, cast
 
 __all__ = ["in_one_line"]
@@ -20,43 +21,49 @@ def in_one_line(schema: str) -> str:
     return _shape(root, root, _DEEPEST)
 
 
-def _shape(node: Any, root: Any, depth: int) -> str:
-    if not isinstance(node, dict) or not depth:
+def _shape(given: Any, root: Any, depth: int) -> str:
+    if not isinstance(given, dict) or not depth:
         return _ANYTHING
-    known = cast("dict[str, Any]", node)
-    match known:
-        case {"$ref": str(place)}:
-            return _shape(_at(place, root), root, depth - 1)
-        case {"enum": list(values)}:
-            return _choice([json.dumps(each, ensure_ascii=False) for each in values])
-        case {"const": value}:
-            return json.dumps(value, ensure_ascii=False)
-        case {"anyOf": list(choices)} | {"oneOf": list(choices)}:
-            return _choice([_shape(each, root, depth) for each in choices])
-        case {"type": list(types)}:
-            return _choice([str(each) for each in types])
-        case {"properties": dict(members)}:
-            required = known.get("required", ())
-            parts = (
-                f"{json.dumps(name, ensure_ascii=False)}{'' if name in required else '?'}:"
-                f" {_shape(member, root, depth)}"
-                for name, member in members.items()
-            )
-            return f"{{{', '.join(parts)}}}"
-        case {"type": "array"}:
-            return f"[{_shape(known.get('items'), root, depth)}, ...]"
-        case {"type": str(kind)}:
-            return kind
-        case _:
-            return _ANYTHING
+    node = cast("dict[str, Any]", given)
+    choices = node.get("anyOf") or node.get("oneOf")
+    kind: Any = node.get("type")
+    if "$ref" in node:
+        return _shape(_at(node["$ref"], root), root, depth - 1)
+    if "enum" in node:
+        return _choice(map(_json, node["enum"]))
+    if "const" in node:
+        return _json(node["const"])
+    if choices:
+        return _choice(_shape(each, root, depth) for each in choices)
+    if "properties" in node:
+        return _members(node, root, depth)
+    if kind == "array":
+        return f"[{_shape(node.get('items'), root, depth)}, ...]"
+    if isinstance(kind, str):
+        return kind
+    return _choice(map(str, kind or [_ANYTHING]))
+
+
+def _members(node: dict[str, Any], root: Any, depth: int) -> str:
+    required = node.get("required", ())
+    parts = (
+        f"{_json(name)}{'' if name in required else '?'}: {_shape(member, root, depth)}"
+        for name, member in node["properties"].items()
+    )
+    return f"{{{', '.join(parts)}}}"
 
 
 def _at(place: str, root: Any) -> Any:
     node = root
-    for part in place.removeprefix("#/").split("/"):
-        node = node.get(part) if isinstance(node, dict) else None
+    for part in place.removeprefix("#").strip("/").split("/"):
+        if part:
+            node = cast("dict[str, Any]", node).get(part) if isinstance(node, dict) else None
     return node
 
 
-def _choice(choices: list[str]) -> str:
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _choice(choices: Iterable[str]) -> str:
     return " or ".join(dict.fromkeys(choices))
