@@ -44,6 +44,7 @@ from durable_execution_sdk.agents import (
     at_most_once,
     human_approval,
     in_workflow,
+    tool_options,
 )
 from durable_execution_sdk.agents.pydantic_ai import Durability
 from durable_execution_sdk.testing import (
@@ -421,12 +422,16 @@ def test_a_toolset_that_comes_with_the_run_is_refused() -> None:
 def test_sync_methods_are_refused_in_workflow_code() -> None:
     agent = agent_of("done")
 
-    async def body(ctx: DurableContext) -> str:
+    async def in_thread(ctx: DurableContext) -> str:
         return await asyncio.to_thread(lambda: agent.run_sync("go").output)
 
-    result = LocalDurableTestRunner(handling(body)).run_sync(None)
-    assert result.status == "FAILED"
-    assert "in another thread" in result.error.error_message
+    async def in_loop(ctx: DurableContext) -> str:
+        return agent.run_sync("go").output
+
+    for body, words in ((in_thread, "in another thread"), (in_loop, "loop is already running")):
+        result = LocalDurableTestRunner(handling(body)).run_sync(None)
+        assert result.status == "FAILED"
+        assert words in result.error.error_message
 
 
 def test_guards_by_name_refuse_to_run_outside_of_a_handler() -> None:
@@ -566,3 +571,70 @@ def test_an_output_function_is_code_of_the_workflow_and_may_not_be_at_most_once(
     assert result.error is not None
     assert "code of the workflow" in str(result.error)
     assert not REFUNDS
+
+
+async def _pay(amount: int) -> str:
+    return f"paid {amount}"
+
+
+def _paying(tool: Any = _pay, **options: Any) -> Any:
+    agent = agent_of([("pay", {"amount": 90})], "done", tools=[Tool(tool, name="pay")])
+
+    async def body(ctx: DurableContext) -> str:
+        return (await agent.run("go", **options)).output
+
+    return handling(body)
+
+
+def _other(function: Any) -> Any:
+    """Return a copy, because a mark stands in an attribute of the function."""
+
+    async def pay(amount: int) -> str:
+        return await function(amount)
+
+    return pay
+
+
+_MARKS = {
+    "none": lambda: _pay,
+    "at most once": lambda: at_most_once(_other(_pay)),
+    "timeout": lambda: tool_options(timeout=Duration.from_seconds(9))(_other(_pay)),
+    "approval": lambda: human_approval()(_other(_pay)),
+    "other approval": lambda: human_approval(question="Really?", timeout=Duration.from_days(9))(
+        _other(_pay)
+    ),
+    "approval of more": lambda: human_approval(when=lambda given: given["amount"] > 100)(
+        _other(_pay)
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fits"),
+    [
+        ("none", "at most once", True),
+        ("none", "timeout", True),
+        ("none", "approval", False),
+        ("none", "approval of more", True),
+        ("approval", "none", False),
+        ("approval", "other approval", True),
+        ("approval", "approval of more", False),
+    ],
+)
+def test_which_changes_of_marks_open_executions_can_go_on_with(
+    before: str, after: str, fits: bool
+) -> None:
+    runner = LocalDurableTestRunner(_paying(_MARKS[before]())).sync
+    runner.start(None)
+    if before == "approval":
+        runner.wait_for_callback("approve pay").succeed({"approved": True})
+    recorded = runner.complete()
+    assert recorded.result == "done"
+    assert check_replay_sync(_paying(_MARKS[after]()), recorded).ok is fits
+
+
+def test_a_lower_limit_ends_executions_that_had_gone_on() -> None:
+    recorded = LocalDurableTestRunner(_paying()).run_sync(None)
+    lower = _paying(usage_limits=UsageLimits(request_limit=1))
+    report = check_replay_sync(lower, recorded)
+    assert "UsageLimitExceeded" in str(report)

@@ -442,6 +442,37 @@ def test_a_guarded_function_does_not_run_without_its_approval() -> None:
     assert not calls
 
 
+@pytest.mark.parametrize("option", ["when", "question"])
+def test_a_function_of_an_approval_that_fails_is_named(option: str) -> None:
+    def mistaken(arguments: Any) -> Any:
+        return arguments["ordr"]
+
+    guard = human_approval(**{option: mistaken})
+
+    async def handler(event: Any, ctx: DurableContext) -> Any:
+        return await guard.ask("refund", {"order": "17"})
+
+    result = run(handler)
+    assert result.error.is_a("ConfigError")
+    assert (
+        f"human_approval of the tool 'refund': {option}= raised KeyError: 'ordr'; it got the arguments 'order'"
+        in result.error.error_message
+    )
+
+
+def test_a_plain_function_is_no_tool_in_workflow_code() -> None:
+    with pytest.raises(ConfigError, match="in_workflow: 'plain' must be async def"):
+
+        @in_workflow
+        def plain() -> None: ...
+
+    async def asynchronous() -> None: ...
+
+    guarded = human_approval()(asynchronous)
+    assert marks_of(in_workflow(functools.partial(guarded))).in_workflow
+    assert marks_of(in_workflow(guarded)).approval
+
+
 def test_values_without_json_are_shown_by_their_type() -> None:
     async def handler(event: Any, ctx: DurableContext) -> Any:
         return await ask_person(

@@ -170,6 +170,8 @@ def test_the_command_refuses_what_does_not_fit(
     client: SessionClient, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     asking(client, "visit", "a")
+    assert main(["callback", "list", "--store", str(tmp_path / "x.db")]) == 0
+    assert capfd.readouterr().out.splitlines()[2:] == ['  answer: {"name": string}']
     words = ["callback", "succeed", "a/guest", "--store", str(tmp_path / "x.db")]
     assert main([*words, "--data", '{"name": ""}']) == 2
     told = " ".join(capfd.readouterr().err.split())

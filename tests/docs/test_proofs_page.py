@@ -55,7 +55,7 @@ def test_the_tests_pass_and_print_what_the_page_says(
         *("-W", "error", "-W", "ignore:Module already imported"),
         *("--strict-markers", "-v", "-s"),
     )
-    result.assert_outcomes(passed=9)
+    result.assert_outcomes(passed=10)
     printed = result.stdout.str().replace("test_a_bank_without_keys_charges_twice.<locals>.", "")
     assert shown("careless: ") in printed
 

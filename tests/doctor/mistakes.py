@@ -314,6 +314,29 @@ IN_SAM = {
     "requirements without the SDK": Mistake(
         "DOC602", "src/requirements.txt", "durable-execution-sdk>=0.2", "boto3", "boto3"
     ),
+    "requirements without the framework of an adapter": Mistake(
+        "DOC605",
+        CODE,
+        "import time\n",
+        "import time\nfrom durable_execution_sdk.agents.pydantic_ai import Durability\n",
+        "durable-execution-sdk",
+        where="src/requirements.txt",
+    ),
+    "approval longer than the execution": Mistake(
+        "DOC703",
+        CODE,
+        "@durable_execution\nasync def process_order(order: dict, ctx: DurableContext) -> str:\n",
+        "@ag.human_approval(timeout=timedelta(weeks=5))\ndef pay(): ...\n\nagent = ag.Agent(tools=[pay])\n\n"
+        "@durable_execution\nasync def process_order(order: dict, ctx: DurableContext) -> str:\n    agent.run()\n",
+        "human_approval",
+    ),
+    "attempt of a tool longer than an invocation": Mistake(
+        "DOC701",
+        CODE,
+        "    payment = await ctx.step(charge, order)",
+        "    ToolOptions(timeout=90)\n    payment = await ctx.step(charge, order)",
+        "ToolOptions",
+    ),
     "step longer than an invocation": Mistake(
         "DOC701", CODE, _CHARGE, _CHARGE.replace("30", "60"), "asyncio.timeout(60)"
     ),

@@ -166,3 +166,35 @@ def test_a_folder_of_plain_cloudformation_with_requirements_is_built_by_sam(
     (place / "src" / "requirements.txt").unlink()
     codes = {each["code"] for each in durable("doctor", "--json").document["findings"]}
     assert "DOC601" in codes
+
+
+@pytest.mark.parametrize(
+    ("requirements", "codes"),
+    [
+        ("durable-execution-sdk\n", {"DOC605"}),
+        ("durable-execution-sdk[cli,pydantic-ai]>=0.2\n", set()),
+        ("durable-execution-sdk[cli]\npydantic_ai-slim[openai]==2.68\n", set()),
+        ("durable-execution-sdk\npydantic-ai-harness\n", {"DOC605"}),
+        ("-r others.txt\n", set()),
+    ],
+)
+def test_the_framework_of_an_adapter_is_required(
+    requirements: str, codes: set[str], durable: Durable, sam: Path
+) -> None:
+    (sam / "src" / "requirements.txt").write_text(requirements)
+    code = sam / "src" / "orders.py"
+    line = "from durable_execution_sdk.agents.pydantic_ai import Durability\n"
+    code.write_text(code.read_text().replace("import time\n", f"import time\n{line}", 1))
+    found = durable("doctor", "--json").document["findings"]
+    assert {each["code"] for each in found} == codes
+
+
+def test_the_framework_of_an_adapter_is_in_the_package(durable: Durable, cdk: Path) -> None:
+    code = cdk / "asset.orders/orders.py"
+    line = "from durable_execution_sdk.agents.openai import DurableRunner\n"
+    code.write_text(code.read_text().replace("import time\n", f"import time\n{line}", 1))
+    found = durable("doctor", "--json").document["findings"]
+    assert {each["code"] for each in found} == {"DOC605"}
+    (cdk / "asset.orders/agents").mkdir()
+    (cdk / "asset.orders/agents/__init__.py").touch()
+    assert durable("doctor").out == "no mistakes found\n"

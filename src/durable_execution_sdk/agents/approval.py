@@ -23,6 +23,7 @@ from durable_execution_sdk.errors import (
 __all__ = ["Decision", "HumanApproval", "approved", "human_approval", "refusal_text"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_T = TypeVar("_T")
 
 # The approval of the call that runs; a guarded function does not run under another.
 _GIVEN: ContextVar[Approval | None] = ContextVar("durable_agents_approval", default=None)
@@ -62,10 +63,16 @@ class HumanApproval(Approval, frozen=True, kw_only=True, eq=False):
         return marked(guarded, approval=self)  # type: ignore[no-any-return]  # of the same signature
 
     async def ask(self, tool: str, arguments: Mapping[str, object]) -> Decision:
-        """Ask a person about a call of a tool, in workflow code. Costs three operations, or none without a question."""
-        if self.when is not None and not self.when(arguments):
+        """Ask a person about a call of a tool, in workflow code. Costs three operations, or none without a question.
+
+        Raises:
+            ConfigError: ``when`` or ``question`` raised an exception.
+        """
+        if self.when is not None and not _computed("when", self.when, tool, arguments):
             return Decision(approved=True)
-        question = self.question(arguments) if callable(self.question) else self.question
+        question = self.question
+        if callable(question):
+            question = _computed("question", question, tool, arguments)
         try:
             return await ask_person(
                 question or f"May the agent call {tool}?",
@@ -91,6 +98,22 @@ class HumanApproval(Approval, frozen=True, kw_only=True, eq=False):
             )
 
 
+def _computed(
+    option: str,
+    function: Callable[[Mapping[str, object]], _T],
+    tool: str,
+    arguments: Mapping[str, object],
+) -> _T:
+    """Call a function of the user's, and name it in the error if it fails."""
+    try:
+        return function(arguments)
+    except Exception as error:
+        raise ConfigError(
+            f"human_approval of the tool {tool!r}: {option}= raised {type(error).__name__}: {error}; it got the"
+            f" arguments {', '.join(map(repr, arguments)) or '(none)'}, and must be able to read any that the model sends"
+        ) from error
+
+
 def human_approval(
     *,
     question: str | Callable[[Mapping[str, object]], str] | None = None,
@@ -112,6 +135,9 @@ def human_approval(
         notify: sends the question to a person; it gets a ``Question`` and runs in a step.
         when: asks only if this is true of the arguments; it runs again on replay, so it depends on them alone.
         on_timeout: ``"refuse"`` or ``"fail"``.
+
+    Raises (in a run):
+        ConfigError: ``when`` or ``question`` raised an exception.
     """
     return HumanApproval(
         question=question, timeout=timeout, notify=notify, when=when, on_timeout=on_timeout

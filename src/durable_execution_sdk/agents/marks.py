@@ -22,7 +22,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
-from inspect import iscoroutinefunction
+from inspect import isasyncgenfunction, iscoroutinefunction, isfunction
 from typing import Any, TypeVar
 
 from msgspec.structs import replace
@@ -157,7 +157,17 @@ def _check_kept(name: str) -> None:
 
 
 def in_workflow(function: _F) -> _F:
-    """Mark a tool: it runs as code of the workflow, and so may wait, ask a person or run an agent. See ``ToolOptions``."""
+    """Mark a tool: it runs as code of the workflow, and so may wait, ask a person or run an agent. See ``ToolOptions``.
+
+    Raises:
+        ConfigError: it is a plain ``def``, which frameworks run in another thread, where no operation can start.
+    """
+    given: Any = function
+    if isfunction(given) and not (iscoroutinefunction(given) or isasyncgenfunction(given)):
+        raise ConfigError(
+            f"in_workflow: {given.__name__!r} must be async def, and is a plain def, which frameworks run in another"
+            " thread, where no operation can start: write async def"
+        )
     return marked(function, in_workflow=True)
 
 

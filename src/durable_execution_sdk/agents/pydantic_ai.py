@@ -73,7 +73,8 @@ class Durability(durable_exec.BaseDurabilityCapability[AgentDepsT]):
 
     Raises (in a run):
         ConfigError: ``tools`` names a tool that the agent does not have.
-        ContextMisuseError: a sync method of the agent was called in workflow code: use ``await agent.run(...)``.
+        ContextMisuseError: a sync method of the agent was called in a thread of workflow code. In its own thread
+            Python raises ``RuntimeError``. Use ``await agent.run(...)``.
     """
 
     engine_spec = durable_exec.DurabilityEngineSpec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import zipfile
 from collections.abc import Iterator
 from functools import cached_property
@@ -100,6 +101,11 @@ class Application:
                 return []
             self._reached[function.logical_id] = sources.reachable(handler)
         return self._reached[function.logical_id]
+
+    def code(self, function: LambdaFunction) -> list[tuple[Module, Function | ast.expr]]:
+        """Return the functions that a handler names, and the values of the names of modules, directly or not."""
+        handler, sources = self.handlers.get(function.logical_id), self.sources(function)
+        return [] if handler is None or sources is None else sources.code(handler)
 
     @cached_property
     def handlers(self) -> dict[str, Handler]:

@@ -227,14 +227,15 @@ class Sources:
         found = {first.file: first}
         pending = [first]
         while pending:
-            for name in self._imports(pending.pop()):
+            for name in self.imports(pending.pop()):
                 module = self.module(name)
                 if module is not None and module.file not in found:
                     found[module.file] = module
                     pending.append(module)
         return [*found.values()]
 
-    def _imports(self, module: Module) -> Iterator[str]:
+    def imports(self, module: Module) -> Iterator[str]:
+        """Yield the names of what a module imports, and of the modules that have it."""
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
@@ -249,36 +250,45 @@ class Sources:
 
     def reachable(self, handler: Handler) -> list[tuple[Module, Function]]:
         """Return the functions that a handler names, directly or not, in the modules of the application."""
+        return [
+            (module, node)
+            for module, node in self.code(handler)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        ]
+
+    def code(self, handler: Handler) -> list[tuple[Module, Function | ast.expr]]:
+        """Return the functions that a handler names, and the values of the names of modules, directly or not."""
         if handler.function is None:
             return []
-        found = {handler.function: handler.module}
-        pending = [handler.function]
+        found: dict[Function | ast.expr, Module] = {handler.function: handler.module}
+        pending: list[Function | ast.expr] = [handler.function]
         while pending:
-            function = pending.pop()
-            module = found[function]
-            for name in {node.id for node in ast.walk(function) if isinstance(node, ast.Name)} | {
-                text
-                for node in ast.walk(function)
-                if isinstance(node, ast.Attribute) and (text := dotted(node))
-            }:
-                other = self._named(module, name)
+            code = pending.pop()
+            for name in _names(code):
+                other = self._named(found[code], name)
                 if other is not None and other[1] not in found:
                     found[other[1]] = other[0]
                     pending.append(other[1])
-        return [(module, function) for function, module in found.items()]
+        return [(module, code) for code, module in found.items()]
 
-    def _named(self, module: Module, name: str) -> tuple[Module, Function] | None:
-        if name in module.functions:
-            return module, module.functions[name]
+    def _named(self, module: Module, name: str) -> tuple[Module, Function | ast.expr] | None:
+        here = module.functions.get(name) or module.values.get(name)
+        if here is not None:
+            return module, here
         first, dot, rest = name.partition(".")
         origin, _, member = f"{module.imported.get(first, '')}{dot}{rest}".rpartition(".")
         other = self.module(origin)
-        if other is not None and member in other.functions:
-            return other, other.functions[member]
-        return None
+        if other is None:
+            return None
+        there = other.functions.get(member) or other.values.get(member)
+        return None if there is None else (other, there)
 
 
 _DEEPEST = 5
+
+
+def _names(code: ast.AST) -> set[str]:
+    return {text for node in ast.walk(code) if (text := dotted(node))}
 
 
 def _module_of(handler: str) -> str:

@@ -19,13 +19,15 @@ from durable_execution_sdk.cli.options import (
     json_option,
     store_option,
 )
+from durable_execution_sdk.cli.output.callback_hints import asked
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.output.processes import processes_of, running_or_resume
 from durable_execution_sdk.cli.output.table import Column, print_table
 from durable_execution_sdk.cli.payloads import read_json, read_text
 from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.store_file import Place
-from durable_execution_sdk.dev.answers import MisfitError, check_answer, logs_beside
+from durable_execution_sdk.dev.answers import MisfitError, awaited_by, check_answer, logs_beside
+from durable_execution_sdk.dev.logs.log_store import LogStore
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.engine.tokens import parse_callback_id
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -60,6 +62,9 @@ def callback() -> None:
 def list_(name: str | None, store: str | None, as_json: bool, at: Endpoint) -> None:
     """List the callbacks that wait for an answer, those with the earliest deadline first.
 
+    A line below a callback tells what its submitter returned, such as a question, and where `durable dev` has run
+    the code, which JSON answers it; a member with ? may be left out.
+
     At an endpoint NAME may be a FUNCTION[:QUALIFIER] too, whose open executions are read.
     """
     if at.is_given:
@@ -72,7 +77,7 @@ def list_(name: str | None, store: str | None, as_json: bool, at: Endpoint) -> N
             say(note, err=True)
         now = time.time_ns() // 1_000_000
         nows = dict.fromkeys(waiting.waiters, now)
-        _tell_waiters(waiting.waiters, nows, waiting.arns, as_json=as_json)
+        _tell_waiters(waiting.waiters, nows, waiting.arns, None, as_json=as_json)
         return
     place = Place(store)
     with place.existing() as emulator:
@@ -82,13 +87,15 @@ def list_(name: str | None, store: str | None, as_json: bool, at: Endpoint) -> N
             waiters = references(family(emulator, place.arn(emulator, name)))
         nows = {reference: emulator.now(each.execution.arn) for reference, each in waiters.items()}
         arns = {reference: each.execution.arn for reference, each in waiters.items()}
-    _tell_waiters(waiters, nows, arns, as_json=as_json)
+    with logs_beside(place.path) as logs:
+        _tell_waiters(waiters, nows, arns, logs, as_json=as_json)
 
 
 def _tell_waiters(
     waiters: Mapping[str, Waiter],
     nows: Mapping[str, int],
     arns: Mapping[str, str],
+    logs: LogStore | None,
     *,
     as_json: bool,
 ) -> None:
@@ -101,6 +108,7 @@ def _tell_waiters(
         say(json.dumps(documents, indent=2, ensure_ascii=False))
         return
     rows: list[tuple[str, ...]] = []
+    below: list[str | None] = []
     for reference, waiter in by_deadline:
         now = nows[reference]
         operation, until = waiter.progress.operation, waiter.waiting.until
@@ -114,7 +122,9 @@ def _tell_waiters(
                 else f"{at_time(until, now)} (in {span(until - now)})",
             )
         )
-    print_table([Column(title=title) for title in ("callback", "since", "until")], rows)
+        below.append(asked(waiter, awaited_by(logs, waiter.execution.arn, operation.id)))
+    columns = [Column(title=title) for title in ("callback", "since", "until")]
+    print_table(columns, rows, below=below)
 
 
 def _deadline(entry: tuple[str, Waiter]) -> float:

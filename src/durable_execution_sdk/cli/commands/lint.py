@@ -37,9 +37,10 @@ def lint(paths: tuple[str, ...], ignored: tuple[str, ...], as_json: bool) -> int
         raise Refusal(
             f"--ignore {unknown[0]}: there is no such rule; the rules are {min(CODES)} to {max(CODES)}"
         )
+    files = list(_modules(paths))
     findings = [
         (path, finding)
-        for path in _modules(paths)
+        for path in files
         for finding in _findings(path)
         if finding.rule.code not in ignored
     ]
@@ -48,6 +49,8 @@ def lint(paths: tuple[str, ...], ignored: tuple[str, ...], as_json: bool) -> int
     else:
         for path, finding in findings:
             say(f"{path}:{finding.line}:{finding.column}: {finding}")
+        if not findings:
+            say(f"no findings in {len(files)} {'file' if len(files) == 1 else 'files'}", err=True)
     return ExitCode.FAILED if findings else ExitCode.SUCCEEDED
 
 

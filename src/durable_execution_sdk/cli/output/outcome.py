@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 
 from durable_execution_sdk.cli.operation_references import reference_of
-from durable_execution_sdk.cli.output.callback_hints import answers
+from durable_execution_sdk.cli.output.callback_hints import answers, questions
 from durable_execution_sdk.cli.output.lines import say
 from durable_execution_sdk.cli.refusals import ExitCode
 from durable_execution_sdk.cli.store_file import ExecutionPlace
@@ -92,9 +92,11 @@ def tell_time_and_origin(emulator: Emulator, arn: str, before: str | None = None
 
 
 def tell_waits(emulator: Emulator, arn: str, place: ExecutionPlace) -> None:
-    """Print the operations that an execution waits for, and the commands to answer its callbacks."""
+    """Print the operations that an execution waits for, what its callbacks ask, and the commands to answer them."""
     executions = family(emulator, arn, place.held)
     for line in waits(executions, emulator.now(arn)):
+        say(line)
+    for line in questions(executions, place):
         say(line)
     for answer in answers(executions, place):
         say(f"answer with: {answer}")

@@ -36,9 +36,15 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def print_table(
-    columns: Sequence[Column], rows: Sequence[Sequence[str]], *, full: bool = False
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    *,
+    full: bool = False,
+    below: Sequence[str | None] = (),
 ) -> list[str]:
     """Print a table on stdout; return the titles of the columns that it has.
+
+    ``below`` has a further line for each row, which is written under it.
 
     Into a pipe and with ``full``, whole cells matter more than the width of a terminal.
     """
@@ -55,11 +61,26 @@ def print_table(
     else:
         columns, cells = fitted(columns, cells, console.width)
     titles = [column.title for column in columns]
+    if any(below):
+        _print_with_lines(console, [titles, *cells], [None, *below])
+        return titles
     table = Table(*titles, box=None, pad_edge=False)
     for row in cells:
         table.add_row(*map(Text, row))
     console.print(table)
     return titles
+
+
+def _print_with_lines(
+    console: Console, rows: Sequence[Sequence[str]], below: Sequence[str | None]
+) -> None:
+    widths = [max(map(cell_len, cells)) for cells in zip(*rows, strict=True)]
+    for number, (row, line) in enumerate(zip(rows, below, strict=True)):
+        padded = (set_cell_size(cell, widths[place]) for place, cell in enumerate(row))
+        style = "" if number else "table.header"
+        console.print(Text((" " * _GAP).join(padded).rstrip(), style=style), soft_wrap=True)
+        if line is not None:
+            console.print(Text(f"  {visible(line)}", style="dim"), soft_wrap=True)
 
 
 def fitted(

@@ -18,6 +18,10 @@ from durable_execution_sdk.lint.workflows import Function
 from durable_execution_sdk.protocol.limits import MAX_OPERATIONS
 
 _LIMITED = {"asyncio.timeout": 0, "asyncio.wait_for": 1}
+_STEP_OPTIONS = frozenset({"StepConfig", "ModelOptions", "ToolOptions", "tool_options"})
+_CALLBACK_OPTIONS = frozenset(
+    {"WaitForCallbackConfig", "CallbackConfig", "ask_person", "human_approval", "person_tool"}
+)
 
 
 def lint_findings(app: Application) -> Iterator[Finding]:
@@ -52,7 +56,15 @@ def broken_modules(app: Application) -> Iterator[Fault]:
     fix="raise the function's Timeout above that of the step, or lower the step's",
 )
 def step_timeouts(app: Application) -> Iterator[Fault]:
-    """Find time limits in the bodies of steps that are no shorter than the function's."""
+    """Find time limits of steps, or in their bodies, that are no shorter than the function's."""
+    for function in app.durable:
+        timeout = function.timeout
+        for module, call, length in _timeouts(app, function, _STEP_OPTIONS):
+            if timeout is not None and length >= timeout:
+                yield (
+                    module.place(call),
+                    f"an attempt may take {length:g} s, and {function.logical_id} has the Timeout {timeout}",
+                )
     for function, module, node in _functions(app):
         timeout = function.timeout
         if node.name not in module.step_bodies or timeout is None:
@@ -119,37 +131,31 @@ def waits(app: Application) -> Iterator[Fault]:
 )
 def callback_timeouts(app: Application) -> Iterator[Fault]:
     """Find timeouts of callbacks that are no shorter than the whole execution may take."""
-    seen: set[tuple[str, int]] = set()
-    for function, module, _ in _functions(app):
+    for function in app.durable:
         timeout = function.execution_timeout
+        for module, call, length in _timeouts(app, function, _CALLBACK_OPTIONS):
+            if timeout is not None and length >= timeout:
+                yield (
+                    module.place(call),
+                    (
+                        f"the callback may take {length:g} s, and {function.logical_id} has the"
+                        f" ExecutionTimeout {timeout}"
+                    ),
+                )
+
+
+def _timeouts(
+    app: Application, function: LambdaFunction, names: frozenset[str]
+) -> Iterator[tuple[Module, ast.Call, float]]:
+    """Yield the calls of these names in a function's code that have a ``timeout=``, with its seconds."""
+    for module, code in app.code(function):
         known = _constants(app, function, module)
-        for call in calls(module.tree) if timeout is not None else ():
+        for call in calls(code):
             name = (dotted(call.func) or "").rpartition(".")[2]
-            word = _keyword(call, "timeout")
-            if name not in {"WaitForCallbackConfig", "CallbackConfig"} or word is None:
-                continue
-            length, key = seconds(word, known), (function.logical_id, call.lineno)
-            if length is not None and timeout is not None and length >= timeout and key not in seen:
-                seen.add(key)
-                if _is_used(app, function, module, call):
-                    yield (
-                        module.place(call),
-                        (
-                            f"the callback may take {length:g} s, and {function.logical_id} has the"
-                            f" ExecutionTimeout {timeout}"
-                        ),
-                    )
-
-
-def _is_used(app: Application, function: LambdaFunction, module: Module, call: ast.Call) -> bool:
-    """Tell if the function's code has this call, or names the constant that is assigned from it."""
-    names = {name for name, value in module.values.items() if value is call}
-    for owner, other, node in _functions(app):
-        if owner is function and other is module:
-            for inner in ast.walk(node):
-                if inner is call or (isinstance(inner, ast.Name) and inner.id in names):
-                    return True
-    return False
+            word = _keyword(call, "timeout") if name in names else None
+            length = None if word is None else seconds(word, known)
+            if length is not None:
+                yield module, call, length
 
 
 @check(

@@ -16,6 +16,13 @@ _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
 _AWS_SDK = "aws_durable_execution_sdk_python/__init__.py"
 _IMPORTED = re.compile(r"\bdurable_execution_sdk\b")
 _HEADER_BYTES = 8
+# Of each adapter for agents: the framework's package, the extra, and the names of distributions that have it.
+_FRAMEWORKS = {
+    "pydantic_ai": ("pydantic_ai", "pydantic-ai", r"pydantic[-_.]ai([-_.]slim)?"),
+    "openai": ("agents", "openai-agents", r"openai[-_.]agents"),
+    "strands": ("strands", "strands", r"strands[-_.]agents"),
+    "langchain": ("langchain", "langchain", r"langchain"),
+}
 _OURS = re.compile(r"^\s*durable[-_.]execution[-_.]sdk\b", re.IGNORECASE | re.MULTILINE)
 _OPAQUE = re.compile(
     r"^\s*(-r|-e|--requirement|--editable|\.|/|[^#\s]+\.whl|[^#\s]+\s*@|git\+|https?:)",
@@ -104,6 +111,45 @@ def _installs_requirements(function: LambdaFunction, root: Path) -> bool:
 
 
 @check(
+    "DOC605",
+    Level.ERROR,
+    reason="the adapter imports its framework, which the SDK does not install by itself",
+    fix="add the extra to requirements.txt, such as durable-execution-sdk[pydantic-ai], and build the package again",
+)
+def agent_frameworks(app: Application) -> Iterator[Fault]:
+    """Find code that imports an adapter for agents whose framework is neither required nor in the package."""
+    for function in _ours(app):
+        root, package = app.code_path(function), app.package(function)
+        handler, sources = app.handlers.get(function.logical_id), app.sources(function)
+        if root is None or handler is None or sources is None:
+            continue
+        modules = sources.modules(handler.module)
+        imported = {name for module in modules for name in sources.imports(module)}
+        for adapter, (folder, extra, distribution) in _FRAMEWORKS.items():
+            if f"durable_execution_sdk.agents.{adapter}" not in imported:
+                continue
+            if package is not None:
+                if f"{folder}/__init__.py" not in package.names:
+                    yield _code(function), f"the package of {function.logical_id} has no {folder}"
+                continue
+            file = root / "requirements.txt"
+            if not file.is_file() or not _installs_requirements(function, root):
+                continue
+            text = file.read_text(encoding="utf-8", errors="replace")
+            named = rf"^\s*({distribution}(?![\w.-])|durable[-_.]execution[-_.]sdk\s*\[[^]]*\b{extra}\b)"
+            if not _OPAQUE.search(text) and not re.search(
+                named, text, re.MULTILINE | re.IGNORECASE
+            ):
+                yield (
+                    Place.of(file, 1),
+                    (
+                        f"{function.logical_id} imports durable_execution_sdk.agents.{adapter}, and its requirements"
+                        f" name neither durable-execution-sdk[{extra}] nor the framework"
+                    ),
+                )
+
+
+@check(
     "DOC603",
     Level.ERROR,
     reason="an extension module is loaded only by the Python version and on the processor that it was compiled for",
@@ -163,4 +209,4 @@ def bytecode(app: Application) -> Iterator[Fault]:
             )
 
 
-CHECKS = (sdk_in_package, sdk_in_requirements, wheels, bytecode)
+CHECKS = (sdk_in_package, sdk_in_requirements, wheels, bytecode, agent_frameworks)
