@@ -76,8 +76,8 @@ class ModelBackoff(Options, frozen=True, kw_only=True):
 def is_passing(error: BaseException) -> bool:
     """Return ``True`` for an error that may not come again."""
     for each in _chain(error):
-        if isinstance(each, BaseExceptionGroup):  # of models that stand in for one another
-            return any(is_passing(member) for member in _members(each))
+        if members := _members(each):  # of models that stand in for one another
+            return any(map(is_passing, members))
         wish = _headers(each).get("x-should-retry")
         if wish in ("true", "false"):
             return bool(wish == "true")
@@ -96,8 +96,8 @@ def retry_after_seconds(error: BaseException) -> float | None:
     It reads the headers ``Retry-After-Ms`` and ``Retry-After``. A date counts from the answer's own ``Date``.
     """
     for each in _chain(error):
-        if isinstance(each, BaseExceptionGroup):
-            waits = [retry_after_seconds(one) for one in _members(each) if is_passing(one)]
+        if members := _members(each):
+            waits = [retry_after_seconds(one) for one in members if is_passing(one)]
             known = [wait for wait in waits if wait is not None]
             return min(known) if known and len(known) == len(waits) else None
         headers = _headers(each)
@@ -113,8 +113,11 @@ def retry_after_seconds(error: BaseException) -> float | None:
     return None
 
 
-def _members(group: BaseExceptionGroup[Any]) -> tuple[BaseException, ...]:
-    return cast("tuple[BaseException, ...]", group.exceptions)
+def _members(error: BaseException) -> tuple[BaseException, ...]:
+    """Return the errors of a group; of another error none."""
+    if isinstance(error, BaseExceptionGroup):
+        return cast("BaseExceptionGroup[BaseException]", error).exceptions
+    return ()
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -42,7 +42,13 @@ export function tabRow(model) {
     );
 }
 
-/** Scrolls to the chosen tab, where not all have room. */
+/** Scrolls the row of tabs to the chosen one, where not all have room. `scrollIntoView` would move the start of Tab too. */
 function showChosen() {
-    document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest" });
+    const row = document.querySelector(".tabs");
+    const tab = row?.querySelector("[aria-current]");
+    if (!row || !tab) {
+        return;
+    }
+    const [outer, inner] = [row.getBoundingClientRect(), tab.getBoundingClientRect()];
+    row.scrollLeft += Math.min(0, inner.left - outer.left) + Math.max(0, inner.right - outer.right);
 }
