@@ -13,7 +13,6 @@ from durable_execution_sdk import errors
 # The frameworks that adapters import; tests of the group agents import all.
 FRAMEWORKS = {
     "langchain": "langchain",
-    "langchain_values": "langchain",
     "openai": "agents",
     "pydantic_ai": "pydantic_ai",
     "strands": "strands",

@@ -45,7 +45,7 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 
 from durable_execution_sdk.agents.approval import refusal_text
 from durable_execution_sdk.agents.decisions import Decision
-from durable_execution_sdk.agents.langchain_values import data_of, value_of
+from durable_execution_sdk.agents.langchain.values import data_of, value_of
 from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names, options_of
 from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
 from durable_execution_sdk.agents.single_attempts import single_attempts
