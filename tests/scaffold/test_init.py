@@ -230,6 +230,13 @@ def test_the_application_passes_lint_and_replays_its_history(tmp_path: Path) -> 
     assert report["operations"] == 11
 
 
+@TOOLS
+def test_the_application_keeps_to_its_own_rules_of_style(tmp_path: Path, tool: str) -> None:
+    shop = made(tmp_path / "shop", "--with", tool)
+    assert run(shop, "ruff", "check", "--no-cache") == "All checks passed!\n"
+    assert run(shop, "ruff", "format", "--check", "--no-cache").endswith(" already formatted\n")
+
+
 def test_the_application_needs_the_release_that_wrote_it(tmp_path: Path) -> None:
     needed = (made(tmp_path / "shop") / "src/requirements.txt").read_text("utf-8")
     assert needed == f"durable-execution-sdk>={__version__}\n"

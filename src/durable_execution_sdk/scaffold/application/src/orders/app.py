@@ -46,8 +46,8 @@ def add_up(order: Order) -> Decimal:
 def ask_for_approval(callback_id: str, order: Order, total: Decimal) -> None:
     """Tell the approver the id to answer: send a mail or a chat message here.
 
-    The log is for trying it out only. Who has the id, and the right to answer callbacks, decides: take it out of
-    the log before real orders depend on it, and sign it where it goes into a link.
+    The log is for trying it out only. Who has the id, and the right to answer callbacks, decides:
+    take it out of the log before real orders depend on it, and sign it where it goes into a link.
     """
     StepContext.current().logger.info(
         "order %s of %s needs approval: answer the callback %s", order.order_id, total, callback_id
