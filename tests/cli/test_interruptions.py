@@ -56,7 +56,9 @@ SHOP = """
 """
 
 
-@pytest.mark.parametrize("place_of_death", ["validate", "charge", "ship"])
+@pytest.mark.parametrize(
+    "place_of_death", [pytest.param("validate", marks=pytest.mark.slow), "charge", "ship"]
+)
 def test_a_run_that_is_killed_in_a_step_goes_on_to_the_same_result_and_charges_once(
     durable: Durable, write: Write, place: Path, place_of_death: str
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cli.command import Durable, Write
 from tests.cli.process import running
-from tests.sampling import one_each
+from tests.sampling import one_each, thinned
 
 KILLED = """
     import os
@@ -49,7 +49,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("case", "kind"), one_each(CASES, ["plain", "async", "bound"]))
+@pytest.mark.parametrize(("case", "kind"), thinned(one_each(CASES, ["plain", "async", "bound"]), 2))
 def test_a_body_that_kills_the_process_at_once_is_named_if_its_start_is_acknowledged(
     durable: Durable, write: Write, place: Path, case: tuple[str, str, bool], kind: str
 ) -> None:

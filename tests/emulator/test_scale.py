@@ -91,7 +91,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Stor
 @pytest.fixture
 def most(request: pytest.FixtureRequest) -> int:
     # In a file, each event is a write to the disk.
-    return 300 if request.node.callspec.params["make"] == "memory" else 60
+    return 150 if request.node.callspec.params["make"] == "memory" else 50
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ attempts: dict[int, int] = {}
 
 def test_time_jumps_when_nothing_can_run_so_a_map_with_retries_takes_few_invocations() -> None:
     invocations: list[int] = []
-    for count in (100, 700):
+    for count in (100, 500):
         attempts.clear()
         runner = LocalDurableTestRunner(many, limits=Limits(operations=100_000))
         result = runner.run_sync(count)

@@ -46,7 +46,7 @@ actions = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(actions, st.sampled_from(TimeMode))
 def test_waits_keep_their_length_whatever_is_done_to_time(
     steps: list[tuple[str, str | None, object]], mode: TimeMode

@@ -300,7 +300,8 @@ def test_an_uncaught_failure_fails_the_execution_with_its_own_type() -> None:
     )
 
 
-def test_all_failing_crosses_a_child_context_with_its_type_and_message() -> None:
+@whole_or_sample
+def test_all_failing_crosses_a_child_context_with_its_type_and_message(*, whole: bool) -> None:
     def build(probe: Probe) -> Workflow:
         async def child(ctx: DurableContext) -> None:
             await ctx.any(ctx.step(probe.fails, "f", config=ONE_TRY))
@@ -314,7 +315,7 @@ def test_all_failing_crosses_a_child_context_with_its_type_and_message() -> None
 
         return run
 
-    prove(build)
+    prove(build, whole=whole)
 
 
 def test_nothing_that_cannot_be_awaited_is_combined() -> None:
@@ -360,7 +361,8 @@ def test_an_operand_that_depends_on_something_unrecorded_is_found() -> None:
     assert "operand 0 did not end the way that the log holds" in ran.error.error_message
 
 
-def test_a_loser_that_fails_later_is_no_failure_of_the_workflow() -> None:
+@whole_or_sample
+def test_a_loser_that_fails_later_is_no_failure_of_the_workflow(*, whole: bool) -> None:
     def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def fails_late() -> None:
@@ -373,4 +375,4 @@ def test_a_loser_that_fails_later_is_no_failure_of_the_workflow() -> None:
 
         return run
 
-    prove(build)
+    prove(build, whole=whole)

@@ -14,6 +14,7 @@ from tests.replay.corpus import RETRY, Declined, Probe, Workflow, seconds
 from tests.replay.play import extends, replay
 from tests.replay.prove import played, prove
 from tests.rig import run_workflow
+from tests.sampling import whole_or_sample
 
 from durable_execution_sdk import (
     BatchResult,
@@ -62,8 +63,9 @@ def mixed_states(probe: Probe) -> Workflow:
     return run
 
 
-def test_items_that_wait_retry_are_called_back_or_invoke_do_not_hold_one_another_up():
-    prove(mixed_states, seeds=2)
+@whole_or_sample
+def test_items_that_wait_retry_are_called_back_or_invoke_do_not_hold_one_another_up(*, whole: bool):
+    prove(mixed_states, seeds=2, whole=whole)
 
 
 def test_an_item_may_retry_while_the_others_end():
@@ -418,7 +420,8 @@ def leaves_things_behind(probe: Probe) -> Workflow:
     return run
 
 
-def test_a_context_that_is_built_again_runs_no_body_and_records_nothing():
+@whole_or_sample
+def test_a_context_that_is_built_again_runs_no_body_and_records_nothing(*, whole: bool):
     shape, play, ran = played(leaves_things_behind)
     assert ran.result == "after"
     assert play.probe.runs["endless", 1] == 1
@@ -426,7 +429,7 @@ def test_a_context_that_is_built_again_runs_no_body_and_records_nothing():
     again = replay(shape, play.snapshots[-1])
     assert again.updates == []
     assert again.observed == play.probe.observations[-1]
-    prove(leaves_things_behind, seeds=2)
+    prove(leaves_things_behind, seeds=2, whole=whole)
 
 
 def test_a_context_that_cannot_be_built_again_says_so():

@@ -627,11 +627,12 @@ def test_a_step_is_given_up_between_two_attempts(mode: CheckpointingMode) -> Non
     assert of_step == ["StepStarted", "StepFailed", "StepFailed"]
 
 
+@whole_or_sample
 @pytest.mark.parametrize(
     "build", [a_step_between_two_attempts, a_step_whose_child_is_given_up], ids=lambda b: b.__name__
 )
-def test_giving_up_between_two_attempts_survives_crashes(build: Any) -> None:
-    ran = prove(build, same_log=False, same_result=False)
+def test_giving_up_between_two_attempts_survives_crashes(build: Any, *, whole: bool) -> None:
+    ran = prove(build, same_log=False, same_result=False, whole=whole)
     assert given_up(ran) == ["s"]
 
 
@@ -778,7 +779,8 @@ def test_the_error_of_an_operation_that_was_given_up_crosses_contexts_as_a_failu
     assert "step 's' was given up" in ran.error.error_message
 
 
-def test_a_large_context_is_built_again_without_operations_that_it_gave_up() -> None:
+@whole_or_sample
+def test_a_large_context_is_built_again_without_operations_that_it_gave_up(*, whole: bool) -> None:
     def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def big(inner: DurableContext) -> str:
@@ -795,7 +797,7 @@ def test_a_large_context_is_built_again_without_operations_that_it_gave_up() -> 
 
         return run
 
-    ran = prove(build, same_log=False)
+    ran = prove(build, same_log=False, whole=whole)
     assert given_up(ran) == ["s"]
 
 

@@ -253,8 +253,9 @@ def early_completion(probe: Probe) -> Workflow:
     return run
 
 
-def test_early_completion_cancels_running_items_and_records_no_more_of_them():
-    ran = prove(early_completion)
+@whole_or_sample
+def test_early_completion_cancels_running_items_and_records_no_more_of_them(*, whole: bool):
+    ran = prove(early_completion, whole=whole)
     assert "too late" not in [event.name for event in ran.events]
     started = [event for event in ran.events if event.event_type == "ContextStarted"]
     ended = [event for event in ran.events if event.event_type == "ContextSucceeded"]
@@ -776,8 +777,9 @@ def failures(probe: Probe) -> Workflow:
     return run
 
 
-def test_failures_are_the_raised_exceptions_on_the_first_run_and_on_replay():
-    prove(failures, seeds=2)
+@whole_or_sample
+def test_failures_are_the_raised_exceptions_on_the_first_run_and_on_replay(*, whole: bool):
+    prove(failures, seeds=2, whole=whole)
 
 
 def test_a_single_failure_is_raised_as_it_is():

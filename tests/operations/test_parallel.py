@@ -11,6 +11,7 @@ import pytest
 from tests.replay.corpus import RETRY, Declined, Probe, Workflow, seconds
 from tests.replay.prove import prove
 from tests.rig import Ran, run_workflow
+from tests.sampling import whole_or_sample
 
 from durable_execution_sdk import (
     BatchResult,
@@ -312,6 +313,7 @@ def approval_while_another_polls(probe: Probe) -> Workflow:
     return run
 
 
-def test_branches_that_wait_retry_and_are_called_back_do_not_hold_one_another_up():
-    ran = prove(approval_while_another_polls)
+@whole_or_sample
+def test_branches_that_wait_retry_and_are_called_back_do_not_hold_one_another_up(*, whole: bool):
+    ran = prove(approval_while_another_polls, whole=whole)
     assert ran.result == "after"

@@ -344,7 +344,8 @@ def test_an_error_of_the_saga_crosses_its_child_context_as_itself() -> None:
     assert results == [ChildContextError.__name__] * 2
 
 
-def test_a_context_that_is_over_undoes_nothing() -> None:
+@whole_or_sample
+def test_a_context_that_is_over_undoes_nothing(*, whole: bool) -> None:
     def build(probe: Probe) -> Workflow:
         async def run(event: Any, ctx: DurableContext) -> Any:
             async def child(inner: DurableContext) -> None:
@@ -362,7 +363,7 @@ def test_a_context_that_is_over_undoes_nothing() -> None:
 
         return run
 
-    prove(build)
+    prove(build, whole=whole)
     _, play, _ = played(build)
     assert not play.probe.runs["undo", 1]
 

@@ -9,6 +9,7 @@ from tests.replay.corpus import BIG, ONE_TRY, Declined, Probe, Workflow, seconds
 from tests.replay.play import replay
 from tests.replay.prove import played, prove
 from tests.rig import Rig
+from tests.sampling import whole_or_sample
 
 from durable_execution_sdk import (
     ChildContextError,
@@ -84,9 +85,10 @@ def big_result(probe: Probe) -> Workflow:
     return run
 
 
+@whole_or_sample
 @pytest.mark.parametrize("build", [gives_up, big_result], ids=lambda build: build.__name__)
-def test_a_block_ends_the_same_after_each_crash(build: Any) -> None:
-    prove(build)
+def test_a_block_ends_the_same_after_each_crash(build: Any, *, whole: bool) -> None:
+    prove(build, whole=whole)
 
 
 def attempts_by_the_log(probe: Probe) -> Workflow:

@@ -180,12 +180,14 @@ def test_replay_of_a_shape_sees_what_was_seen_though_news_came_late(
     holds()
 
 
-@settings(fuzzed, max_examples=40)
-@given(program=programs, disorder=disorders)
-def test_replay_of_a_random_program_sees_what_was_seen_though_news_came_late(
-    program: list[Any], disorder: Disorder
-) -> None:
-    check(beside_a_long_step(program_shape(program)), disorder)
+@whole_or_sample
+def test_replay_of_a_random_program_sees_what_was_seen_though_news_came_late(whole: bool) -> None:
+    @settings(fuzzed, max_examples=100 if whole else 20)
+    @given(program=programs, disorder=disorders)
+    def holds(program: list[Any], disorder: Disorder) -> None:
+        check(beside_a_long_step(program_shape(program)), disorder)
+
+    holds()
 
 
 def shape_of(build: Any) -> Shape:

@@ -479,7 +479,7 @@ def crashed(workflow: Workflow, mode: CheckpointingMode, at: int, way: When) -> 
 @pytest.mark.parametrize(
     ("name", "mode", "way"),
     thinned(
-        one_each([*WORKFLOWS, *LEAVING], CheckpointingMode, ["before", "after", "response_lost"]), 2
+        one_each([*WORKFLOWS, *LEAVING], CheckpointingMode, ["before", "after", "response_lost"]), 4
     ),
 )
 def test_no_line_is_lost_by_a_crash_at_any_checkpoint(

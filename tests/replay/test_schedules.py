@@ -260,13 +260,15 @@ def program_shape(program: list[Node]) -> Shape:
     return Shape("program", build, strict=False, at_most_once=False, fails=False, tasks=True)
 
 
-@settings(fuzzed, max_examples=50)
-@given(program=programs, schedule=schedules)
-def test_a_random_program_does_the_same_under_any_schedule(
-    program: list[Node], schedule: Schedule
-) -> None:
-    shape = program_shape(program)
-    play = Play(shape)
-    calm = play.run()
-    assert calm.status == "SUCCEEDED", calm.error
-    check(shape, (play, calm), schedule, cuts=6)
+@whole_or_sample
+def test_a_random_program_does_the_same_under_any_schedule(whole: bool) -> None:
+    @settings(fuzzed, max_examples=100 if whole else 25)
+    @given(program=programs, schedule=schedules)
+    def holds(program: list[Node], schedule: Schedule) -> None:
+        shape = program_shape(program)
+        play = Play(shape)
+        calm = play.run()
+        assert calm.status == "SUCCEEDED", calm.error
+        check(shape, (play, calm), schedule, cuts=6)
+
+    holds()

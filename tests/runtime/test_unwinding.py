@@ -13,7 +13,7 @@ from tests.memory_service import MemoryService
 from tests.replay.corpus import seconds
 from tests.rig import rig_of, run_workflow
 from tests.runtime.test_deadline import invoke
-from tests.sampling import rotated, thinned
+from tests.sampling import name_of, rotated, thinned
 from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import DurableContext, DurableError, InvocationError, durable_execution
@@ -250,7 +250,7 @@ def test_what_a_context_left_behind_does_not_keep_replay_from_getting_on() -> No
             await inner.wait(seconds(60))
             return await inner.step(lambda: 1)
 
-        for _ in range(3):
+        for _ in range(2):
             await ctx.run_in_child_context(child)
         return "done"
 
@@ -681,9 +681,11 @@ def test_asyncio_does_not_complain_of_what_the_suspension_kept_from_being_seen(
     assert [each.getMessage() for each in caplog.records if each.name == "asyncio"] == []
 
 
-@pytest.mark.parametrize("makes", UNSEEN, ids=lambda makes: makes.__name__)
-@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
-@pytest.mark.parametrize("where", ["call", "body", "task"])
+@pytest.mark.parametrize(
+    ("makes", "where", "kind"),
+    rotated(UNSEEN, ["call", "body", "task"], [KeyboardInterrupt, SystemExit]),
+    ids=name_of,
+)
 def test_asyncio_does_not_complain_of_what_an_interruption_kept_from_being_seen(
     makes: Any, kind: Any, where: str, caplog: pytest.LogCaptureFixture
 ) -> None:
