@@ -40,7 +40,11 @@ def test_each_row_has_a_program_and_each_program_a_row() -> None:
     assert {row.verdict for row in CONCURRENCY} == programs.keys()
     for verdict, of_verdict in programs.items():
         assert [row.code for row in CONCURRENCY if row.verdict == verdict] == [*of_verdict]
-    of_determinism = [*unrecorded_rows.RECORDED, *unrecorded_rows.UNRECORDED]
+    of_determinism = [
+        *unrecorded_rows.RECORDED,
+        *unrecorded_rows.UNRECORDED,
+        *unrecorded_rows.LOST,
+    ]
     assert [row.code for row in DETERMINISM] == of_determinism
 
 
@@ -135,6 +139,16 @@ def test_it_gives_something_else_on_replay_and_the_same_from_a_step(row: Row) ->
     assert len(set(observed(look))) > 1
     assert len(set(observed(in_a_step))) == 1
     assert_found(source)
+
+
+@pytest.mark.parametrize("row", rows(DETERMINISM, "return the value"))
+def test_the_change_is_missing_on_replay_and_lint_finds_it(row: Row) -> None:
+    look = unrecorded_rows.LOST[row.code]
+    first, *replays = observed(look)
+    assert all(each != first for each in replays)
+    head = "from durable_execution_sdk import DurableContext\n"
+    found = check_source(head + inspect.getsource(look))
+    assert [each.rule.code for each in found] == ["DUR021", "DUR021"]
 
 
 @pytest.mark.parametrize("row", rows(CONCURRENCY, "use a list"))

@@ -39,6 +39,7 @@ STEPS: dict[str, tuple[Act, str]] = {}
 RECORDED: dict[str, Look] = {}
 UNRECORDED: dict[str, tuple[Look, str]] = {}
 UNORDERED: dict[str, tuple[Look, str]] = {}
+LOST: dict[str, Look] = {}
 
 
 def acts(row: str, source: str) -> Callable[[Act], Act]:
@@ -52,6 +53,14 @@ def acts(row: str, source: str) -> Callable[[Act], Act]:
 def differs(row: str, source: str) -> Callable[[Look], Look]:
     def keep(look: Look) -> Look:
         UNRECORDED[row] = (look, source)
+        return look
+
+    return keep
+
+
+def lost(row: str) -> Callable[[Look], Look]:
+    def keep(look: Look) -> Look:
+        LOST[row] = look
         return look
 
     return keep
@@ -254,6 +263,19 @@ async def network(ctx: DurableContext) -> Any:
     with ours, theirs:
         theirs.sendall(f"{WORLD.turn}".encode())
         return ours.recv(1)
+
+
+@lost("a step that changes its argument, or a variable outside of it")
+async def changes(ctx: DurableContext) -> Any:
+    order: dict[str, int] = {}
+    prices: list[int] = []
+
+    async def add_price(order: dict[str, int]) -> None:
+        order["price"] = 20
+        prices.append(20)
+
+    await ctx.step(add_price, order)
+    return order, prices
 
 
 @unordered(

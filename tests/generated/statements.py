@@ -247,6 +247,50 @@ def done_callback(w: Writer, node: Node) -> None:
     w.line("await done_soon")
 
 
+SOURCES = {
+    "operation": "{started}",
+    "task": "asyncio.create_task(turns(1))",
+    "gather": "asyncio.gather(turns(0), turns(2))",
+    "future": "asyncio.get_running_loop().create_future()",
+}
+
+
+@statement(
+    ops=(1, 1),
+    blocks=(1, 1),
+    feature="pending",
+    weight=4,
+    make=lambda rng: {**_jobs(rng), "source": rng.choice([*SOURCES, "soon", "later"])},
+)
+def callback_starts_a_task(w: Writer, node: Node) -> None:
+    """A task with operations, made by a callback: it has the place and the variables of the code that added it."""
+    kind, n, key, value = node.data["source"], w.number(), w.key(), w.key()
+    job = w.function(node.data["fname"], node.blocks[0])
+    source, made, call = w.name("source"), w.name("made"), w.name("call")
+    started = w.start(node.ops[0])
+    w.line(f"{made} = []")
+    w.line(f"VARIABLE.set({key})")
+    with w.under(f"def {call}(*_, key={w.key(n, 'a')}, value={value}):"):
+        w.line("see(c, value, VARIABLE.get())")
+        w.line(f"{made}.append(asyncio.create_task({job}(key)))")
+    if kind in SOURCES:
+        w.line(f"{source} = {SOURCES[kind].format(started=started)}")
+        w.line(f"{source}.add_done_callback({call})")
+    else:
+        timer = {"soon": "call_soon(", "later": "call_later(0.1, "}[kind]
+        w.line(f"asyncio.get_running_loop().{timer}{call})")
+    if kind == "future":
+        w.line(f"asyncio.get_running_loop().call_soon({source}.set_result, 1)")
+    w.line("VARIABLE.set('another')")
+    awaited = source if kind == "operation" else started
+    w.observe(awaited, catch="Exception" if w.may_fail(node.ops[0]) else None)
+    if kind == "later":
+        w.line("await asyncio.sleep(0.2)")
+    elif kind != "operation":
+        w.line("await turns(4)")
+    w.observe(f"asyncio.gather(*{made})")
+
+
 @statement(ops=(1, 1), feature="pending", weight=4, racy=True)
 def cancels_itself(w: Writer, node: Node) -> None:
     key = w.key()

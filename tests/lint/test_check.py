@@ -274,6 +274,106 @@ def test_lines_that_together_cannot_be_repeated_are_found(lines: str, code: str)
 
 
 @pytest.mark.parametrize(
+    ("lines", "what"),
+    [
+        (
+            "n = 0\nasync def part():\n    nonlocal n\n    n += 1\nawait ctx.step(part)",
+            "nonlocal n in part",
+        ),
+        (
+            "out = []\nasync def part():\n    out.append(1)\nawait ctx.step(part)",
+            "out.append() in part",
+        ),
+        ("out = []\nawait ctx.step(lambda: out.append(1))", "out.append() in a lambda"),
+        ("out = []\nawait ctx.step(out.append, 1)", "out.append() in a step"),
+        ("out = dict()\nawait ctx.step(partial(out.update, a=1))", "out.update() in a step"),
+        (
+            "def part():\n    event['n'] = 1\nawait ctx.step(part)",
+            "the change of event['n'] in part",
+        ),
+        (
+            "order = load()\ndef part():\n    order.n = 1\nawait ctx.step(part)",
+            "the change of order.n in part",
+        ),
+        (
+            "def part():\n    del event['n']\nawait ctx.step(partial(part))",
+            "the change of event['n'] in part",
+        ),
+        (
+            "out = {}\ndef undo(x):\n    out[x] = 1\nawait saga.step(print, compensate=undo)",
+            "the change of out[x] in undo",
+        ),
+        (
+            "out = []\nasync def part(c):\n    out.append(1)\nawait ctx.run_in_child_context(part)",
+            "out.append() in part",
+        ),
+        (
+            "out = set()\nasync def part(c, x, i):\n    out.add(x)\nawait ctx.map(event, part)",
+            "out.add() in part",
+        ),
+        (
+            "out = []\nasync def part(c):\n    out.append(1)\nawait ctx.parallel([part, part])",
+            "out.append() in part",
+        ),
+        (
+            "out = []\nasync def part(c):\n    out.append(1)\nawait ctx.parallel({'a': part})",
+            "out.append() in part",
+        ),
+        (
+            "out = []\nasync def part(c):\n    async def inner():\n        out.append(1)\n    await inner()\nawait ctx.with_retry(part)",
+            "out.append() in part",
+        ),
+        (
+            "out = []\nasync def part(state):\n    out.append(1)\nawait ctx.wait_for_condition(part)",
+            "out.append() in part",
+        ),
+        (
+            "async def part():\n    out = []\n    def body():\n        out.append(1)\n    await ctx.step(body)\nawait part()",
+            "out.append() in body",
+        ),
+        (
+            "async def part(order):\n    order['n'] = 1\nawait ctx.step(part, event)",
+            "the change of order['n'], an argument of part,",
+        ),
+        (
+            "async def part(a, order):\n    order.n += 1\n    return a\nawait ctx.step(part, 1, event)",
+            "the change of order.n, an argument of part,",
+        ),
+    ],
+)
+def test_changes_that_replay_loses_are_found(lines: str, what: str) -> None:
+    found = check_source(
+        HEAD
+        + dedent(f"""
+        async def workflow(event: dict, ctx: DurableContext) -> None:
+            {indented(lines)}
+    """)
+    )
+    assert [(each.what, each.rule.code) for each in found] == [(what, "DUR021")]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "out = []\nasync def part():\n    out.append(1)\nawait asyncio.gather(part())",
+        "out = []\nasync def part():\n    out.append(await ctx.step(print))\nawait part()",
+        "def part():\n    out = []\n    out.append(1)\n    return out\nawait ctx.step(part)",
+        "def part():\n    n = 0\n    def count():\n        nonlocal n\n        n += 1\n    count()\nawait ctx.step(part)",
+        "out = []\ndef part(out):\n    out.append(1)\n    return out\nawait ctx.step(part, out)",
+        "async def part(order):\n    order['n'] = 1\n    return order\nevent = await ctx.step(part, event)",
+        "async def part(order):\n    order['n'] = 1\n    return {**order}\nevent = await ctx.step(part, event)",
+        "async def part(order):\n    order['n'] = 1\nawait ctx.step(part, {})\nawait ctx.step(part, load())",
+        "client = connect()\ndef part():\n    client.update(1)\nawait ctx.step(part)\nawait ctx.step(client.pop)",
+        "out = []\nasync def part(c):\n    out.append(1)\nawait ctx.run_in_child_context(part, config=ChildConfig(virtual=True))",
+        "out = []\nasync def part(c, x, i):\n    out.append(1)\nawait ctx.map(event, part, config=MapConfig(nesting=NestingType.FLAT))",
+        "out = []\nawait ctx.map(event, out.append)  # durable: ignore[DUR021]",
+    ],
+)
+def test_changes_that_replay_repeats_are_not(lines: str) -> None:
+    assert in_workflow(indented(lines)) == []
+
+
+@pytest.mark.parametrize(
     "lines",
     [
         "while event:\n    if ctx.patched('a', each_time=True):\n        await ctx.step(print)",

@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 from durable_execution_sdk.lint.calls import READS, forbidden
 from durable_execution_sdk.lint.handles import Handles, makers
+from durable_execution_sdk.lint.lost_changes import lost_changes
 from durable_execution_sdk.lint.names import dotted
 from durable_execution_sdk.lint.rules import (
     ELAPSED,
     FOREIGN,
     GLOBAL,
+    LOST,
     PATCH_ONCE,
     REPLAYING,
     SPINNING,
@@ -74,6 +76,8 @@ def check_source(source: str, filename: str = "<source>") -> list[Finding]:
     for workflow in nodes:
         reader = _Reader(workflow, contexts, step_bodies(tree), module, handle_makers)
         findings.update(dict.fromkeys(reader.read()))
+        lost = lost_changes(workflow, tree, Names(module, workflow.function))
+        findings.update(dict.fromkeys(_finding(*each, LOST) for each in lost))
     lines = source.splitlines()
     return sorted(finding for finding in findings if not _is_ignored(finding, lines))
 

@@ -121,10 +121,15 @@ PATCH_ONCE = Rule(
     "has one answer for all rounds: an execution that began before the patch never takes its new code",
     "give it each_time=True, or ask before the loop if that is what you want",
 )
+LOST = Rule(
+    "DUR021",
+    "is lost on replay, which does not run a step's function again, nor that of a context that has ended",
+    "return the value, and change the variable after the await",
+)
 
 RULES = (
     *(TIME, RANDOM, IDS, OUTSIDE, BLOCKING, ORDER, FORGOTTEN, RUNS_ON, FOREIGN, GLOBAL, ADDRESS),
     *(UNNUMBERED, ALIVE, SPINNING, PLAIN_FUTURES, GATHERS, REPLAYING, THREAD, ELAPSED, LINES),
-    *(UNANSWERED, HANDLE, CREATION, PATCH_ONCE),
+    *(UNANSWERED, HANDLE, CREATION, PATCH_ONCE, LOST),
 )
 CODES = frozenset(rule.code for rule in RULES)

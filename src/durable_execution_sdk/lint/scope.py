@@ -34,7 +34,7 @@ class Module:
         self.values: dict[str, list[ast.expr]] = defaultdict(list)
         for name, value in _assigned(tree.body):
             self.values[name].append(value)
-            if self._is_container(value):
+            if self.is_container(value):
                 self.containers.add(name)
             library = self.library_of(value)
             if library is not None:
@@ -57,7 +57,8 @@ class Module:
                 return None
             at = at.func.value
 
-    def _is_container(self, value: ast.expr) -> bool:
+    def is_container(self, value: ast.expr) -> bool:
+        """Tell whether the expression makes a list, a dictionary or a set."""
         if isinstance(value, _DISPLAYS):
             return True
         name = qualified(value.func, self.imported) if isinstance(value, ast.Call) else None
@@ -75,7 +76,7 @@ class Names:
             if isinstance(node, ast.Global)
             for name in node.names
         }
-        self._local = set(_bound_within(function)) - declared - {function.name}
+        self._local = set(bound_within(function)) - declared - {function.name}
         self._lines = range(function.lineno, (function.end_lineno or function.lineno) + 1)
         self._values: dict[str, list[ast.expr]] = defaultdict(list)
         for name, value in _assigned(ast.walk(function)):
@@ -120,6 +121,15 @@ class Names:
         is_bound = name in self._module.bound or name in self._module.imported
         return is_bound and name not in self._local
 
+    def is_local(self, name: str | None) -> bool:
+        """Tell whether the function binds the name."""
+        return name in self._local
+
+    def holds_container(self, name: str) -> bool:
+        """Tell whether the name is a list, a dictionary or a set that the function makes."""
+        values = self._values.get(name, ())
+        return name in self._local and any(map(self._module.is_container, values))
+
     def is_global_container(self, name: str) -> bool:
         """Tell whether the name is a list, a dictionary or a set of the module."""
         return name in self._module.containers and name not in self._local
@@ -158,7 +168,7 @@ def _bound(body: Iterable[ast.AST]) -> Iterator[str]:
             yield from _bound(ast.iter_child_nodes(node))
 
 
-def _bound_within(function: ast.AST) -> Iterator[str]:
+def bound_within(function: ast.AST) -> Iterator[str]:
     """Yield the names that a function and its inner functions bind, with parameters."""
     for node in ast.walk(function):
         match node:

@@ -11,7 +11,7 @@ from durable_execution_sdk.lint.scope import Names
 
 _YIELDS = frozenset({"asyncio.sleep", "anyio.sleep"})
 _CHECKPOINTS = frozenset({"anyio.lowlevel.checkpoint"})
-_CHANGES = frozenset(
+CHANGES = frozenset(
     {"append", "appendleft", "add", "extend", "insert", "update", "setdefault", "pop", "popitem"}
 ) | {"popleft", "remove", "discard", "clear", "sort", "reverse", "rotate", "subtract"}
 _LINES = LEVELS | {"log_debug", "log_info", "log_warn", "log_error"}
@@ -96,22 +96,26 @@ def patches_asked_once(node: ast.AST, context: str) -> Iterator[ast.Call]:
 
 def changed_globals(node: ast.AST, names: Names) -> Iterator[tuple[ast.stmt | ast.expr, str]]:
     """Yield the module-level objects that a statement changes, each with a text for messages."""
-    targets: list[ast.expr] = []
     match node:
-        case ast.Assign():
-            targets = list(node.targets)
-        case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
-            targets = [target]
-        case ast.Delete():
-            targets = list(node.targets)
         case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=method)):
-            if method in _CHANGES and names.is_global_container(name):
+            if method in CHANGES and names.is_global_container(name):
                 yield node, f"{name}.{method}()"
         case _:
             pass
-    for changed in targets:
+    for changed in targets_of(node):
         if isinstance(changed, ast.Attribute | ast.Subscript) and isinstance(node, ast.stmt):
             owner = root(changed)
             has_own_rule = (names.of(changed.value) or "") in READS
             if isinstance(owner, ast.Name) and names.is_global(owner.id) and not has_own_rule:
                 yield node, f"the change of {ast.unparse(changed)}"
+
+
+def targets_of(node: ast.AST) -> list[ast.expr]:
+    """Return what a statement assigns to, or deletes."""
+    match node:
+        case ast.Assign(targets=targets) | ast.Delete(targets=targets):
+            return targets
+        case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
+            return [target]
+        case _:
+            return []

@@ -11,8 +11,8 @@ from durable_execution_sdk.lint.names import dotted, qualified
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # Methods whose first argument is a workflow function, and methods whose first argument is a step's body.
-_TAKES_WORKFLOW = frozenset({"run_in_child_context", "with_retry"})
-_TAKES_BODY = frozenset({"step", "wait_for_condition", "wait_for_callback", "add_compensation"})
+TAKES_WORKFLOW = frozenset({"run_in_child_context", "with_retry"})
+TAKES_BODY = frozenset({"step", "wait_for_condition", "wait_for_callback", "add_compensation"})
 ENDINGS = frozenset({"complete_execution_success", "complete_execution_failure", "continue_as_new"})
 OPERATIONS = frozenset(
     {"step", "wait", "wait_until", "wait_for_condition", "create_callback", "wait_for_callback"}
@@ -54,7 +54,7 @@ def step_bodies(tree: ast.Module) -> set[str]:
 
 
 def _bodies(call: ast.Call, operation: str) -> Iterator[str]:
-    arguments = call.args[:1] if operation in _TAKES_BODY else []
+    arguments = call.args[:1] if operation in TAKES_BODY else []
     arguments += [word.value for word in call.keywords if word.arg == "compensate"]
     for argument in arguments:
         inner = argument.args[0] if isinstance(argument, ast.Call) and argument.args else argument
@@ -69,24 +69,21 @@ def _context_indexes(tree: ast.Module) -> dict[str, int]:
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
             continue
         operation, args = call.func.attr, call.args
-        if operation in _TAKES_WORKFLOW and args and isinstance(args[0], ast.Name):
+        if operation in TAKES_WORKFLOW and args and isinstance(args[0], ast.Name):
             indexes[args[0].id] = 0
         elif operation == "map" and len(args) > 1 and isinstance(args[1], ast.Name):
             indexes[args[1].id] = 0
         elif operation == "parallel" and args:
-            indexes.update((name, 0) for name in _branches(args[0]))
+            named = [each.id for each in branches(args[0]) if isinstance(each, ast.Name)]
+            indexes.update(dict.fromkeys(named, 0))
     return indexes
 
 
-def _branches(node: ast.expr) -> Iterator[str]:
-    values: list[ast.expr] = []
+def branches(node: ast.expr) -> list[ast.expr]:
+    """Return the functions in the list or the mapping that a parallel is given."""
     if isinstance(node, ast.List | ast.Tuple):
-        values = node.elts
-    elif isinstance(node, ast.Dict):
-        values = node.values
-    for value in values:
-        if isinstance(value, ast.Name):
-            yield value.id
+        return node.elts
+    return node.values if isinstance(node, ast.Dict) else []
 
 
 def _context_of(

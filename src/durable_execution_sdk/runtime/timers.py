@@ -271,7 +271,7 @@ def start_timer(
     """
     if scope.context_state.is_over:
         return None
-    inner = context or copy_context()
+    inner = copy_context() if context is None else context
     loop = scope.context_state.run.loop
     if delay <= 0:
         # It is due, and runs in its turn among the ready callbacks. If the process's clock decided, it

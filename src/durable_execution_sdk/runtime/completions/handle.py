@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Generator
-from contextvars import Context
+from contextvars import Context, copy_context
 from types import FrameType
 from typing import Any, NoReturn, TypeVar
 
@@ -155,7 +155,8 @@ class Handle(asyncio.Future[_T]):
         if isinstance(get_current(), StepContext):
             raise refused_in_step(operation.label, "awaited")
         operation.callbacks_added += 1
-        super().add_done_callback(fn, context=context)
+        # The C code of asyncio takes None for the context of the code that completes the future, which is the SDK's.
+        super().add_done_callback(fn, context=copy_context() if context is None else context)
 
     def remove_done_callback(self, fn: Callable[[Any], object], /) -> int:
         """Remove a callback, as for any future."""

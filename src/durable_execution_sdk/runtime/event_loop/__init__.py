@@ -155,7 +155,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         """
         runner = get_current() if context is None else context.get(CURRENT)
         if runner is not None and threading.get_ident() != self._thread_id:
-            context = (context or copy_context()).copy()
+            context = copy_context() if context is None else context.copy()
             context.run(HANDED_OVER_BY.set, runner)
         # ``wrap_future`` passes the future; in ``call_soon_threadsafe(future.set_result, 1)`` the method belongs to it.
         future: object = args[0] if args else None
@@ -163,7 +163,8 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
             future = getattr(callback, "__self__", None)
             if type(future) is not NumberedFuture:
                 return super().call_soon_threadsafe(callback, *args, context=context)
-        tell = partial((context or copy_context()).run, callback, *args)
+        context = copy_context() if context is None else context
+        tell = partial(context.run, callback, *args)
         return super().call_soon_threadsafe(
             self._take_end, cast("NumberedFuture[object]", future), tell, context=sdk_context()
         )

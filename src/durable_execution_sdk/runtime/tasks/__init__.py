@@ -317,7 +317,12 @@ class WorkflowTasks:
         scope.entered(watched)
         self.progress += 1
         task = NumberedTask(
-            place or scope.place, watched, self, self.loop, context or copy_context(), name
+            place or scope.place,
+            watched,
+            self,
+            self.loop,
+            copy_context() if context is None else context,
+            name,
         )
         watched.task = task
         return task

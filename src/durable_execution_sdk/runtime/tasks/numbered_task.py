@@ -17,7 +17,7 @@ import asyncio.tasks
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
-from contextvars import Context
+from contextvars import Context, copy_context
 from functools import partial
 from types import FunctionType
 from typing import Any, TypeVar
@@ -85,7 +85,8 @@ class NumberedTask(asyncio.Task[_T]):
         """Add a callback, as for any task; refused inside steps, for which the workflow waits."""
         if isinstance(get_current(), StepContext):
             raise refused_in_step(f"the task {self._title!r} of the workflow", "awaited")
-        _add_done_callback(self, fn, context=context)
+        # See ``Handle.add_done_callback``: without one, the callback would run in the context of this task.
+        _add_done_callback(self, fn, context=copy_context() if context is None else context)
 
 
 class _Registry:
