@@ -120,7 +120,7 @@ class OpenTelemetryPlugin(DurablePlugin):
         if tracer is None:
             return
         upstream = next(filter(None, (read(info) for read in self._parents)), None)
-        live.trace = ExecutionTrace(tracer, tracer.id_generator, info, upstream)
+        live.trace = ExecutionTrace(tracer, info, upstream)
         live.view = view_of(self._view, live.trace, info)
         # A suspended execution is invoked because an operation has changed. Without a change, the last
         # invocation crashed. Its segments in the invocation view are lost with it.
