@@ -127,7 +127,9 @@ class OpenTelemetryPlugin(DurablePlugin):
         is_lost = not info.is_first_invocation and not info.updated_operations
         if is_lost and self._view is TraceView.EXECUTION:
             for operation in info.operations.values():
-                if _has_reported_end(operation):
+                if _is_given_up(operation):
+                    self._give_up(live, operation)
+                elif _has_reported_end(operation):
                     self._end(live, operation)
 
     def on_operation_start(self, info: OperationInfo) -> None:
@@ -151,6 +153,8 @@ class OpenTelemetryPlugin(DurablePlugin):
             if info.status == OperationStatus.PENDING:
                 _add_retry(span, info, ended_at)
             live.trace.end(span, ended_at)
+        if _is_given_up(info):
+            self._give_up(live, info)
 
     def on_operation_end(self, info: OperationInfo) -> None:
         """Emit the operation's span."""
@@ -204,9 +208,10 @@ class OpenTelemetryPlugin(DurablePlugin):
         if live.trace is not None and live.view is not None:
             for span, ended_at in live.ended_attempts.values():
                 live.trace.end(span, ended_at)
-            ends = live.view.invocation_ended(info)
+            is_last = is_over and self._is_first(info.execution_arn, OperationType.EXECUTION)
+            ends = live.view.invocation_ended(info, is_last=is_last)
             live.trace.invocation_ended(info, ends.invocation)
-            if is_over and self._is_first(info.execution_arn, OperationType.EXECUTION):
+            if is_last:
                 live.trace.execution_ended(info, info.execution_start_timestamp, ends.workflow)
                 ended = self._ended[info.execution_arn]
                 ended.intersection_update((_RECORDED, OperationType.EXECUTION))
@@ -221,6 +226,11 @@ class OpenTelemetryPlugin(DurablePlugin):
         if live.view is not None:
             live.view.operation_ended(info)
         return True
+
+    def _give_up(self, live: _InvocationState, info: OperationInfo) -> None:
+        """Emit the span of an operation without an end, unless this process has done so."""
+        if live.view is not None and self._is_first(info.execution_arn, info.id):
+            live.view.operation_given_up(info)
 
     def _is_new(self, info: AttemptInfo) -> bool:
         """Tell whether a virtual context has ended that had not ended before."""
@@ -275,6 +285,11 @@ def _add_retry(span: Span, info: OperationInfo, ended_at: datetime) -> None:
 
 
 def _has_reported_end(info: OperationInfo) -> bool:
-    """Tell whether plugins are told of the end: not of that of a status, or of an operation that was given up."""
+    """Tell whether plugins are told of the end: not of that of a status."""
     is_operation = info.type != OperationType.EXECUTION and not is_status(info.id, info.name)
-    return is_operation and info.status in TERMINAL_STATUSES and not is_cancellation(info.error)
+    return is_operation and info.status in TERMINAL_STATUSES
+
+
+def _is_given_up(info: OperationInfo) -> bool:
+    """Tell whether an operation was given up: plugins are not told of its end."""
+    return info.status in TERMINAL_STATUSES and is_cancellation(info.error)
