@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -278,6 +279,75 @@ def test_the_json_formatter_writes_what_lambdas_format_has(kept: Keeping) -> Non
     assert line["requestId"]
     assert line["timestamp"].endswith("Z")
     assert "operationId" not in line
+
+
+def test_no_field_takes_the_place_of_a_member_of_the_line(kept: Keeping) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.log_info("taken", level="gold", timestamp="noon", logger="L", errorType="late")
+        logging.getLogger("shop").error("plain", extra={"level": 3}, exc_info=KeyError("k"))
+        ctx.log_error("failed", exc_info=ValueError("bad"), errorType="mine")
+        logging.getLogger("shop").info("here", stack_info=True)
+
+    run_workflow(workflow)
+    taken, plain, failed, here = (json.loads(JsonFormatter().format(r)) for r in kept.records)
+    assert (taken["level"], taken["level_"]) == ("INFO", "gold")
+    assert (taken["timestamp_"], taken["logger"], taken["logger_"]) == (
+        "noon",
+        "durable_execution",
+        "L",
+    )
+    assert taken["timestamp"].endswith("Z")
+    assert taken["errorType"] == "late"  # a line without an exception has no such member
+    assert (plain["level"], plain["level_"], plain["errorType"]) == ("ERROR", 3, "KeyError")
+    assert (failed["errorType"], failed["errorType_"]) == ("ValueError", "mine")
+    assert failed["stackTrace"][-1] == "ValueError: bad"
+    assert any("in workflow" in line for line in here["stackInfo"])
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+def test_a_value_that_json_cannot_have_costs_neither_the_line_nor_the_execution(
+    kept: Keeping,
+) -> None:
+    """Logging passes a RecursionError on to the code that logs."""
+    endless: list[Any] = []
+    endless.append(endless)
+    values = {
+        "endless": (endless, "[[...]]"),
+        "surrogate": ("\ud800", "\\ud800"),
+        "unprintable": (Unprintable(), "<unprintable Unprintable object>"),
+        "inside": ([1, Unprintable()], "<unprintable list object>"),
+        "keys": ({"\udcff": 1}, "{'\\udcff': 1}"),
+        "plain": ([1, {"a": None}], [1, {"a": None}]),
+    }
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        for name, (value, _) in values.items():
+            ctx.log_info(f"{name} \udc00", value=value, **{"n\udc00": 1})
+        try:
+            raise Unprintable
+        except Unprintable:
+            ctx.log_error("caught", exc_info=True)
+
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    logging.getLogger().addHandler(handler)
+    try:
+        assert run_workflow(workflow).status == "SUCCEEDED"
+    finally:
+        logging.getLogger().removeHandler(handler)
+    *lines, caught = map(json.loads, stream.getvalue().splitlines())
+    for line, (name, (_, written)) in zip(lines, values.items(), strict=True):
+        assert (line["message"], line["value"]) == (f"{name} \\udc00", written)
+        assert line["n\\udc00"] == 1
+        assert line["durableExecutionArn"].startswith("arn:")
+    assert caught["errorMessage"] == "<unprintable Unprintable object>"
 
 
 def test_outside_a_workflow_nothing_changes(kept: Keeping) -> None:

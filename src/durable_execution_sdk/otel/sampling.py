@@ -83,7 +83,7 @@ class PinnedSampler:
             return self._other.should_sample(
                 parent_context, trace_id, name, kind, attributes, *rest, **options
             )
-        members = {**(attributes or {}), **decided.attributes}
+        members: dict[str, Any] = {**(attributes or {}), **decided.attributes}
         result: Sampled = type(decided)(decided.decision, members, decided.trace_state)
         return result
 
