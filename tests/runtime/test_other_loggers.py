@@ -106,6 +106,23 @@ def test_lines_come_once_however_often_the_code_is_replayed(lines: Any) -> None:
     assert lines.texts() == [*before, "item 1", "item 2", "end"]
 
 
+def test_lines_that_structlog_writes_in_threads_come_once() -> None:
+    lines = Structlog()
+    log = lines.configure()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await log.ainfo("first")
+        await ctx.wait(SECOND)
+        await log.ainfo("second")
+        await ctx.wait(SECOND)
+
+    try:
+        assert run_workflow(workflow).status == "SUCCEEDED"
+        assert lines.texts() == ["first", "second"]
+    finally:
+        lines.close()
+
+
 def test_each_line_has_the_fields_of_its_execution_and_operation(lines: Any) -> None:
     attempts: list[int] = []
 

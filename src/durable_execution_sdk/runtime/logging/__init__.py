@@ -7,6 +7,7 @@ and the operation on each record. So it works for any logger that the handler's 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import msgspec
 
 from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.current import CURRENT, StepContext
+from durable_execution_sdk.runtime.current import CURRENT, StepContext, running_call
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 
 if TYPE_CHECKING:
@@ -83,6 +84,9 @@ class Line(msgspec.Struct, frozen=True):
 def line_at(level: int) -> Line | None:
     """Return the line of this level that is written now, ``None`` outside a workflow."""
     current = CURRENT.get()
+    if current is None:
+        call = running_call()
+        current = None if call is None else call.caller
     if isinstance(current, StepContext):
         return Line(_step_fields(current))
     if not (isinstance(current, WorkflowTask) and isinstance(current.scope, IdScope)):
@@ -164,7 +168,12 @@ def _is_silent(context_state: ContextState, level: int) -> bool:
 
 
 def _is_in_doubt(context_state: ContextState) -> bool:
-    """Return ``True`` if an earlier invocation may have been cut before it wrote the lines of this code."""
+    """Return ``True`` if an earlier invocation may have been cut before it wrote the lines of this code.
+
+    A call in a thread has written its lines if it is replayed.
+    """
+    if threading.get_ident() != context_state.run.thread:
+        return False
     return context_state.run.position.is_in_doubt and not context_state.is_rebuilt
 
 
@@ -214,10 +223,16 @@ def install_filter(logger: logging.Logger) -> None:
     # Copied, since another thread may make a logger meanwhile.
     existing = list(logging.root.manager.loggerDict.values())
     loggers = [owner for owner in existing if isinstance(owner, logging.Logger) and owner.handlers]
-    for owner in (logging.root, underlying(logger), *loggers):
-        for handler in getattr(owner, "handlers", ()):
-            if not any(isinstance(installed, ReplayFilter) for installed in handler.filters):
-                handler.addFilter(ReplayFilter(handler))
+    handlers = [
+        handler
+        for owner in (logging.root, underlying(logger), *loggers)
+        for handler in getattr(owner, "handlers", ())
+    ]
+    if logging.lastResort is not None:  # for records that no handler of a logger takes
+        handlers.append(logging.lastResort)
+    for handler in handlers:
+        if not any(isinstance(installed, ReplayFilter) for installed in handler.filters):
+            handler.addFilter(ReplayFilter(handler))
 
 
 def _step_fields(step: StepContext) -> dict[str, object]:
