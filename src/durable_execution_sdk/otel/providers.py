@@ -26,6 +26,10 @@ __all__ = ["SCOPE", "Providers"]
 SCOPE = "durable_execution_sdk"
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
+# Spans that wait for the exporter: an operation and an attempt for each one of the 3,000 that an execution may have,
+# and as many of the user's.
+_MOST_WAITING_SPANS = 12_000
+
 _logger = logging.getLogger("durable_execution")
 
 # A provider gives the same tracer to all threads, and what has been replaced once would pin nothing any more.
@@ -136,8 +140,12 @@ def _exporting(endpoint: str | None) -> TracerProvider:
     resource = resources.Resource.create({} if is_named else {"service.name": function})
     traces = None if endpoint is None else f"{endpoint.rstrip('/')}/v1/traces"
     provider: Any = sdk.TracerProvider(resource=resource)
+    # The default, 2,048, would drop spans of a large invocation if the collector takes its time.
+    most = None if "OTEL_BSP_MAX_QUEUE_SIZE" in os.environ else _MOST_WAITING_SPANS
     provider.add_span_processor(
-        processors.BatchSpanProcessor(exporter.OTLPSpanExporter(endpoint=traces))
+        processors.BatchSpanProcessor(
+            exporter.OTLPSpanExporter(endpoint=traces), max_queue_size=most
+        )
     )
     return cast("TracerProvider", provider)
 
