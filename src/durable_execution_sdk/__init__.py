@@ -49,7 +49,6 @@ from durable_execution_sdk.handler import DurableHandler, durable_execution
 from durable_execution_sdk.operations.step import StepConfig, StepSemantics
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.current import StepContext
-from durable_execution_sdk.runtime.logging import JsonFormatter
 from durable_execution_sdk.serdes import (
     JsonSerDes,
     PassThroughSerDes,
@@ -113,6 +112,7 @@ if TYPE_CHECKING:
         custom_retry,
     )
     from durable_execution_sdk.runtime.contexts.budget import Budget, Quota, TimeQuota
+    from durable_execution_sdk.runtime.logging.json_formatter import JsonFormatter
     from durable_execution_sdk.serdes.callback import CallbackSerDes
     from durable_execution_sdk.serdes.custom import CustomSerDes, custom_serdes
 else:
@@ -168,6 +168,7 @@ else:
             "WithRetryConfig": "operations.with_retry",
             "CustomSerDes": "serdes.custom",
             "custom_serdes": "serdes.custom",
+            "JsonFormatter": "runtime.logging.json_formatter",
             "loguru_filter": "other_loggers",
             "structlog_renderer": "other_loggers",
             "retry_presets": "retry.presets",

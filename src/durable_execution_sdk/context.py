@@ -653,21 +653,29 @@ class DurableContext(Combinators):
             self._logger = ContextLogger(self._context_state)
         return self._logger
 
-    def log_debug(self, message: str, **fields: object) -> None:
-        """Log a line with fields, unless it is replayed."""
-        self.logger.debug(message, extra=fields, stacklevel=2)
+    def log_debug(
+        self, message: str, *, exc_info: bool | BaseException | None = None, **fields: object
+    ) -> None:
+        """Log a line with fields, unless it is replayed; ``exc_info`` as in ``logging``."""
+        self.logger.debug(message, exc_info=exc_info, extra=fields, stacklevel=2)
 
-    def log_info(self, message: str, **fields: object) -> None:
-        """Log a line with fields, unless it is replayed."""
-        self.logger.info(message, extra=fields, stacklevel=2)
+    def log_info(
+        self, message: str, *, exc_info: bool | BaseException | None = None, **fields: object
+    ) -> None:
+        """Log a line with fields, unless it is replayed; ``exc_info`` as in ``logging``."""
+        self.logger.info(message, exc_info=exc_info, extra=fields, stacklevel=2)
 
-    def log_warn(self, message: str, **fields: object) -> None:
-        """Log a line with fields, unless it is replayed."""
-        self.logger.warning(message, extra=fields, stacklevel=2)
+    def log_warn(
+        self, message: str, *, exc_info: bool | BaseException | None = None, **fields: object
+    ) -> None:
+        """Log a line with fields, unless it is replayed; ``exc_info`` as in ``logging``."""
+        self.logger.warning(message, exc_info=exc_info, extra=fields, stacklevel=2)
 
-    def log_error(self, message: str, **fields: object) -> None:
-        """Log a line with fields, unless it is replayed."""
-        self.logger.error(message, extra=fields, stacklevel=2)
+    def log_error(
+        self, message: str, *, exc_info: bool | BaseException | None = None, **fields: object
+    ) -> None:
+        """Log a line with fields, unless it is replayed; ``exc_info`` as in ``logging``."""
+        self.logger.error(message, exc_info=exc_info, extra=fields, stacklevel=2)
 
     def _complete(self, result: object, error: BaseException | None) -> Awaitable[NoReturn]:
         return operations.complete_execution.complete_execution(

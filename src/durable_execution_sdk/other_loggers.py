@@ -98,6 +98,8 @@ def structlog_renderer(
         if not line.is_silent:
             return renderer(logger, method, event)
         if line.hold is not None:
+            for name, value in event.items():  # code may change them before the line is written
+                event[name] = _copied(value)
             event["is_replay"] = False
             rendered = renderer(logger, method, event)
             line.hold(lambda: _write(getattr(logger, method), rendered))

@@ -58,7 +58,7 @@ dev/functions/runtime_api.py _next_event()
 emulator/schedule/due_times.py _SLACK
 emulator/repository.py _MAX_CLOSED_CACHED
 runtime/settings.py MOST_CACHED_FUNCTIONS
-otel/plugin.py _REMEMBERED_EXECUTIONS
+telemetry/reported_ends.py _REMEMBERED_EXECUTIONS
 protocol/ids.py maxsize
 replay/check.py _MOST_MOMENTS
 runtime/log/ids.py _MOST_ROOT_IDS

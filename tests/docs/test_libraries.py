@@ -76,6 +76,21 @@ def test_structlog_through_logging_needs_no_renderer(caplog: pytest.LogCaptureFi
     assert all(f"line {n}" in line for n, line in enumerate(caplog.messages))
 
 
+def test_structlog_through_logging_has_the_fields_by_the_lines_of_the_page(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    members: dict[str, Any] = {}
+    exec(filter_of("structlog\n"), members)
+    exec(filter_of("logging\n"), members)
+    logging.getLogger("app").setLevel(logging.INFO)
+    for log in (structlog.get_logger("app"), logging.getLogger("app")):
+        run(log.info)
+        lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+        assert [line["event"] for line in lines] == ["line 0", "line 1", "line 2"]
+        assert len({line["executionArn"] for line in lines}) == 1
+    members["handler"].close()
+
+
 def test_a_background_task_that_a_step_starts_ends_with_the_invocation() -> None:
     kept: list[asyncio.Task[None]] = []
     seen: list[bool] = []

@@ -10,11 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Receiver:
-    """The bodies of the requests that came to ``/v1/traces``."""
+    """The bodies of the requests that came to ``/v1/traces``; they are answered while ``answers`` is set."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.bodies: list[bytes] = []
+        self.answers = threading.Event()
+        self.answers.set()
 
 
 @contextmanager
@@ -29,6 +31,7 @@ def receiving() -> Iterator[Receiver]:
             is_traces = self.path == "/v1/traces"
             if is_traces:
                 receiver.bodies.append(body)
+            receiver.answers.wait()
             self.send_response(200 if is_traces else 404)
             self.send_header("Content-Type", "application/x-protobuf")
             self.send_header("Content-Length", "0")

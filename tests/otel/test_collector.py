@@ -15,6 +15,7 @@ from tests.rig import rig_of
 
 from durable_execution_sdk import ConfigError, DurableContext
 from durable_execution_sdk.otel import OpenTelemetryPlugin
+from durable_execution_sdk.otel.providers import _exporting
 
 EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -70,6 +71,25 @@ def test_a_collector_gets_the_traces_without_a_provider(
         provider.shutdown()
     names = {span.name for span in received(receiver)["orders"]}
     assert names == {"work attempt 1", "work", "Invocation", "Workflow"}
+
+
+@pytest.mark.otel
+@pytest.mark.parametrize("most", [None, "600"])
+def test_a_slow_collector_loses_no_span_of_a_large_invocation(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, most: str | None
+) -> None:
+    """An execution may have 3,000 operations, each with a span and one for its attempt."""
+    if most is not None:
+        monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", most)
+    provider: Any = _exporting(receiver.url)
+    receiver.answers.clear()
+    tracer = provider.get_tracer("orders")
+    for _ in range(7_000):
+        tracer.start_span("work").end()
+    receiver.answers.set()
+    provider.shutdown()
+    (spans,) = received(receiver).values()
+    assert len(spans) == 7_000 if most is None else len(spans) < 2_000
 
 
 @pytest.mark.otel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -46,22 +45,13 @@ def links_of(span: ReadableSpan) -> list[int]:
     return [link.context.span_id for link in span.links]
 
 
-def ended(spans: Spans) -> Counter[str]:
-    """Count the spans in which operations have ended."""
-    return Counter(
-        attributes_of(span)["durable.operation.id"]
-        for span in spans.all
-        if attributes_of(span).get("durable.operation.status", "STARTED") != "STARTED"
-    )
-
-
 @pytest.mark.parametrize("shape", thinned(CORPUS), ids=lambda each: each.name)
 def test_each_operation_ends_in_one_span_and_each_parent_is_there(shape: Shape) -> None:
     exporter, recorder = InMemorySpanExporter(), Recorder()
     cold = Cold(exporter, TraceView.INVOCATION)
     ran = Play(shape, keeps_states=False, options={"plugins": [cold, recorder]}).run()
     spans = Spans(exporter)
-    assert ended(spans) == recorder.ends()
+    assert spans.ended() == recorder.ends()
     assert set(spans.ids().values()) == {1}
     workflow = spans.one("Workflow")
     assert len(spans.named("Invocation")) == ran.invocations
@@ -86,7 +76,7 @@ def test_a_crash_repeats_no_span(name: str, way: When) -> None:
         play, _ = crashed(BY_NAME[name], at, way, options={"plugins": [plugin]})
         spans = Spans(exporter)
         assert set(spans.ids().values()) == {1}
-        assert set(ended(spans).values()) <= {1}
+        assert set(spans.ended().values()) <= {1}
         if play.calls < at:
             return
 

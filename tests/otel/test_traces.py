@@ -26,6 +26,7 @@ from tests.rig import Ran, rig_of
 from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import (
+    CompletionConfig,
     ConfigError,
     DurableContext,
     DurableError,
@@ -34,13 +35,14 @@ from durable_execution_sdk import (
     InvokeError,
     MapConfig,
     NoRetry,
+    ParallelConfig,
     StepConfig,
     durable_execution,
 )
 from durable_execution_sdk.emulator.faults.plan import When
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.errors import ServiceError
-from durable_execution_sdk.otel import OpenTelemetryPlugin, Upstream
+from durable_execution_sdk.otel import OpenTelemetryPlugin, TraceView, Upstream
 from durable_execution_sdk.otel.providers import Providers
 from durable_execution_sdk.otel.upstream import read_header, w3c_parent
 from durable_execution_sdk.testing import LocalDurableTestRunner
@@ -62,8 +64,10 @@ def test_each_operation_has_one_span_in_one_tree_whichever_processes_replay(shap
     play = Play(shape, keeps_states=False, options={"plugins": [Cold(exporter), recorder]})
     ran = play.run()
     spans = Spans(exporter)
-    assert spans.operations() == recorder.ends()
     assert set(spans.ids().values()) == {1}
+    assert spans.ended() == recorder.ends()
+    started = {info.id for info in recorder.infos("on_operation_start")}
+    assert spans.operations().keys() - spans.ended().keys() <= started
     assert len({span.context.trace_id for span in spans.all if span.context}) == 1
     workflow = spans.one("Workflow")
     assert attributes_of(workflow)["durable.execution.status"] == ran.status
@@ -71,10 +75,7 @@ def test_each_operation_has_one_span_in_one_tree_whichever_processes_replay(shap
     # That of Workflow and Invocation is not emitted.
     around = parent_of(workflow)
     assert {parent_of(span) for span in spans.named("Invocation")} == {around}
-    # Operations inside one that was given up have its id as parent, though it has no span.
-    given_up = {info.id for info in recorder.infos("on_operation_start")} - set(recorder.ends())
-    if not given_up:
-        assert {parent_of(span) for span in spans.all} - set(spans.ids()) == {around}
+    assert {parent_of(span) for span in spans.all} - set(spans.ids()) == {around}
     assert len(spans.named("Invocation")) == ran.invocations
 
 
@@ -339,6 +340,7 @@ def test_an_execution_that_is_invoked_again_after_its_end_has_one_span() -> None
     exporter, plugin = warm()
 
     async def workflow(event: Any, ctx: DurableContext) -> str:
+        ctx.wait(SECOND, name="never awaited")
         return await ctx.step(lambda: "done", name="s")
 
     service = MemoryService()
@@ -346,7 +348,8 @@ def test_an_execution_that_is_invoked_again_after_its_end_has_one_span() -> None
     for _ in range(2):
         assert handler(service.event("1"), None)["Status"] == "SUCCEEDED"
     spans = Spans(exporter)
-    assert len(spans.named("Workflow")) == len(spans.named("s")) == 1
+    for name in ("Workflow", "s", "never awaited"):
+        assert len(spans.named(name)) == 1
     assert len(spans.named("Invocation")) == 2
 
 
@@ -582,11 +585,11 @@ def test_options_that_cannot_be_are_refused(options: Any, message: str) -> None:
         OpenTelemetryPlugin(**options)
 
 
-def test_what_has_no_span_has_none_after_an_invocation_that_is_repeated() -> None:
+def test_an_invocation_that_is_repeated_makes_no_other_spans() -> None:
     exporter, has_raised = InMemorySpanExporter(), False
 
     async def endless(child: DurableContext) -> None:
-        await child.wait(SECOND)
+        await child.wait(SECOND, name="inner")
 
     async def workflow(event: Any, ctx: DurableContext) -> str:
         nonlocal has_raised
@@ -603,9 +606,62 @@ def test_what_has_no_span_has_none_after_an_invocation_that_is_repeated() -> Non
     ran = rig_of(workflow, options={"plugins": [Cold(exporter)]}).run()
     assert (ran.result, ran.invocations) == ("done", 2)
     spans = Spans(exporter)
-    assert set(spans.operations()) == {
-        attributes_of(spans.named(name)[0])["durable.operation.id"] for name in ("s", "last")
+    statuses = {
+        (span.name, attributes_of(span)["durable.operation.status"])
+        for span in spans.all
+        if id_of(span) in spans.ids() and "durable.operation.status" in attributes_of(span)
     }
+    assert statuses == {
+        ("s", "SUCCEEDED"),
+        ("last", "SUCCEEDED"),
+        ("given up", "STARTED"),
+        ("inner", "STARTED"),
+    }
+    assert len({id_of(span) for span in spans.all if span.name == "given up"}) == 1
+
+
+@pytest.mark.parametrize("view", list(TraceView))
+def test_what_ends_without_the_code_has_a_span_for_what_is_inside(view: TraceView) -> None:
+    """A branch that a parallel leaves behind, a loser that is given up, and a wait that nothing awaits any more."""
+
+    async def slow(ctx: DurableContext) -> None:
+        await ctx.step(lambda: 1, name="in slow")
+        await ctx.wait(Duration.from_hours(1), name="slow wait")
+
+    async def quick(ctx: DurableContext) -> None:
+        await ctx.wait(Duration.from_seconds(10), name="quick wait")
+
+    def fail() -> None:
+        raise ValueError("not yet")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        first = ParallelConfig(completion=CompletionConfig.first_successful())
+        await ctx.parallel({"slow": slow, "quick": quick}, name="both", config=first)
+        later = ctx.wait(Duration.from_hours(2), name="never awaited")
+        polls = ctx.step(fail, name="poll", config=TWICE)
+        await ctx.race(polls, ctx.wait(SECOND, name="soon"), cancel_losers=True)
+        await ctx.wait(SECOND, name="last")
+        assert not later.done()
+
+    exporter = InMemorySpanExporter()
+    ran = rig_of(workflow, options={"plugins": [Cold(exporter, view)]}).run()
+    assert ran.status == "SUCCEEDED"
+    spans = Spans(exporter)
+    assert set(spans.ids().values()) == {1}
+    assert {parent_of(span) for span in spans.all} - {parent_of(spans.one("Workflow"))} <= set(
+        spans.ids()
+    )
+    by_id = {id_of(span): span for span in spans.all}
+    for span in spans.all:
+        around = by_id.get(parent_of(span) or 0)
+        assert around is None or (around.end_time or 0) >= (span.end_time or 0)
+    if view is TraceView.EXECUTION:
+        left = ("slow", "slow wait", "poll", "never awaited")
+        for span in map(spans.one, left):
+            assert attributes_of(span)["durable.operation.status"] == "STARTED"
+            assert span.status.status_code is StatusCode.UNSET
+        assert spans.one("slow").end_time == spans.one("both").end_time
+        assert spans.one("never awaited").end_time == spans.one("Workflow").end_time
 
 
 @pytest.mark.parametrize("where", ["on_start", "on_end"])
@@ -644,14 +700,16 @@ def test_a_processor_that_raises_costs_no_metric_and_no_flush(
     assert "hook" not in caplog.text
 
 
-def test_each_test_runner_has_its_spans_with_a_plugin_of_the_handler() -> None:
+@pytest.mark.parametrize("has_operations", [True, False])
+def test_each_test_runner_has_its_spans_with_a_plugin_of_the_handler(has_operations: bool) -> None:
     """Each runner gives its first execution the same ARN."""
     exporter, plugin = warm()
 
     @durable_execution(plugins=[plugin])
     async def order(event: Any, ctx: DurableContext) -> None:
-        await ctx.step(lambda: None, name="charge")
-        await ctx.wait(SECOND, name="delivery")
+        if has_operations:
+            await ctx.step(lambda: None, name="charge")
+            await ctx.wait(SECOND, name="delivery")
 
     names: list[list[str]] = []
     for _ in range(2):
@@ -659,4 +717,5 @@ def test_each_test_runner_has_its_spans_with_a_plugin_of_the_handler() -> None:
         names.append([span.name for span in exporter.get_finished_spans()])
         exporter.clear()
     assert names[0] == names[1]
-    assert {"charge", "delivery", "Workflow"} <= set(names[0])
+    expected = {"charge", "delivery", "Workflow"} if has_operations else {"Workflow"}
+    assert expected <= set(names[0])

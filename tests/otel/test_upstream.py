@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from opentelemetry import context
@@ -20,6 +21,7 @@ from tests.rig import Rig, rig_of
 from durable_execution_sdk import DurableContext, Duration
 from durable_execution_sdk.otel import Upstream, w3c_parent, xray_parent
 from durable_execution_sdk.otel.upstream import read_header, read_traceparent
+from durable_execution_sdk.plugins import InvocationInfo
 from durable_execution_sdk.protocol.control_plane import InvocationType, InvokeRequest
 
 TRACE, PARENT = 0x5759E988BD862E3FE1BE46A994272793, 0x53995C3F42CD8AD8
@@ -95,6 +97,20 @@ def test_w3c_headers_in_the_input_name_the_trace_and_come_first(event: Any) -> N
 @pytest.mark.parametrize("event", [None, '"traceparent"', ["traceparent"], {"traceparent": 1}])
 def test_an_input_without_w3c_headers_names_no_trace(event: Any) -> None:
     assert traces_of(traced(event, HEADER)) == {TRACE}
+
+
+def test_an_input_with_a_number_of_any_length_names_its_trace() -> None:
+    rest = '"n": ' + "1" * 5_000  # more digits than an int of Python is read from
+    info = SimpleNamespace(execution_input=f'{{"traceparent": "{TRACEPARENT}", {rest}}}')
+    assert w3c_parent(cast("Any", info)) == W3C
+
+
+def test_a_reader_that_raises_names_no_trace(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(info: InvocationInfo) -> Upstream | None:
+        raise RecursionError("too deep")
+
+    assert traces_of(traced(None, HEADER, parents=[broken, xray_parent])) == {TRACE}
+    assert "could not read the trace above" in caplog.text
 
 
 def test_the_tracestate_goes_along() -> None:

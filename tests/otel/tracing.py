@@ -36,6 +36,14 @@ class Spans:
             if "durable.operation.status" in attributes_of(span)
         )
 
+    def ended(self) -> Counter[str]:
+        """Count the spans in which operations have ended."""
+        return Counter(
+            attributes_of(span)["durable.operation.id"]
+            for span in self.all
+            if attributes_of(span).get("durable.operation.status", "STARTED") != "STARTED"
+        )
+
     def ids(self) -> Counter[int]:
         return Counter(id_of(span) for span in self.all)
 

@@ -27,7 +27,9 @@ from durable_execution_sdk import (
     StepError,
     durable_execution,
 )
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.plugins import DurablePlugin, OperationInfo
+from durable_execution_sdk.ports import ForwardingDataPlane
 from durable_execution_sdk.protocol.operations import GIVEN_UP, is_status
 from durable_execution_sdk.replay.check import replay_history
 
@@ -268,6 +270,66 @@ def test_a_plain_hook_that_returns_a_coroutine_is_logged(
     assert "Lazy.on_invocation_end returned a coroutine, which is not awaited" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "a\nb",  # would begin another header
+        "lone \udc00",  # the checkpoint could not be sent, and failed the execution
+        "Überschrift",
+        "x" * 10_000,
+        "",
+        7,
+    ],
+    ids=["lines", "surrogate", "umlaut", "long", "empty", "number"],
+)
+def test_a_header_that_is_none_is_logged_and_the_next_one_counts(
+    answer: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[Any] = []
+
+    class Wrong(DurablePlugin):
+        def on_invoke(self, info: Any) -> Any:
+            return answer
+
+    class Right(DurablePlugin):
+        def on_invoke(self, info: Any) -> str:
+            return "Root=1-5759e988-bd862e3fe1be46a994272793"
+
+    def plane(inner: Any) -> Any:
+        return Watching(inner, seen)
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        return await ctx.invoke("plain", 1)
+
+    rig = rig_of(
+        workflow,
+        options={"plugins": [Wrong(), Right()]},
+        plain={"plain": lambda event, _: event},
+        wrappers=Wrappers(data_plane=plane),
+    )
+    assert rig.run().result == 1
+    assert seen == ["Root=1-5759e988-bd862e3fe1be46a994272793"]
+    assert (
+        "Wrong.on_invoke returned no header of 1 to 8192 printable ASCII characters" in caplog.text
+    )
+
+
+class Watching(ForwardingDataPlane):
+    """Keeps the trace headers of invokes."""
+
+    def __init__(self, plane: Any, seen: list[Any]) -> None:
+        super().__init__(plane)
+        self._seen = seen
+
+    async def checkpoint(self, request: Any) -> Any:
+        options = (update.chained_invoke_options for update in request.updates)
+        self._seen += [each.x_amzn_trace_id for each in options if each is not None]
+        return await self._plane.checkpoint(request)
+
+
+TWICE = Recorder()
+
+
 class Nothing(DurablePlugin):
     pass
 
@@ -294,6 +356,7 @@ class Foreign:
         ([Foreign()], r"plugins.DurablePlugin, not .*Foreign"),
         ([Recorder(), Foreign()], r"Foreign is not one: class Foreign\(DurablePlugin\)"),
         (Recorder(), r"takes a list of objects"),
+        ([TWICE, Recorder(), TWICE], r"has the same Recorder twice"),
     ],
 )
 def test_a_plugin_without_hooks_is_refused_by_the_decorator(plugins: Any, message: str) -> None:
@@ -321,7 +384,8 @@ service = MemoryService()
 handler = workflow.bind(service)
 assert handler(service.event("1"), None)["Status"] == "SUCCEEDED"
 assert not made
-print([name for name in sys.modules if "hooks" in name])
+parts = ("plugins", "otel", "telemetry")
+print([name for name in sys.modules if name.split(".")[:2] in [["durable_execution_sdk", each] for each in parts]])
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

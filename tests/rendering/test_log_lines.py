@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from durable_execution_sdk import JsonFormatter
 from durable_execution_sdk.rendering.log_lines import log_text
-from durable_execution_sdk.runtime.logging import JsonFormatter
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:f:$LATEST/durable-execution/n/id"
 

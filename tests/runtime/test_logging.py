@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import io
 import json
 import logging
+import pickle
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -176,6 +179,102 @@ def test_a_context_whose_result_is_built_again_stays_silent(kept: Keeping) -> No
     assert kept.lines == ["in", "end"]
 
 
+def test_calls_in_threads_log_once_though_each_replay_makes_them_again(kept: Keeping) -> None:
+    """The log holds the end of each: a call that it does not know of is new."""
+    pool = ThreadPoolExecutor(1)
+    calls: list[tuple[str, bool]] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        def call(name: str) -> None:
+            calls.append((name, ctx.is_replaying))
+            logging.getLogger("shop").info(name)
+            ctx.log_info(f"{name} by the context")
+
+        await asyncio.to_thread(call, "first")
+        await ctx.wait(SECOND)
+        await asyncio.get_running_loop().run_in_executor(pool, call, "second")
+
+        async def large(inner: DurableContext) -> str:
+            await asyncio.to_thread(call, "inner")
+            return "x" * 300_000  # is not kept, so replay builds it again
+
+        await ctx.run_in_child_context(large)
+        await ctx.wait(SECOND)
+
+    with pool:
+        assert run_workflow(workflow).status == "SUCCEEDED"
+    names = ["first", "second", "inner"]
+    assert kept.lines == [line for name in names for line in (name, f"{name} by the context")]
+    assert {record.is_replay for record in kept.records if record.name == "shop"} == {False}  # type: ignore[attr-defined]
+    assert calls.count(("first", True)) == 2
+    assert calls.count(("inner", True)) == 1
+
+
+@pytest.mark.parametrize("mode", [ReplayLogging.ERRORS, ReplayLogging.ALL])
+def test_lines_of_replayed_calls_in_threads_are_written_as_the_handler_says(
+    kept: Keeping, mode: ReplayLogging
+) -> None:
+    def call() -> None:
+        logging.getLogger("shop").info("info")
+        logging.getLogger("shop").error("error")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await asyncio.to_thread(call)
+        await ctx.wait(SECOND)
+
+    run_workflow(workflow, options={"replay_logging": mode})
+    again = ["error"] if mode is ReplayLogging.ERRORS else ["info", "error"]
+    assert kept.lines == ["info", "error", *again]
+    assert [record.is_replay for record in kept.records][2:] == [True] * len(again)  # type: ignore[attr-defined]
+
+
+def test_a_call_whose_end_a_crash_took_logs_again(kept: Keeping) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await ctx.step(lambda: 1)
+        await asyncio.to_thread(logging.getLogger("shop").info, "called")
+        await ctx.wait(SECOND)
+
+    runner = LocalDurableTestRunner(durable_execution(workflow))
+    runner.crash_at(checkpoint=2, when="before")
+    assert runner.run_sync(None).status == "SUCCEEDED"
+    assert kept.lines.count("called") == 2
+
+
+def test_a_process_may_run_functions_of_workflow_code(kept: Keeping) -> None:
+    """An executor that pickles its functions gets them as they are."""
+    seen: list[Any] = []
+
+    class Pickling(Executor):
+        def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+            seen.append(pickle.loads(pickle.dumps((fn, args))))
+            future: Any = Future()
+            future.set_result(fn(*args))
+            return future
+
+    async def workflow(event: Any, ctx: DurableContext) -> int:
+        return await asyncio.get_running_loop().run_in_executor(Pickling(), abs, -3)
+
+    assert run_workflow(workflow).result == 3
+    assert seen == [(abs, (-3,))]
+
+
+def test_lines_that_no_handler_takes_come_once_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lonely = logging.getLogger("tests.lonely")
+    lonely.propagate = False
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        lonely.warning("taken")
+        await ctx.wait(SECOND)
+
+    try:
+        run_workflow(workflow)
+    finally:
+        lonely.propagate = True
+    assert capsys.readouterr().err.splitlines() == ["taken"]
+
+
 def test_the_flag_turns_off_though_the_code_does_nothing_more(kept: Keeping) -> None:
     async def workflow(event: Any, ctx: DurableContext) -> None:
         results = await asyncio.gather(ctx.step(lambda: 1), ctx.wait(SECOND))
@@ -278,6 +377,78 @@ def test_the_json_formatter_writes_what_lambdas_format_has(kept: Keeping) -> Non
     assert line["requestId"]
     assert line["timestamp"].endswith("Z")
     assert "operationId" not in line
+
+
+def test_no_field_takes_the_place_of_a_member_of_the_line(kept: Keeping) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        ctx.log_info("taken", level="gold", timestamp="noon", logger="L", errorType="late")
+        logging.getLogger("shop").error("plain", extra={"level": 3}, exc_info=KeyError("k"))
+        ctx.log_error("failed", exc_info=ValueError("bad"), errorType="mine")
+        logging.getLogger("shop").info("here", stack_info=True)
+
+    run_workflow(workflow)
+    taken, plain, failed, here = (json.loads(JsonFormatter().format(r)) for r in kept.records)
+    assert (taken["level"], taken["level_"]) == ("INFO", "gold")
+    assert (taken["timestamp_"], taken["logger"], taken["logger_"]) == (
+        "noon",
+        "durable_execution",
+        "L",
+    )
+    assert taken["timestamp"].endswith("Z")
+    assert taken["errorType"] == "late"  # a line without an exception has no such member
+    assert (plain["level"], plain["level_"], plain["errorType"]) == ("ERROR", 3, "KeyError")
+    assert (failed["errorType"], failed["errorType_"]) == ("ValueError", "mine")
+    assert failed["stackTrace"][-1] == "ValueError: bad"
+    assert any("in workflow" in line for line in here["stackInfo"])
+
+
+class Unprintable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    __repr__ = __str__
+
+
+def test_a_value_that_json_cannot_have_costs_neither_the_line_nor_the_execution(
+    own: tuple[logging.Logger, Keeping],
+) -> None:
+    """Logging passes a RecursionError on to the code that logs."""
+    endless: list[Any] = []
+    endless.append(endless)
+    values = {
+        "endless": (endless, "[[...]]"),
+        "surrogate": ("\ud800", "\\ud800"),
+        "unprintable": (Unprintable(), "<unprintable Unprintable object>"),
+        "inside": ([1, Unprintable()], "<unprintable list object>"),
+        "keys": ({"\udcff": 1}, "{'\\udcff': 1}"),
+        "plain": ([1, {"a": None}], [1, {"a": None}]),
+    }
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        for name, (value, _) in values.items():
+            ctx.log_info(name, value=value, **{"n\udc00": 1})
+        try:
+            raise Unprintable
+        except Unprintable:
+            ctx.log_error("caught", exc_info=True)
+
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    own[0].addHandler(handler)
+    try:
+        assert run_workflow(workflow, options={"logger": own[0]}).status == "SUCCEEDED"
+    finally:
+        own[0].removeHandler(handler)
+    *lines, caught = map(json.loads, stream.getvalue().splitlines())
+    for line, (name, (_, written)) in zip(lines, values.items(), strict=True):
+        assert (line["message"], line["value"]) == (name, written)
+        assert line["n\\udc00"] == 1
+        assert line["durableExecutionArn"].startswith("arn:")
+    assert caught["errorMessage"] == "<unprintable Unprintable object>"
+    # Not logged, since a report of pytest has all lines, and cannot be sent with this one.
+    message = JsonFormatter().format(logging.makeLogRecord({"msg": "lone \udc00"}))
+    assert json.loads(message)["message"] == "lone \\udc00"
 
 
 def test_outside_a_workflow_nothing_changes(kept: Keeping) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import structlog
 from loguru import logger
+from structlog.stdlib import ExtraAdder, LoggerFactory, ProcessorFormatter
 from tests.replay.test_held_lines import run
 from tests.rig import run_workflow
 
@@ -80,7 +82,37 @@ class Structlog(Lines):
         structlog.reset_defaults()
 
 
-@pytest.fixture(params=[Loguru, Structlog], ids=["loguru", "structlog"])
+class StructlogThroughLogging(Lines):
+    def configure(self) -> Any:
+        formatter = ProcessorFormatter(
+            structlog.processors.JSONRenderer(), foreign_pre_chain=[ExtraAdder()]
+        )
+        self.handler = logging.StreamHandler(self.output)
+        self.handler.setFormatter(formatter)
+        self.logger = logging.getLogger("tests.structlog")
+        self.logger.addHandler(self.handler)
+        self.logger.setLevel(logging.INFO)
+        self.logger.propagate = False
+        structlog.configure(
+            processors=[
+                structlog.processors.add_log_level,
+                structlog.processors.format_exc_info,
+                structlog_renderer(ProcessorFormatter.wrap_for_formatter),
+            ],
+            logger_factory=LoggerFactory(),
+        )
+        return structlog.get_logger("tests.structlog")
+
+    def close(self) -> None:
+        structlog.reset_defaults()
+        self.logger.removeHandler(self.handler)
+        self.logger.propagate = True
+
+
+@pytest.fixture(
+    params=[Loguru, Structlog, StructlogThroughLogging],
+    ids=["loguru", "structlog", "structlog-logging"],
+)
 def lines(request: pytest.FixtureRequest) -> Iterator[Any]:
     lines = request.param()
     lines.log = lines.configure()
@@ -104,6 +136,23 @@ def test_lines_come_once_however_often_the_code_is_replayed(lines: Any) -> None:
     assert run_workflow(workflow).status == "SUCCEEDED"
     before = [text for line in TEXTS for text in (line, "in a step")]
     assert lines.texts() == [*before, "item 1", "item 2", "end"]
+
+
+def test_lines_that_structlog_writes_in_threads_come_once() -> None:
+    lines = Structlog()
+    log = lines.configure()
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        await log.ainfo("first")
+        await ctx.wait(SECOND)
+        await log.ainfo("second")
+        await ctx.wait(SECOND)
+
+    try:
+        assert run_workflow(workflow).status == "SUCCEEDED"
+        assert lines.texts() == ["first", "second"]
+    finally:
+        lines.close()
 
 
 def test_each_line_has_the_fields_of_its_execution_and_operation(lines: Any) -> None:

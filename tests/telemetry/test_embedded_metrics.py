@@ -21,11 +21,14 @@ from durable_execution_sdk import (
     JitterStrategy,
     StepConfig,
     WaitForConditionConfig,
+    durable_execution,
     poll_until,
 )
+from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.otel import OpenTelemetryPlugin
 from durable_execution_sdk.telemetry import EmbeddedMetricsPlugin
 from durable_execution_sdk.telemetry.measurements import METRICS
+from durable_execution_sdk.testing import LocalDurableTestRunner
 
 SECOND = Duration.from_seconds(1)
 UNITS = {"Seconds", "Bytes", "Count", "None"}
@@ -174,6 +177,57 @@ def test_they_have_the_names_attributes_and_values_of_opentelemetry() -> None:
     assert points.keys() == values.keys()
     assert seen == {metric.name for metric in METRICS}
     meters.shutdown()
+
+
+def test_an_invocation_that_lambda_makes_again_counts_no_end_twice() -> None:
+    """Its event tells once more what had ended, and the execution may have ended already."""
+
+    def twice(inner: Any) -> Any:
+        def call(request: Any) -> Any:
+            inner(request)
+            return inner(request)
+
+        return call
+
+    async def pause(event: Any, ctx: DurableContext) -> None:
+        await ctx.wait(SECOND)
+
+    lines: list[str] = []
+    reader = InMemoryMetricReader()
+    meters = MeterProvider([reader], shutdown_on_exit=False)
+    plugins = [
+        EmbeddedMetricsPlugin(write=lines.append),
+        OpenTelemetryPlugin(tracer_provider=NoOpTracerProvider(), meter_provider=meters),
+    ]
+    wrappers = Wrappers(invoker=twice)
+    assert (
+        rig_of(pause, options={"plugins": plugins}, wrappers=wrappers).run().status == "SUCCEEDED"
+    )
+    counted: Counter[str] = Counter()
+    for (name, _), values in values_of([json.loads(line) for line in lines]).items():
+        counted[name] += int(sum(values))
+    data: Any = reader.get_metrics_data()
+    for metric in data.resource_metrics[0].scope_metrics[0].metrics:
+        for point in metric.data.data_points:
+            counted[f"{metric.name} in OpenTelemetry"] += getattr(point, "value", 0)
+    meters.shutdown()
+    for name in ("durable.operations", "durable.executions"):
+        assert counted[name] == counted[f"{name} in OpenTelemetry"] == 1
+    assert counted["durable.invocations"] == counted["durable.invocations in OpenTelemetry"] > 2
+
+
+def test_executions_of_test_runners_count_though_they_have_the_same_arn() -> None:
+    lines: list[str] = []
+
+    @durable_execution(plugins=[EmbeddedMetricsPlugin(write=lines.append)])
+    async def nothing(event: Any, ctx: DurableContext) -> None:
+        """Have no operation by which the executions could be told apart."""
+
+    for _ in range(2):
+        assert LocalDurableTestRunner(nothing).run_sync(None).status == "SUCCEEDED"
+    values = values_of([json.loads(line) for line in lines])
+    succeeded = frozenset({("durable.execution.status", "SUCCEEDED")})
+    assert values["durable.executions", succeeded] == [1, 1]
 
 
 def test_more_than_a_hundred_values_take_further_lines() -> None:

@@ -65,11 +65,14 @@ class InvocationView(AttemptSpans):
         set_outcome(span, info.status, info.error)
         self._trace.end(span, end)
 
+    def operation_given_up(self, info: OperationInfo) -> None:
+        """Emit nothing: its segment is among those that are open at the end of the invocation."""
+
     def operation(self, operation_id: str) -> int:
         """Return the id of the operation's segment in this invocation, or that of its first one."""
         return self._spans.get(operation_id) or span_id(self._trace.arn, operation_id)
 
-    def invocation_ended(self, info: InvocationEndInfo) -> Ends:
+    def invocation_ended(self, info: InvocationEndInfo, *, is_last: bool) -> Ends:
         """Emit the segments of operations that are open: suspended, or given up."""
         # The innermost are the last to be opened.
         for segment in reversed(self._open.values()):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextvars import Token
 from datetime import datetime
@@ -19,7 +19,7 @@ from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.otel.metrics import Metrics
 from durable_execution_sdk.otel.providers import SCOPE, Providers
 from durable_execution_sdk.otel.trace import ExecutionTrace, nanoseconds, set_outcome
-from durable_execution_sdk.otel.upstream import ParentReader, w3c_parent, xray_parent
+from durable_execution_sdk.otel.upstream import ParentReader, Upstream, w3c_parent, xray_parent
 from durable_execution_sdk.otel.views import TraceView, View, view_of
 from durable_execution_sdk.plugins import (
     AttemptInfo,
@@ -39,13 +39,12 @@ from durable_execution_sdk.protocol.operations import (
     is_status,
 )
 from durable_execution_sdk.runtime.logging import TRACERS
+from durable_execution_sdk.telemetry.reported_ends import ReportedEnds
 from durable_execution_sdk.version import __version__
 
 __all__ = ["OpenTelemetryPlugin"]
 
-_REMEMBERED_EXECUTIONS = 64
-# Among the remembered parts of an execution: an operation of its log has ended.
-_RECORDED = "recorded"
+_logger = logging.getLogger("durable_execution")
 
 
 class OpenTelemetryPlugin(DurablePlugin):
@@ -97,7 +96,7 @@ class OpenTelemetryPlugin(DurablePlugin):
         self._providers = Providers(tracer_provider, meter_provider, endpoint, flush_seconds)
         self._metrics = Metrics(metrics.get_meter(SCOPE, __version__, meter_provider))
         self._live: dict[str, _InvocationState] = {}
-        self._ended: OrderedDict[str, set[str]] = OrderedDict()
+        self._reported = ReportedEnds()
         TRACERS.add(self)
 
     def ids_in_logs(self, arn: str) -> tuple[str, str] | None:
@@ -112,22 +111,21 @@ class OpenTelemetryPlugin(DurablePlugin):
 
     def on_invocation_start(self, info: InvocationInfo) -> None:
         """Determine the trace, and emit the spans that a crashed invocation may have lost."""
-        if info.is_first_invocation and _RECORDED in self._ended.get(info.execution_arn, ()):
-            # Another execution with the same ARN: each test runner begins anew.
-            del self._ended[info.execution_arn]
+        self._reported.invocation_started(info)
         live = self._live[info.execution_arn] = _InvocationState()
         tracer = self._providers.tracer()
         if tracer is None:
             return
-        upstream = next(filter(None, (read(info) for read in self._parents)), None)
-        live.trace = ExecutionTrace(tracer, tracer.id_generator, info, upstream)
+        live.trace = ExecutionTrace(tracer, info, self._upstream(info))
         live.view = view_of(self._view, live.trace, info)
         # A suspended execution is invoked because an operation has changed. Without a change, the last
         # invocation crashed. Its segments in the invocation view are lost with it.
         is_lost = not info.is_first_invocation and not info.updated_operations
         if is_lost and self._view is TraceView.EXECUTION:
             for operation in info.operations.values():
-                if _has_reported_end(operation):
+                if _is_given_up(operation):
+                    self._give_up(live, operation)
+                elif _has_reported_end(operation):
                     self._end(live, operation)
 
     def on_operation_start(self, info: OperationInfo) -> None:
@@ -151,6 +149,8 @@ class OpenTelemetryPlugin(DurablePlugin):
             if info.status == OperationStatus.PENDING:
                 _add_retry(span, info, ended_at)
             live.trace.end(span, ended_at)
+        if _is_given_up(info):
+            self._give_up(live, info)
 
     def on_operation_end(self, info: OperationInfo) -> None:
         """Emit the operation's span."""
@@ -201,42 +201,49 @@ class OpenTelemetryPlugin(DurablePlugin):
         """Emit the spans of the invocation and, if it has ended, of the execution; flush."""
         live = self._live.pop(info.execution_arn)
         is_over = info.status in (InvocationStatus.SUCCEEDED, InvocationStatus.FAILED)
+        is_last = is_over and self._reported.is_first_end(info.execution_arn)
         if live.trace is not None and live.view is not None:
             for span, ended_at in live.ended_attempts.values():
                 live.trace.end(span, ended_at)
-            ends = live.view.invocation_ended(info)
+            ends = live.view.invocation_ended(info, is_last=is_last)
             live.trace.invocation_ended(info, ends.invocation)
-            if is_over and self._is_first(info.execution_arn, OperationType.EXECUTION):
+            if is_last:
                 live.trace.execution_ended(info, info.execution_start_timestamp, ends.workflow)
-                ended = self._ended[info.execution_arn]
-                ended.intersection_update((_RECORDED, OperationType.EXECUTION))
-        self._metrics.invocation_ended(info, live.replayed, live.started)
+        self._metrics.invocation_ended(info, live.replayed, live.started, is_last=is_last)
         self._providers.flush()
 
     def _end(self, live: _InvocationState, info: OperationInfo) -> bool:
         """Emit an operation's span, unless this process has done so; return True if it was emitted."""
-        if not self._is_first(info.execution_arn, info.id):
+        if not self._reported.is_first(info.execution_arn, info.id):
             return False
-        self._ended[info.execution_arn].add(_RECORDED)
         if live.view is not None:
             live.view.operation_ended(info)
         return True
 
+    def _give_up(self, live: _InvocationState, info: OperationInfo) -> None:
+        """Emit the span of an operation without an end, unless this process has done so."""
+        if live.view is not None and self._reported.is_first(info.execution_arn, info.id):
+            live.view.operation_given_up(info)
+
     def _is_new(self, info: AttemptInfo) -> bool:
         """Tell whether a virtual context has ended that had not ended before."""
         has_ended = not info.is_replay and info.outcome != AttemptOutcome.INCOMPLETE
-        return has_ended and self._is_first(info.execution_arn, info.id)
+        arn = info.execution_arn
+        return has_ended and self._reported.is_first(arn, info.id, is_recorded=False)
 
-    def _is_first(self, arn: str, part: str) -> bool:
-        """Tell whether this process has not emitted this span; remembers the last 64 executions."""
-        ended = self._ended.setdefault(arn, set())
-        self._ended.move_to_end(arn)
-        if len(self._ended) > _REMEMBERED_EXECUTIONS:
-            self._ended.popitem(last=False)
-        if part in ended or OperationType.EXECUTION in ended:
-            return False
-        ended.add(part)
-        return True
+    def _upstream(self, info: InvocationInfo) -> Upstream | None:
+        """Return what the first reader finds; one that raises finds nothing."""
+        for read in self._parents:
+            try:
+                found = read(info)
+            except Exception:
+                _logger.warning(
+                    "%s could not read the trace above %s", read, info.execution_arn, exc_info=True
+                )
+                continue
+            if found is not None:
+                return found
+        return None
 
 
 class _InvocationState:
@@ -275,6 +282,11 @@ def _add_retry(span: Span, info: OperationInfo, ended_at: datetime) -> None:
 
 
 def _has_reported_end(info: OperationInfo) -> bool:
-    """Tell whether plugins are told of the end: not of that of a status, or of an operation that was given up."""
+    """Tell whether plugins are told of the end: not of that of a status."""
     is_operation = info.type != OperationType.EXECUTION and not is_status(info.id, info.name)
-    return is_operation and info.status in TERMINAL_STATUSES and not is_cancellation(info.error)
+    return is_operation and info.status in TERMINAL_STATUSES
+
+
+def _is_given_up(info: OperationInfo) -> bool:
+    """Tell whether an operation was given up: plugins are not told of its end."""
+    return info.status in TERMINAL_STATUSES and is_cancellation(info.error)

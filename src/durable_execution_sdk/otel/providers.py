@@ -18,6 +18,7 @@ from opentelemetry.trace import TracerProvider
 
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.otel.identity import PinnedIds
+from durable_execution_sdk.otel.sampling import PinnedSampler
 from durable_execution_sdk.version import __version__
 
 __all__ = ["SCOPE", "Providers"]
@@ -25,7 +26,14 @@ __all__ = ["SCOPE", "Providers"]
 SCOPE = "durable_execution_sdk"
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
+# Spans that wait for the exporter: an operation and an attempt for each one of the 3,000 that an execution may have,
+# and as many of the user's.
+_MOST_WAITING_SPANS = 12_000
+
 _logger = logging.getLogger("durable_execution")
+
+# A provider gives the same tracer to all threads, and what has been replaced once would pin nothing any more.
+_replacing = threading.Lock()
 
 
 class Providers:
@@ -63,7 +71,7 @@ class Providers:
         self._has_tried = False
 
     def tracer(self) -> Any:
-        """Return a tracer with a ``PinnedIds`` generator; ``None`` if no spans are recorded."""
+        """Return a tracer that takes ids and decisions; ``None`` if no spans are recorded."""
         provider = self._tracers or trace.get_tracer_provider()
         if isinstance(provider, trace.ProxyTracerProvider) and not self._has_tried:
             self._has_tried = True
@@ -132,14 +140,18 @@ def _exporting(endpoint: str | None) -> TracerProvider:
     resource = resources.Resource.create({} if is_named else {"service.name": function})
     traces = None if endpoint is None else f"{endpoint.rstrip('/')}/v1/traces"
     provider: Any = sdk.TracerProvider(resource=resource)
+    # The default, 2,048, would drop spans of a large invocation if the collector takes its time.
+    most = None if "OTEL_BSP_MAX_QUEUE_SIZE" in os.environ else _MOST_WAITING_SPANS
     provider.add_span_processor(
-        processors.BatchSpanProcessor(exporter.OTLPSpanExporter(endpoint=traces))
+        processors.BatchSpanProcessor(
+            exporter.OTLPSpanExporter(endpoint=traces), max_queue_size=most
+        )
     )
     return cast("TracerProvider", provider)
 
 
 def _pinnable(provider: TracerProvider) -> Any:
-    """Return the provider's tracer with a ``PinnedIds`` generator; ``None`` if it records no spans."""
+    """Return the provider's tracer, with ``PinnedIds`` and a ``PinnedSampler``; ``None`` if it records no spans."""
     tracer: Any = provider.get_tracer(SCOPE, __version__)
     if isinstance(tracer, (trace.NoOpTracer, trace.ProxyTracer)):
         return None
@@ -148,8 +160,11 @@ def _pinnable(provider: TracerProvider) -> Any:
             f"OpenTelemetryPlugin needs a TracerProvider of the OpenTelemetry SDK, whose tracers take"
             f" ids; {type(provider).__qualname__} makes a {type(tracer).__qualname__}"
         )
-    if not isinstance(tracer.id_generator, PinnedIds):
-        tracer.id_generator = PinnedIds(tracer.id_generator)
+    with _replacing:
+        if not isinstance(tracer.id_generator, PinnedIds):
+            tracer.id_generator = PinnedIds(tracer.id_generator)
+        if not isinstance(tracer.sampler, PinnedSampler):
+            tracer.sampler = PinnedSampler(tracer.sampler)
     return tracer
 
 

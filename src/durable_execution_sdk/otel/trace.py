@@ -21,7 +21,8 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from durable_execution_sdk.otel.identity import PinnedIds, span_id, trace_id
+from durable_execution_sdk.otel.identity import span_id, trace_id
+from durable_execution_sdk.otel.sampling import Sampled
 from durable_execution_sdk.otel.upstream import Upstream
 from durable_execution_sdk.plugins import InvocationEndInfo, InvocationInfo, InvocationStatus
 from durable_execution_sdk.protocol.error_object import ErrorObject
@@ -43,33 +44,32 @@ class ExecutionTrace:
     parent is an id that follows from the ARN, of which no span is emitted.
     """
 
-    def __init__(
-        self, tracer: Any, ids: PinnedIds, info: InvocationInfo, upstream: Upstream | None
-    ) -> None:
+    def __init__(self, tracer: Any, info: InvocationInfo, upstream: Upstream | None) -> None:
+        """``tracer`` is one of ``Providers.tracer``, which takes ids and decisions."""
         self._tracer = tracer
-        self._ids = ids
         self._has_failed = False
         self.arn = arn = info.execution_arn
         self.trace_id = upstream.trace_id if upstream else trace_id(arn)
-        self._state = upstream.state if upstream else None
         parent = upstream.span_id if upstream else None
         self._around = span_id(arn, "root") if parent is None else parent
-        self._is_sampled = self._decide(upstream)
+        self._decided = self._decide(upstream)
+        self._is_sampled = self._decided.decision.is_sampled()
+        self._state = self._decided.trace_state or (upstream.state if upstream else None)
         self.workflow = span_id(arn, "execution")
         # A retried request may have the same id, so the time is part of the key.
         self.run = f"{info.request_id} {info.start_timestamp.isoformat()}"
         self.invocation = span_id(arn, "invocation", self.run)
         current = trace.get_current_span().get_span_context()
         is_ours = current.is_valid and current.trace_id == self.trace_id
-        self._invocation_parent = current if is_ours else self.context(self._around)
+        self._outside = self.context(self._around, is_remote=True)
+        self._invocation_parent = current if is_ours else self._outside
 
     def execution_ended(
         self, info: InvocationEndInfo, began: datetime | None, at: datetime
     ) -> None:
         """Emit the span ``Workflow``, of the whole execution."""
-        parent = self.context(self._around)
         attributes = {"durable.execution.status": str(info.status)}
-        span = self.start("Workflow", self.workflow, parent, began or at, attributes)
+        span = self.start("Workflow", self.workflow, self._outside, began or at, attributes)
         set_outcome(span, info.status, info.execution_error)
         self.end(span, at)
 
@@ -101,8 +101,9 @@ class ExecutionTrace:
         A span that a processor refuses is not recorded.
         """
         context = set_span_in_context(NonRecordingSpan(parent), Context())
+        ids, sampler = self._tracer.id_generator, self._tracer.sampler
         try:
-            with self._ids.pinned(self.trace_id, span):
+            with ids.pinned(self.trace_id, span), sampler.pinned(self._decided):
                 started: Span = self._tracer.start_span(
                     name,
                     context,
@@ -129,13 +130,17 @@ class ExecutionTrace:
             self._has_failed = True
             _logger.warning("OpenTelemetry could not record a span", exc_info=error)
 
-    def context(self, span: int) -> SpanContext:
-        """Return the context of a span of this trace."""
+    def context(self, span: int, *, is_remote: bool = False) -> SpanContext:
+        """Return the context of a span of this trace.
+
+        Only the one around the execution is remote: a span below a remote one counts as a request of the service,
+        in Application Signals for instance.
+        """
         flags = TraceFlags.SAMPLED if self._is_sampled else TraceFlags.DEFAULT
         return SpanContext(
             self.trace_id,
             span,
-            is_remote=True,
+            is_remote=is_remote,
             trace_flags=TraceFlags(flags),
             trace_state=self._state,
         )
@@ -144,17 +149,23 @@ class ExecutionTrace:
         """Return the ``X-Amzn-Trace-Id`` header of an invoke that has this span."""
         return Upstream(self.trace_id, span, self._is_sampled).header(self._around)
 
-    def _decide(self, upstream: Upstream | None) -> bool:
+    def _decide(self, upstream: Upstream | None) -> Sampled:
         """Ask the sampler once for all spans, so that a trace is complete or absent."""
         around = Context()
         if upstream is not None and upstream.is_sampled is not None:
-            self._is_sampled = upstream.is_sampled
-            around = set_span_in_context(NonRecordingSpan(self.context(self._around)), around)
+            caller = SpanContext(
+                self.trace_id,
+                self._around,
+                is_remote=True,
+                trace_flags=TraceFlags(upstream.is_sampled),
+                trace_state=upstream.state,
+            )
+            around = set_span_in_context(NonRecordingSpan(caller), around)
         attributes = {"durable.execution.arn": self.arn}
-        sampled: bool = self._tracer.sampler.should_sample(
+        decided: Sampled = self._tracer.sampler.should_sample(
             around, self.trace_id, "Workflow", SpanKind.INTERNAL, attributes
-        ).decision.is_sampled()
-        return sampled
+        )
+        return decided
 
 
 def began_at(info: InvocationInfo) -> datetime:

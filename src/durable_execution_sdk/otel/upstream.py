@@ -70,7 +70,7 @@ def w3c_parent(info: InvocationInfo) -> Upstream | None:
     if text is None or not _MENTION.search(text):
         return None
     try:
-        event = _lower(json.loads(text))
+        event = _lower(json.loads(text, parse_int=str))  # the length of numbers is limited
     except ValueError:
         return None
     for headers in (event, _lower(event.get("headers"))):

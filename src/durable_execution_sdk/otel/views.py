@@ -48,6 +48,10 @@ class View(Protocol):
         """Emit the span of an operation."""
         ...
 
+    def operation_given_up(self, info: OperationInfo) -> None:
+        """Note that the code does not see the end of an operation."""
+        ...
+
     def operation(self, operation_id: str) -> int:
         """Return the id of the operation's span, which is the parent of its attempts."""
         ...
@@ -64,8 +68,11 @@ class View(Protocol):
         """Emit the span of a context without an operation."""
         ...
 
-    def invocation_ended(self, info: InvocationEndInfo) -> Ends:
-        """Emit the spans of open operations; return the ends of what contains spans."""
+    def invocation_ended(self, info: InvocationEndInfo, *, is_last: bool) -> Ends:
+        """Emit the spans of open operations; return the ends of what contains spans.
+
+        ``is_last``: the execution has ended, for the first time in this process.
+        """
         ...
 
 

@@ -24,6 +24,11 @@ class Hooks:
         self._hooks: dict[str, list[_Hook]] = {name: [] for name in names}
         for plugin in plugins:
             _check(base, plugin, names)
+            if sum(each is plugin for each in plugins) > 1:
+                raise ConfigError(
+                    f"durable_execution(plugins=...) has the same {type(plugin).__qualname__} twice, which would"
+                    " observe everything twice: leave one out"
+                )
             for name in names:
                 hook = getattr(plugin, name)
                 if getattr(hook, "__func__", hook) is not getattr(base, name):
@@ -33,7 +38,9 @@ class Hooks:
         """True when a plugin overrides this hook."""
         return bool(self._hooks[name])
 
-    def fire(self, name: str, info: object, answers: list[object] | None = None) -> None:
+    def fire(
+        self, name: str, info: object, answers: list[tuple[_Hook, object]] | None = None
+    ) -> None:
         """Call this hook of every plugin that overrides it; collect return values in ``answers``.
 
         Exceptions are logged, once for each hook, and not raised; only ``KeyboardInterrupt`` is.
@@ -49,15 +56,23 @@ class Hooks:
                 if inspect.iscoroutine(result):
                     result.close()
                     self._log(hook, "returned a coroutine, which is not awaited", None)
-                elif answers is not None:
-                    answers.append(result)
+                elif answers is not None and result is not None:
+                    answers.append((hook, result))
 
     def ask(self, name: str, info: object, longest: int) -> str | None:
-        """Return the first text of 1 to ``longest`` characters that a plugin returns, if any."""
-        answers: list[object] = []
+        """Return the first header of 1 to ``longest`` characters that a plugin returns, if any.
+
+        What is none is logged, once for each hook: the execution would fail when it is sent.
+        """
+        answers: list[tuple[_Hook, object]] = []
         self.fire(name, info, answers)
-        texts = (text for text in answers if isinstance(text, str) and 0 < len(text) <= longest)
-        return next(texts, None)
+        for hook, answer in answers:
+            if isinstance(answer, str) and 0 < len(answer) <= longest and _is_header(answer):
+                return answer
+            self._log(
+                hook, f"returned no header of 1 to {longest} printable ASCII characters", None
+            )
+        return None
 
     def _log(self, hook: _Hook, what: str, error: BaseException | None) -> None:
         if (
@@ -72,6 +87,10 @@ class Hooks:
                 what,
                 exc_info=error,
             )
+
+
+def _is_header(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _hooks_of(cls: type) -> list[str]:

@@ -87,7 +87,8 @@ class DurablePlugin:
         """Return the X-Amzn-Trace-Id header of an invoke that is about to start, or ``None``.
 
         Called once, before its START is recorded together with the header; the first header that a
-        plugin returns is used. Without one, the service passes on the header of this execution.
+        plugin returns, of 8,192 printable ASCII characters at most, is used; what is none is logged. Without one,
+        the service passes on the header of this execution.
         """
 
     @staticmethod

@@ -1,7 +1,8 @@
 """The kind of code that runs now: workflow code, the body of a step, or neither.
 
 ``CURRENT`` holds a ``WorkflowTask``, a ``StepContext`` or ``None`` (the SDK's own code, or no workflow). The
-step context is the data of the attempt that runs, for the body of a step.
+step context is the data of the attempt that runs, for the body of a step. A ``ThreadCall`` is what a thread runs for workflow
+code.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextvars import Context, ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import force_setattr
@@ -23,8 +25,10 @@ __all__ = [
     "CURRENT",
     "HANDED_OVER_BY",
     "StepContext",
+    "ThreadCall",
     "cut_off",
     "get_current",
+    "running_call",
     "running_task",
     "sdk_context",
     "set_current",
@@ -141,3 +145,56 @@ def set_retry_payload(context: StepContext, payload: str) -> None:
 def cut_off(context: StepContext) -> None:
     """Set ``is_cancelled``: nothing waits for the attempt any more."""
     force_setattr(context, "is_cancelled", True)  # noqa: FBT003 - its signature
+
+
+# What a thread waits, in seconds, for the loop's thread to say which call it runs: that does so at once.
+_LONGEST_WAIT = 1.0
+
+_running = threading.local()
+
+
+class ThreadCall:
+    """A function that workflow code calls in a thread. Replay makes the call again.
+
+    The log holds the end of a call that an earlier invocation has seen through, so the lines that it logs then were
+    written before. Of a call without a recorded end that is not certain, and it counts as new.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        # The code that made the call: only ``asyncio.to_thread`` hands the context variables on.
+        self.caller = get_current()
+        self._is_known = threading.Event()
+        self._is_replayed = False
+
+    @staticmethod
+    def suits(executor: object) -> bool:
+        """Return ``True`` if the executor runs functions in threads: others may have to pickle them."""
+        if executor is None:
+            return True
+        pools = sys.modules.get("concurrent.futures.thread")  # loaded if there is such an executor
+        return pools is not None and isinstance(executor, pools.ThreadPoolExecutor)
+
+    def __call__(self, *args: object) -> Any:
+        """Run the function in this thread."""
+        _running.call = self
+        try:
+            return self._function(*args)
+        finally:
+            _running.call = None
+
+    def tell(self, *, is_replayed: bool) -> None:
+        """Say if the log holds the end of the call; the executor may have begun it already."""
+        self._is_replayed = is_replayed
+        self._is_known.set()
+
+    @property
+    def is_replayed(self) -> bool:
+        """True if an earlier invocation has seen the call through."""
+        return self._is_known.wait(_LONGEST_WAIT) and self._is_replayed
+
+
+def running_call() -> ThreadCall | None:
+    """Return the call of workflow code that this thread runs."""
+    call: ThreadCall | None = getattr(_running, "call", None)
+    return call

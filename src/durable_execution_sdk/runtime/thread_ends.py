@@ -135,6 +135,13 @@ class ThreadEnds:
             self._run.outside.thread_started(future, origin)
             future.add_done_callback(self.future_done, context=sdk_context())
 
+    def is_recorded(self, origin: ThreadOrigin | None) -> bool:
+        """Return ``True`` if the log holds the end of a call that begins, or that of the context around it."""
+        if origin is None:
+            return False
+        scope: Any = origin[0]
+        return scope.context_state.is_rebuilt or origin[1] in self._run.journal.thread_ends
+
     def take_end(self, future: asyncio.Future[Any], tell: Tell) -> None:
         """Record the end of the call that completes this future; ``tell`` completes it.
 

@@ -15,11 +15,13 @@ from durable_execution_sdk.plugins import (
     DurablePlugin,
     InvocationEndInfo,
     InvocationInfo,
+    InvocationStatus,
     OperationInfo,
 )
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.telemetry.lines import checked_writer, json_line, write_line
 from durable_execution_sdk.telemetry.measurements import Attributes, Measurements, Metric
+from durable_execution_sdk.telemetry.reported_ends import ReportedEnds
 
 __all__ = ["EmbeddedMetricsPlugin"]
 
@@ -63,9 +65,11 @@ class EmbeddedMetricsPlugin(DurablePlugin):
         self._dimensions = _checked_dimensions({} if dimensions is None else dimensions)
         self._write = checked_writer("EmbeddedMetricsPlugin", write)
         self._live: dict[str, _InvocationMetrics] = {}
+        self._reported = ReportedEnds()
 
     def on_invocation_start(self, info: InvocationInfo) -> None:
         """Begin the metrics of an invocation."""
+        self._reported.invocation_started(info)
         self._live[info.execution_arn] = _InvocationMetrics()
 
     def on_operation_start(self, info: OperationInfo) -> None:
@@ -79,7 +83,8 @@ class EmbeddedMetricsPlugin(DurablePlugin):
 
     def on_operation_end(self, info: OperationInfo) -> None:
         """Measure an operation that has ended."""
-        self._live[info.execution_arn].operation_ended(info)
+        if self._reported.is_first(info.execution_arn, info.id):
+            self._live[info.execution_arn].operation_ended(info)
 
     def on_attempt_start(self, info: AttemptInfo) -> None:
         """Note the time at which a step's body, or a poll's check, starts."""
@@ -100,7 +105,9 @@ class EmbeddedMetricsPlugin(DurablePlugin):
     def on_invocation_end(self, info: InvocationEndInfo) -> None:
         """Write the lines of the invocation."""
         live = self._live.pop(info.execution_arn)
-        live.invocation_ended(info, live.replayed, live.started)
+        is_over = info.status in (InvocationStatus.SUCCEEDED, InvocationStatus.FAILED)
+        is_last = is_over and self._reported.is_first_end(info.execution_arn)
+        live.invocation_ended(info, live.replayed, live.started, is_last=is_last)
         arn = ExecutionArn.read(info.execution_arn)
         base = {_FUNCTION: arn.function_name if arn else "unknown", **self._dimensions}
         about = {"executionArn": info.execution_arn, "requestId": info.request_id}

@@ -10,7 +10,6 @@ from durable_execution_sdk.plugins import (
     AttemptInfo,
     CheckpointInfo,
     InvocationEndInfo,
-    InvocationStatus,
     OperationInfo,
 )
 from durable_execution_sdk.protocol.limits import MAX_OPERATIONS, MAX_STORAGE_BYTES
@@ -135,8 +134,13 @@ class Measurements:
         self.record(_BYTES, info.request_bytes, result)
         self.record(_CALL_DURATION, info.duration_seconds, result)
 
-    def invocation_ended(self, info: InvocationEndInfo, replayed: int, started: int) -> None:
-        """Measure the end of an invocation, with its numbers of replayed and of started operations."""
+    def invocation_ended(
+        self, info: InvocationEndInfo, replayed: int, started: int, *, is_last: bool
+    ) -> None:
+        """Measure the end of an invocation, with its numbers of replayed and of started operations.
+
+        ``is_last``: the execution has ended, for the first time in this process.
+        """
         ending = {"durable.invocation.status": str(info.status)}
         taken = (info.end_timestamp - info.start_timestamp).total_seconds()
         self.record(_INVOCATIONS, 1, ending)
@@ -147,7 +151,7 @@ class Measurements:
             self.record(_REPLAY_SHARE, replayed / (replayed + started), {})
         for quota, used in _budget_used(info).items():
             self.record(_BUDGET_USED, used, {"durable.budget.quota": quota})
-        if info.status in (InvocationStatus.SUCCEEDED, InvocationStatus.FAILED):
+        if is_last:
             self._execution_ended(info)
 
     def _execution_ended(self, info: InvocationEndInfo) -> None:

@@ -262,7 +262,7 @@ def _formatter() -> logging.Formatter:
     if os.environ.get("AWS_LAMBDA_LOG_FORMAT") != "JSON":
         return formatter
     try:
-        from durable_execution_sdk.runtime.logging import JsonFormatter  # noqa: PLC0415
+        from durable_execution_sdk.runtime.logging.json_formatter import JsonFormatter  # noqa: PLC0415
     except ImportError:
         return formatter
     return JsonFormatter()

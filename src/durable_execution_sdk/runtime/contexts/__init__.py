@@ -9,7 +9,7 @@ from typing import Any
 from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.protocol.updates import OperationUpdate
 from durable_execution_sdk.runtime.completions.completion import Completion
-from durable_execution_sdk.runtime.current import get_current
+from durable_execution_sdk.runtime.current import StepContext, get_current, running_call
 from durable_execution_sdk.runtime.event_loop.environment import one_cancellation
 from durable_execution_sdk.runtime.log.ids import context_prefix
 from durable_execution_sdk.runtime.run import InvocationRun
@@ -73,14 +73,18 @@ class ContextState:
     def is_replaying(self) -> bool:
         """True if the code that runs now ran in an earlier invocation, as far as the log can tell.
 
-        False in the body of a step, which replay does not run, and in other threads, whose position is unknown.
+        False in the body of a step, which replay does not run. A call in a thread ran if the log holds its end.
         """
         runner = get_current()
+        if threading.get_ident() != self.run.thread:
+            call = None if isinstance(runner, StepContext) else running_call()
+            if call is not None:
+                return call.is_replayed
+            if runner is not None:
+                return False
         if runner is None:
             return self.is_rebuilt or not self.run.position.is_new
-        if not isinstance(runner, WorkflowTask) or threading.get_ident() != self.run.thread:
-            return False
-        return runner.scope.is_replaying
+        return isinstance(runner, WorkflowTask) and runner.scope.is_replaying
 
     @property
     def is_over(self) -> bool:

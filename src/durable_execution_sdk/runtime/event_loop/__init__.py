@@ -12,12 +12,17 @@ from functools import partial
 from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError
-from durable_execution_sdk.runtime.current import CURRENT, HANDED_OVER_BY, get_current, sdk_context
+from durable_execution_sdk.runtime.current import (
+    CURRENT,
+    HANDED_OVER_BY,
+    ThreadCall,
+    get_current,
+    sdk_context,
+)
 from durable_execution_sdk.runtime.event_loop.idle_selector import OTHER_TURNS, IdleSelector
 from durable_execution_sdk.runtime.event_loop.observer import (
     LoopObserver,
     NumberedFuture,
-    ThreadOrigin,
     is_left_unseen,
     timed_by,
 )
@@ -282,11 +287,15 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         self, executor: Any, func: Callable[[Unpack[_Ts]], _T], *args: *_Ts
     ) -> asyncio.Future[_T]:
         """Run a function in a thread of the invocation's own, or of the given executor."""
+        in_thread = ThreadCall.suits(executor)
         if executor is None:
             executor = self.threads = self.threads or InvocationThreads(self.max_threads)
-        future = super().run_in_executor(executor, func, *args)
         observer = self.idle_selector.observer
-        if observer is not None and observer.is_workflow(get_current()):
-            origin: ThreadOrigin | None = getattr(future, "origin", None)
-            observer.outside.thread_started(future, origin)
+        if observer is None or not observer.is_workflow(get_current()):
+            return super().run_in_executor(executor, func, *args)
+        call = ThreadCall(func)
+        future = super().run_in_executor(executor, call if in_thread else func, *args)
+        origin = getattr(future, "origin", None)
+        call.tell(is_replayed=observer.threads.is_recorded(origin))
+        observer.outside.thread_started(future, origin)
         return future

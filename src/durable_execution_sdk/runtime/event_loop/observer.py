@@ -90,6 +90,10 @@ if TYPE_CHECKING:
             """Take note that workflow code has started a call that will complete a plain future."""
             ...
 
+        def is_recorded(self, origin: ThreadOrigin | None) -> bool:
+            """Return ``True`` if the log holds the end of a call that begins."""
+            ...
+
         def take_end(self, future: asyncio.Future[Any], tell: Callable[[], object]) -> None:
             """Take the end of a call; ``tell`` completes the future."""
             ...

@@ -7,7 +7,7 @@ and the operation on each record. So it works for any logger that the handler's 
 from __future__ import annotations
 
 import logging
-import time
+import threading
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import msgspec
 
 from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.contexts.scope import IdScope
-from durable_execution_sdk.runtime.current import CURRENT, StepContext
+from durable_execution_sdk.runtime.current import CURRENT, StepContext, running_call
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 
 if TYPE_CHECKING:
@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "RECORD_FIELDS",
+    "STANDARD_FIELDS",
     "TRACERS",
     "ContextLogger",
-    "JsonFormatter",
     "Line",
     "ReplayFilter",
     "fields_of",
@@ -53,6 +54,9 @@ RECORD_FIELDS = (
     "trace_id",
     "span_id",
 )
+
+# The attributes of a record that are none of the user's.
+STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 # The level from which replayed lines are written in each ``ReplayLogging``, if any are.
 _WRITTEN_FROM = {"ALL": logging.NOTSET, "WARNINGS": logging.WARNING, "ERRORS": logging.ERROR}
@@ -80,6 +84,9 @@ class Line(msgspec.Struct, frozen=True):
 def line_at(level: int) -> Line | None:
     """Return the line of this level that is written now, ``None`` outside a workflow."""
     current = CURRENT.get()
+    if current is None:
+        call = running_call()
+        current = None if call is None else call.caller
     if isinstance(current, StepContext):
         return Line(_step_fields(current))
     if not (isinstance(current, WorkflowTask) and isinstance(current.scope, IdScope)):
@@ -161,7 +168,12 @@ def _is_silent(context_state: ContextState, level: int) -> bool:
 
 
 def _is_in_doubt(context_state: ContextState) -> bool:
-    """Return ``True`` if an earlier invocation may have been cut before it wrote the lines of this code."""
+    """Return ``True`` if an earlier invocation may have been cut before it wrote the lines of this code.
+
+    A call in a thread has written its lines if it is replayed.
+    """
+    if threading.get_ident() != context_state.run.thread:
+        return False
     return context_state.run.position.is_in_doubt and not context_state.is_rebuilt
 
 
@@ -188,7 +200,8 @@ class ContextLogger(logging.LoggerAdapter[logging.Logger]):
         extra = kwargs.get("extra")
         if extra:
             kwargs["extra"] = {
-                f"{name}_" if name in _STANDARD else name: value for name, value in extra.items()
+                f"{name}_" if name in STANDARD_FIELDS else name: value
+                for name, value in extra.items()
             }
         return msg, kwargs
 
@@ -210,10 +223,16 @@ def install_filter(logger: logging.Logger) -> None:
     # Copied, since another thread may make a logger meanwhile.
     existing = list(logging.root.manager.loggerDict.values())
     loggers = [owner for owner in existing if isinstance(owner, logging.Logger) and owner.handlers]
-    for owner in (logging.root, underlying(logger), *loggers):
-        for handler in getattr(owner, "handlers", ()):
-            if not any(isinstance(installed, ReplayFilter) for installed in handler.filters):
-                handler.addFilter(ReplayFilter(handler))
+    handlers = [
+        handler
+        for owner in (logging.root, underlying(logger), *loggers)
+        for handler in getattr(owner, "handlers", ())
+    ]
+    if logging.lastResort is not None:  # for records that no handler of a logger takes
+        handlers.append(logging.lastResort)
+    for handler in handlers:
+        if not any(isinstance(installed, ReplayFilter) for installed in handler.filters):
+            handler.addFilter(ReplayFilter(handler))
 
 
 def _step_fields(step: StepContext) -> dict[str, object]:
@@ -253,43 +272,7 @@ def _trace_fields(arn: str) -> dict[str, object]:
     return {}
 
 
-_encode = msgspec.json.Encoder(enc_hook=str).encode
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
-class JsonFormatter(logging.Formatter):
-    """Formats a record as one line of JSON, with the members of Lambda's JSON log format.
-
-    Each field that the ``ReplayFilter`` and ``extra=`` put on a record becomes a member of its own.
-    """
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Format the record as JSON text."""
-        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        line: dict[str, Any] = {
-            "timestamp": f"{seconds}.{int(record.msecs):03d}Z",
-            "level": record.levelname,
-            "message": record.getMessage(),
-            "logger": record.name,
-        }
-        if record.exc_info and record.exc_info[0] is not None:
-            line["errorType"] = record.exc_info[0].__name__
-            line["errorMessage"] = str(record.exc_info[1])
-            line["stackTrace"] = self.formatException(record.exc_info).splitlines()
-        for name, value in vars(record).items():
-            if name not in _STANDARD and value is not None:
-                line[_wire_name(name)] = value
-        return _encode(line).decode()
-
-
 def fields_of(record: logging.LogRecord) -> dict[str, object]:
     """Return the fields of a record beside the message: from ``extra`` or ``ctx.log_info(..., **fields)``."""
-    standard = _STANDARD.union(RECORD_FIELDS, ("executionArn",))
+    standard = STANDARD_FIELDS.union(RECORD_FIELDS, ("executionArn",))
     return {name: value for name, value in vars(record).items() if name not in standard}
-
-
-def _wire_name(name: str) -> str:
-    if name not in RECORD_FIELDS:
-        return name
-    first, *rest = name.split("_")
-    return first + "".join(word.title() for word in rest)
