@@ -115,6 +115,37 @@ def test_two_executions_end_each_by_its_own_handle() -> None:
     assert asyncio.run(run()) == [3, 5]
 
 
+def test_results_may_be_waited_for_at_once() -> None:
+    runner = LocalDurableTestRunner(patient)
+
+    async def run() -> list[int]:
+        client = runner.client()
+        handles = [await client.start(patient, days) for days in (3, 5, 4)]
+        return await asyncio.gather(*(handle.result() for handle in handles))
+
+    assert asyncio.run(run()) == [3, 5, 4]
+
+
+@durable_execution
+async def collects(event: int, ctx: DurableContext) -> list[int]:
+    inbox = ctx.inbox("numbers", int, window=2)
+    return [await inbox.get() for _ in range(event)]
+
+
+@pytest.mark.parametrize("first", ["result", "messages"])
+def test_a_burst_of_messages_is_sent_while_the_result_is_waited_for(first: str) -> None:
+    runner = LocalDurableTestRunner(collects)
+
+    async def run() -> list[int]:
+        client = runner.client()
+        handle = await client.start(collects, 20)
+        ending = asyncio.create_task(handle.result()) if first == "result" else None
+        await asyncio.gather(*(client.send(handle, "numbers", n) for n in range(20)))
+        return await (ending or handle.result())
+
+    assert asyncio.run(run()) == list(range(20))
+
+
 def test_handlers_are_known_by_their_names_in_the_test() -> None:
     runner = LocalDurableTestRunner(
         patient, function_name="sleeper", functions={"shop": order, "plain": lambda e, c: e}

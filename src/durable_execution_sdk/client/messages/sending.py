@@ -19,6 +19,7 @@ import msgspec
 from msgspec.structs import replace
 
 from durable_execution_sdk.client.errors import InboxFullError, NoInboxError
+from durable_execution_sdk.client.messages.turns import Turns
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
@@ -130,16 +131,34 @@ class Sending(msgspec.Struct, frozen=True):
 
 
 async def send(
-    control: ControlPlane, histories: Histories, arn: str, message: Sending, pause: Pause
+    control: ControlPlane,
+    histories: Histories,
+    arn: str,
+    message: Sending,
+    pause: Pause,
+    turns: Turns | None = None,
 ) -> None:
-    """Send a message to an execution.
+    """Send a message to an execution, after those that the program began to send before with the same ``turns``.
 
     Raises:
         InboxFullError: the inbox had no room within the time.
         NoInboxError: the execution has no such inbox, or has closed it, or has ended.
         ServiceError: the service refused a call.
     """
-    ends_at, distance = time.monotonic() + message.timeout, _FIRST_PAUSE
+    ends_at = time.monotonic() + message.timeout
+    async with (turns or Turns()).turn(arn, message.inbox, message.timeout):
+        await _send(control, histories, arn, message, pause, ends_at)
+
+
+async def _send(
+    control: ControlPlane,
+    histories: Histories,
+    arn: str,
+    message: Sending,
+    pause: Pause,
+    ends_at: float,
+) -> None:
+    distance = _FIRST_PAUSE
     lost: ServiceError | None = None
     while True:
         window = await _read(histories, arn, message, is_lost=lost is not None)
@@ -160,7 +179,7 @@ async def send(
         if refusal is not None:
             refusal.after_lost_answer = lost is not None
             raise refusal
-        await pause(arn, min(distance, left))
+        await pause(arn, max(0.0, min(distance, left)))
         distance = min(distance * _GROWTH, _LONGEST_PAUSE)
 
 

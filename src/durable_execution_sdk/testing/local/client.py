@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any, TypedDict, TypeVar
 
@@ -27,6 +28,9 @@ __all__ = ["ClientOptions", "SendsMessages", "client_options", "send_message"]
 __tracebackhide__ = is_told
 
 _T = TypeVar("_T")
+
+# The real seconds between two looks at a runner that is at work.
+_MOMENT = 0.005
 
 
 class ClientOptions(TypedDict):
@@ -70,7 +74,11 @@ class _RunnersControlPlane(EmulatorControlPlane):
 
 
 class _Running:
-    """Runs an execution until it has ended, as ``runner.complete()`` does."""
+    """Runs an execution until it has ended, as ``runner.complete()`` does.
+
+    A runner does one thing at a time, and a program that is given a client may do several: it waits for a result while it
+    sends messages. So these calls wait while another one is under way, in place of being refused.
+    """
 
     def __init__(self, service: LocalService[Any]) -> None:
         self._service = service
@@ -78,6 +86,9 @@ class _Running:
     async def let_run(self, arn: str, _seconds: float) -> None:
         """Run an execution until nothing is due: a message waits for room in its inbox."""
         service = self._service
+        if service.drive.is_at_work:
+            await asyncio.sleep(_MOMENT)  # the other call may run it; the sender looks again
+            return
 
         def run(watch: Watch) -> None:
             started, service.arn = service.arn, arn
@@ -91,6 +102,8 @@ class _Running:
     async def __call__(self, arn: str, timeout: float | None) -> ExecutionDescription:
         """Run an execution to its end; the time limit is in real seconds, by default that of the runner."""
         service = self._service
+        while service.drive.is_at_work:  # noqa: ASYNC110 - threads are at work
+            await asyncio.sleep(_MOMENT)
 
         def run(watch: Watch) -> ExecutionDescription:
             # The runner is claimed meanwhile, so that nothing else asks for its current execution.
