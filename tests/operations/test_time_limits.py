@@ -632,7 +632,9 @@ def test_an_invoke_that_took_too_long_goes_on_elsewhere() -> None:
 
     async def workflow(event: Any, ctx: DurableContext) -> str:
         config: InvokeConfig[int] = InvokeConfig(timeout=seconds(10))
-        with pytest.raises(InvokeTimeoutError, match=r"slow:\$LATEST goes on.*InvokeConfig") as caught:
+        with pytest.raises(
+            InvokeTimeoutError, match=r"slow:\$LATEST goes on.*InvokeConfig"
+        ) as caught:
             await ctx.invoke("slow:$LATEST", 3, name="i", config=config)
         await ctx.step(lambda: seen.append(list(ended)), name="look")
         await ctx.wait(seconds(100))
