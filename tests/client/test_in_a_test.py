@@ -23,6 +23,7 @@ from durable_execution_sdk.client import (
     SyncDurableClient,
 )
 from durable_execution_sdk.testing import (
+    DurableTestError,
     LocalDurableTestRunner,
     NoSuchOperationError,
     RunTimeoutError,
@@ -144,6 +145,31 @@ def test_a_burst_of_messages_is_sent_while_the_result_is_waited_for(first: str) 
         return await (ending or handle.result())
 
     assert asyncio.run(run()) == list(range(20))
+
+
+@pytest.mark.parametrize("kind", ["async", "plain"])
+def test_a_step_that_waits_for_its_own_runner_is_told_at_once(kind: str) -> None:
+    refusals: list[str] = []
+
+    async def asks() -> None:
+        with pytest.raises(DurableTestError) as caught:
+            await (await runner.client().execution(arns[0])).result()
+        refusals.append(str(caught.value))
+
+    def asks_plainly() -> None:
+        with runner.sync.client() as client, pytest.raises(DurableTestError) as caught:
+            client.execution(arns[0]).result()
+        refusals.append(str(caught.value))
+
+    @durable_execution
+    async def impatient(event: None, ctx: DurableContext) -> None:
+        await ctx.step(asks if kind == "async" else asks_plainly)
+
+    runner = LocalDurableTestRunner(impatient, functions={"collects": collects})
+    with runner.sync.client() as client:
+        arns = [client.start(collects, 1).arn]
+    assert runner.run_sync(None).status == "SUCCEEDED"
+    assert ["at work already" in each for each in refusals] == [True]
 
 
 def test_handlers_are_known_by_their_names_in_the_test() -> None:
