@@ -147,6 +147,23 @@ def test_a_burst_of_messages_is_sent_while_the_result_is_waited_for(first: str) 
     assert asyncio.run(run()) == list(range(20))
 
 
+def test_an_execution_that_a_step_starts_is_not_taken_for_the_one_that_runs() -> None:
+    async def start() -> str:
+        return (await runner.client().start(patient, 3)).arn
+
+    @durable_execution
+    async def starts(event: None, ctx: DurableContext) -> str:
+        return await ctx.step(start)
+
+    runner = LocalDurableTestRunner(starts, functions={"patient": patient})
+    result = runner.run_sync(None)
+    started = result.result
+    assert result.operation("start").result == started
+    with runner.sync.client() as client:
+        assert client.execution(started).result() == 3
+    assert runner.sync.result().arn == result.arn
+
+
 @pytest.mark.parametrize("kind", ["async", "plain"])
 def test_a_step_that_waits_for_its_own_runner_is_told_at_once(kind: str) -> None:
     refusals: list[str] = []

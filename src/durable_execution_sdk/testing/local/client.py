@@ -67,11 +67,14 @@ class _RunnersControlPlane(EmulatorControlPlane):
         self._service = service
 
     async def invoke(self, request: InvokeRequest) -> InvokeResponse:
-        """Invoke a function; an execution that begins is the runner's current one."""
+        """Invoke a function; an execution that begins is the runner's current one, unless that runs and may have started it."""
         answer = await super().invoke(request)
         arn = answer.durable_execution_arn
         if arn is not None and request.invocation_type is InvocationType.EVENT:
-            self._service.started(arn)
+            if self._service.drive.is_at_work:
+                self._service.arns.setdefault(arn)
+            else:
+                self._service.started(arn)
         return answer
 
 
