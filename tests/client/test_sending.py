@@ -94,6 +94,22 @@ def test_a_message_that_got_no_answer_and_was_not_accepted_is_sent_again() -> No
     assert run_now(rig, arn).result == ["a", "end"]
 
 
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_message_that_was_throttled_is_not_looked_for_in_the_whole_history(is_lost: bool) -> None:
+    rig, arn, plane, client = begun()
+
+    def throttle() -> None:
+        plane.before = lambda: None
+        error = ServiceError("too fast", code="TooManyRequestsException", status=429)
+        error.after_lost_answer = is_lost
+        raise error
+
+    plane.before = throttle
+    asyncio.run(client.send(arn, "words", "a", id="one"))
+    assert sorted(room(rig, arn, "words")) == [2]
+    assert [each.include_execution_data for each in plane.read] == [False, is_lost]
+
+
 def test_a_refusal_says_that_an_earlier_attempt_may_have_been_accepted() -> None:
     rig, arn, plane, client = begun()
 

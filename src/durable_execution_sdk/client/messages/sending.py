@@ -23,7 +23,12 @@ from durable_execution_sdk.client.messages.turns import Turns
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
-from durable_execution_sdk.protocol.error_codes import CALLBACK_CLOSED, NOT_FOUND
+from durable_execution_sdk.protocol.error_codes import (
+    CALLBACK_CLOSED,
+    NOT_FOUND,
+    STATUS,
+    TOO_MANY_REQUESTS,
+)
 from durable_execution_sdk.protocol.history import EventType, HistoryEvent
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.protocol.inboxes import CLOSED, Envelope, place_of, row_text
@@ -173,7 +178,9 @@ async def _send(
             except ServiceError as error:
                 if not error.is_transient or left <= 0:
                     raise
-                lost = error
+                # A message that was refused only because there are too many requests was not accepted.
+                if error.after_lost_answer or error.status != STATUS[TOO_MANY_REQUESTS]:
+                    lost = error
         if refusal is None and left <= 0:
             refusal = _no_room(window, arn, message.timeout)
         if refusal is not None:
