@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.command import Durable, Write
@@ -84,6 +85,22 @@ def test_a_run_by_the_name_of_the_first_goes_on_with_the_last(
     assert names(durable) == [first, second]
 
 
+def test_one_that_went_on_is_not_stopped_in_place_of_the_last(
+    durable: Durable, write: Write
+) -> None:
+    assert durable("run", write(ASKS), "--input", "1", "--name", "ask", "--no-wait").code == 3
+    _, second = names(durable)
+    for words in (["stop", "ask"], ["pause", "ask"], ["time", "ask", "advance", "1d"]):
+        refused = durable(*words)
+        assert refused.code == 2, words
+        assert f"went on as {second}" in refused.err, words
+        assert "fork" not in refused.err, words
+    assert f"durable stop {second}" in durable("stop", "ask").err
+    assert durable("stop", second).code == 0
+    again = durable("stop", "ask")
+    assert (again.code, again.out) == (0, "ask has ended already: SUCCEEDED\n")
+
+
 def test_list_shows_the_lineage(durable: Durable, write: Write) -> None:
     _, (first, second, third) = billed(durable, write)
     lines = durable("list", "--full").out.splitlines()
@@ -156,23 +173,43 @@ async def counts(event: int, ctx: DurableContext) -> int:
     return event
 
 
+@durable_execution
+async def waits(event: int, ctx: DurableContext) -> int:
+    if event < 3:
+        await ctx.continue_as_new(event + 1)
+    return int(await (await ctx.create_callback(name="answer")))
+
+
+def begun(handler: Any) -> Driver:
+    """Return a driver of a handler, as the function ``counts``, with an execution ``n`` that has yet to run."""
+    functions = Functions()
+    functions.add_durable("counts", handler.bind)
+    emulator = Emulator(MemoryStore(), RealClock(), functions)
+    emulator.start(
+        InvokeRequest(
+            function_name="counts:$LATEST",
+            payload=b"1",
+            invocation_type=InvocationType.EVENT,
+            durable_execution_name="n",
+        )
+    )
+    return Driver(emulator)
+
+
 @pytest.fixture
 def chain(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The URL of an endpoint with a chain of three, which begins with counts/n."""
-    functions = Functions()
-    functions.add_durable("counts", counts.bind)
-    emulator = Emulator(MemoryStore(), RealClock(), functions)
-    driver = Driver(emulator)
-    with serve(driver, workers=1) as server:
-        emulator.start(
-            InvokeRequest(
-                function_name="counts:$LATEST",
-                payload=b"1",
-                invocation_type=InvocationType.EVENT,
-                durable_execution_name="n",
-            )
-        )
+    with serve(begun(counts), workers=1) as server:
         monkeypatch.setenv("COLUMNS", "200")
+        yield server.url
+
+
+@pytest.fixture
+def open_chain() -> Iterator[str]:
+    """The URL of an endpoint with a chain of three, of which the last waits for an answer."""
+    driver = begun(waits)
+    driver.run_until(lambda: False, wait=False)
+    with serve(driver, workers=1) as server:
         yield server.url
 
 
@@ -195,6 +232,22 @@ def test_an_endpoint_shows_and_follows_the_chain(durable: Durable, chain: str) -
     document = durable("--endpoint", chain, "show", f"counts/{second}", "--json").document
     assert document["continues"]["durable_execution_name"] == first
     assert document["continued_as"]["durable_execution_name"] == third
+
+
+def test_an_endpoint_stops_no_execution_in_place_of_the_last(
+    durable: Durable, open_chain: str
+) -> None:
+    listed = durable("--endpoint", open_chain, "list", "counts", "--json").document
+    third = listed[0]["durable_execution_name"]
+    assert [each["status"] for each in listed] == ["RUNNING", "SUCCEEDED", "SUCCEEDED"]
+    for verb in ("stop", "pause", "resume"):
+        refused = durable("--endpoint", open_chain, verb, "counts/n")
+        assert refused.code == 2, verb
+        assert f"went on as {third}, which is RUNNING: {verb} that with" in refused.err, verb
+        assert f"{verb} counts/{third}" in refused.err, verb
+    assert durable("--endpoint", open_chain, "stop", f"counts/{third}").code == 0
+    again = durable("--endpoint", open_chain, "stop", "counts/n")
+    assert (again.code, again.out) == (0, "n has ended already: SUCCEEDED\n")
 
 
 def test_a_run_that_is_killed_between_two_goes_on(

@@ -23,6 +23,7 @@ from durable_execution_sdk.client import (
     SyncDurableClient,
 )
 from durable_execution_sdk.testing import (
+    DurableTestError,
     LocalDurableTestRunner,
     NoSuchOperationError,
     RunTimeoutError,
@@ -113,6 +114,79 @@ def test_two_executions_end_each_by_its_own_handle() -> None:
         return ended
 
     assert asyncio.run(run()) == [3, 5]
+
+
+def test_results_may_be_waited_for_at_once() -> None:
+    runner = LocalDurableTestRunner(patient)
+
+    async def run() -> list[int]:
+        client = runner.client()
+        handles = [await client.start(patient, days) for days in (3, 5, 4)]
+        return await asyncio.gather(*(handle.result() for handle in handles))
+
+    assert asyncio.run(run()) == [3, 5, 4]
+
+
+@durable_execution
+async def collects(event: int, ctx: DurableContext) -> list[int]:
+    inbox = ctx.inbox("numbers", int, window=2)
+    return [await inbox.get() for _ in range(event)]
+
+
+@pytest.mark.parametrize("first", ["result", "messages"])
+def test_a_burst_of_messages_is_sent_while_the_result_is_waited_for(first: str) -> None:
+    runner = LocalDurableTestRunner(collects)
+
+    async def run() -> list[int]:
+        client = runner.client()
+        handle = await client.start(collects, 20)
+        ending = asyncio.create_task(handle.result()) if first == "result" else None
+        await asyncio.gather(*(client.send(handle, "numbers", n) for n in range(20)))
+        return await (ending or handle.result())
+
+    assert asyncio.run(run()) == list(range(20))
+
+
+def test_an_execution_that_a_step_starts_is_not_taken_for_the_one_that_runs() -> None:
+    async def start() -> str:
+        return (await runner.client().start(patient, 3)).arn
+
+    @durable_execution
+    async def starts(event: None, ctx: DurableContext) -> str:
+        return await ctx.step(start)
+
+    runner = LocalDurableTestRunner(starts, functions={"patient": patient})
+    result = runner.run_sync(None)
+    started = result.result
+    assert result.operation("start").result == started
+    with runner.sync.client() as client:
+        assert client.execution(started).result() == 3
+    assert runner.sync.result().arn == result.arn
+
+
+@pytest.mark.parametrize("kind", ["async", "plain"])
+def test_a_step_that_waits_for_its_own_runner_is_told_at_once(kind: str) -> None:
+    refusals: list[str] = []
+
+    async def asks() -> None:
+        with pytest.raises(DurableTestError) as caught:
+            await (await runner.client().execution(arns[0])).result()
+        refusals.append(str(caught.value))
+
+    def asks_plainly() -> None:
+        with runner.sync.client() as client, pytest.raises(DurableTestError) as caught:
+            client.execution(arns[0]).result()
+        refusals.append(str(caught.value))
+
+    @durable_execution
+    async def impatient(event: None, ctx: DurableContext) -> None:
+        await ctx.step(asks if kind == "async" else asks_plainly)
+
+    runner = LocalDurableTestRunner(impatient, functions={"collects": collects})
+    with runner.sync.client() as client:
+        arns = [client.start(collects, 1).arn]
+    assert runner.run_sync(None).status == "SUCCEEDED"
+    assert ["at work already" in each for each in refusals] == [True]
 
 
 def test_handlers_are_known_by_their_names_in_the_test() -> None:

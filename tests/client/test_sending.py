@@ -19,6 +19,8 @@ from durable_execution_sdk.client import (
     NoInboxError,
     SyncDurableClient,
 )
+from durable_execution_sdk.client.messages.sending import Sending, send
+from durable_execution_sdk.client.messages.turns import Turns
 from durable_execution_sdk.emulator.control_plane import EmulatorControlPlane
 from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
 from durable_execution_sdk.protocol.inboxes import message_payload
@@ -35,6 +37,7 @@ class Plane(EmulatorControlPlane):
 
     async def history(self, request: HistoryRequest) -> HistoryPage:
         self.read.append(request)
+        await asyncio.sleep(0)  # other senders go on
         return await super().history(request)
 
     async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
@@ -50,6 +53,10 @@ async def takes(event: Any, ctx: DurableContext) -> list[Any]:
         if word == "end":
             await inbox.close()
     return seen
+
+
+def as_payload(word: str) -> bytes:
+    return message_payload(f"id of {word}", f'"{word}"').encode()
 
 
 def begun() -> tuple[Rig, str, Plane, DurableClient]:
@@ -85,6 +92,22 @@ def test_a_message_that_got_no_answer_and_was_not_accepted_is_sent_again() -> No
     assert sorted(room(rig, arn, "words")) == [2]
     asyncio.run(client.send(arn, "words", "end"))
     assert run_now(rig, arn).result == ["a", "end"]
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_message_that_was_throttled_is_not_looked_for_in_the_whole_history(is_lost: bool) -> None:
+    rig, arn, plane, client = begun()
+
+    def throttle() -> None:
+        plane.before = lambda: None
+        error = ServiceError("too fast", code="TooManyRequestsException", status=429)
+        error.after_lost_answer = is_lost
+        raise error
+
+    plane.before = throttle
+    asyncio.run(client.send(arn, "words", "a", id="one"))
+    assert sorted(room(rig, arn, "words")) == [2]
+    assert [each.include_execution_data for each in plane.read] == [False, is_lost]
 
 
 def test_a_refusal_says_that_an_earlier_attempt_may_have_been_accepted() -> None:
@@ -213,3 +236,50 @@ def test_the_payload_is_what_the_workflow_reads() -> None:
     assert message_payload('a "quoted" id', '{"b": [1]}') == (
         '{"id":"a \\"quoted\\" id","value":{"b": [1]}}'
     )
+
+
+# Several messages at once.
+
+
+def test_a_burst_that_is_larger_than_the_window_is_sent_in_order() -> None:
+    rig, arn, plane, client = begun()
+    words = [f"word {n}" for n in range(12)]
+
+    async def let_run(_arn: str, _seconds: float) -> None:
+        run_now(rig, arn)
+        await asyncio.sleep(0)
+
+    async def burst() -> None:
+        sending = [
+            send(plane, plane, arn, Sending("words", word, as_payload(word), 60), let_run, turns)
+            for word in [*words, "end"]
+        ]
+        await asyncio.gather(*sending)
+
+    turns = Turns()
+    asyncio.run(burst())
+    assert run_now(rig, arn).result == [*words, "end"]
+    # One look for each message, and one more each time that the window of two was full.
+    assert len(plane.read) == 13 + 6
+
+
+def test_a_sender_does_not_wait_for_its_turn_beyond_its_time() -> None:
+    _, arn, _, client = begun()
+
+    async def both() -> str | BaseException:
+        for word in ("a", "b"):
+            await client.send(arn, "words", word)
+        patient = asyncio.create_task(client.send(arn, "words", "c", timeout=1000))
+        await asyncio.sleep(0)
+        with pytest.raises(InboxFullError, match=r"within 0\.01 s"):
+            await client.send(arn, "words", "d", timeout=0.01)
+        with pytest.raises(NoInboxError):  # one of another inbox waits for none
+            await client.send(arn, "others", "e", timeout=0.01)
+        patient.cancel()
+        return (await asyncio.gather(patient, return_exceptions=True))[0]
+
+    ended = asyncio.run(both())
+    assert isinstance(ended, asyncio.CancelledError)
+    # The one that was cancelled has left the line.
+    with pytest.raises(InboxFullError):
+        asyncio.run(client.send(arn, "words", "f", timeout=0.01))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -243,6 +244,51 @@ def test_a_start_that_fails_for_good_can_be_caught() -> None:
     assert (attempts, len(requests), is_service_error) == (3, 3, True)
     assert f"could not start the execution {next_name(ran.arn)} of workflow:$LATEST" in message
     assert "needs lambda:InvokeFunction" in message
+
+
+def test_another_input_after_a_start_whose_answer_was_lost_is_not_dropped_in_silence() -> None:
+    seen: list[str] = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        if event is not None:
+            return event
+        try:
+            await ctx.continue_as_new("first", retry_strategy=ONE_TRY)
+        except ContinueAsNewError as error:
+            seen.append(str(error))
+        await ctx.wait(Duration.from_seconds(1))
+        try:
+            await ctx.continue_as_new("second")
+        except ContinueAsNewError as error:
+            seen.append(str(error))
+        await ctx.continue_as_new("first")
+
+    rig, requests = starting(workflow, ["lost"])
+    arn = rig.start(None, "job")
+    assert drive_all(rig, arn).result == "first"
+    assert list(executions(rig)) == ["job", next_name(arn)]
+    assert len(requests) == 3  # the refusal is not tried again
+    lost, refused = seen[-2:]
+    assert "the connection was lost" in lost
+    assert "it may have been started all the same" in lost
+    assert f"{next_name(arn)} of workflow:$LATEST runs already, with another input" in refused
+    assert "Let each call have the same input" in refused
+
+
+def test_another_input_after_a_start_that_was_given_up_is_not_dropped_in_silence() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        if event is not None:
+            return event
+        hourly = FixedDelay(max_attempts=2, delay=Duration.from_hours(1))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(60):
+                await ctx.continue_as_new("first", retry_strategy=hourly)
+        await ctx.continue_as_new("second")
+
+    rig, _ = starting(workflow, ["lost"])
+    ran = rig.drive(rig.start(None, "job"))
+    assert ran.status == "FAILED"
+    assert "runs already, with another input" in ran.error.error_message
 
 
 def test_a_start_that_fails_for_good_fails_the_execution() -> None:

@@ -380,9 +380,47 @@ def test_the_submitter_of_a_callback_has_a_timeout() -> None:
             assert isinstance(error, StepTimeoutError)
             return str(error)
 
-    assert "took longer than its timeout of 5 s" in played(workflow).result
+    message = played(workflow).result
+    assert "took longer than its timeout of 5 s" in message
+    assert "Raise WaitForCallbackConfig.submitter_timeout" in message
     with pytest.raises(ConfigError, match=r"WaitForCallbackConfig\.submitter_timeout"):
         WaitForCallbackConfig(submitter_timeout=seconds(0))
+
+
+@pytest.mark.parametrize(
+    ("bound", "config", "attempts", "cure"),
+    [
+        ({"retry_strategy": ONCE, "semantics": AT_MOST_ONCE}, {}, [1], "one call"),
+        ({"retry_strategy": ONCE, "timeout": seconds(4)}, {}, [1], "Raise StepConfig.timeout"),
+        ({"retry_strategy": ONCE}, {"retry_strategy": THREE}, [1, 2, 3], "one call"),
+        (
+            {"timeout": seconds(4)},
+            {"retry_strategy": ONCE, "submitter_timeout": seconds(3)},
+            [1],
+            "timeout of 3 s",
+        ),
+    ],
+    ids=["semantics", "timeout", "other retries", "other timeout"],
+)
+def test_the_options_that_are_bound_to_a_submitter_hold(
+    bound: dict[str, Any], config: dict[str, Any], attempts: list[int], cure: str
+) -> None:
+    runs: list[int] = []
+
+    @durable_step(**bound)
+    async def submit(_callback_id: str) -> None:
+        runs.append(StepContext.current().attempt)
+        await forever()
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        try:
+            await ctx.wait_for_callback(submit, config=WaitForCallbackConfig[Any](**config))
+        except CallbackSubmitterError as error:
+            return str(error)
+        return "no"
+
+    assert cure in played(workflow, timeout=10).result
+    assert runs == attempts
 
 
 # The end of the function's time.
@@ -712,6 +750,8 @@ def test_checks_that_never_fit_are_bounded() -> None:
         "in attempt 6" in ran.result[0][1]
     )  # the handler's retry strategy, before there is a state
     assert "in attempt 4" in ran.result[1][1]  # the polling strategy
+    assert all("or let one call of its function do less" in found[1] for found in ran.result)
+    assert not any("StepConfig" in found[1] for found in ran.result)
 
 
 # Needs.

@@ -241,7 +241,8 @@ class DurableClient:
         """Send a message to an inbox of an execution that runs, and return the id of the message.
 
         The call returns once the service has accepted the message. The workflow takes the messages in the order in
-        which they were accepted, each once. It costs one or two requests, of which those for histories are 15 a second
+        which they were accepted, each once; those that this client sends to one inbox at the same time, in the order of
+        the calls. It costs one or two requests, of which those for histories are 15 a second
         for all of an account, and the message is one operation of the execution.
 
         Args:

@@ -15,6 +15,7 @@ from durable_execution_sdk.client.execution_handle import ExecutionHandle
 from durable_execution_sdk.client.function_ref import FunctionRef, split_name
 from durable_execution_sdk.client.messages.inbox_ref import InboxRef, message_for
 from durable_execution_sdk.client.messages.sending import Sending, send
+from durable_execution_sdk.client.messages.turns import Turns
 from durable_execution_sdk.client.service import Service
 from durable_execution_sdk.client.targets import AnyTarget, Targets
 from durable_execution_sdk.emulator.durations import seconds_allowed
@@ -56,6 +57,7 @@ class Executions:
     def __init__(self, service: Service, targets: Targets) -> None:
         self.service = service
         self._targets = targets
+        self._turns = Turns()
 
     async def start(
         self, function: AnyTarget, event: object, name: str | None
@@ -133,7 +135,7 @@ class Executions:
         ref, chosen, payload = message_for(inbox, value, message_id)
         message = Sending(inbox=ref.name, message_id=chosen, payload=payload, timeout=seconds)
         service = self.service
-        await send(service.control, service.reading, arn, message, service.pause)
+        await send(service.control, service.reading, arn, message, service.pause, self._turns)
         return chosen
 
     async def list(

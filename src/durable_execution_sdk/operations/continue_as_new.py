@@ -9,7 +9,9 @@ The rules:
   and to the service the same name with the same input is the same execution.
 - The next execution is started in a second STEP, which runs at least once and is retried by its strategy. The name
   follows from this execution's ARN (``protocol.continuation``), so that however often the start is repeated, there is
-  one next execution. A refusal because the name is taken counts as a start: only this execution uses the name.
+  one next execution. A refusal because the name is taken counts as a start: only this execution uses the name. But if an
+  earlier call has failed or was given up, then the service has started that one all the same, with another input. To end
+  with a pointer to it would lose the input of this call in silence, so this call fails too.
 - Then this execution ends with a pointer to the next one as its result. What else runs is left as at the handler's
   return (``complete_execution``).
 
@@ -31,11 +33,13 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable
 from typing import Any, ClassVar, NoReturn
+from weakref import WeakSet
 
 from durable_execution_sdk.errors import (
     ConfigError,
     ContextMisuseError,
     ContinueAsNewError,
+    ExecutionError,
     OperationError,
     PayloadSizeError,
     ServiceError,
@@ -78,6 +82,8 @@ _QUALIFIER = re.compile(rf"\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9_-]{{1,{MAX_ALIAS_CH
 _NAME = "continue_as_new"
 _INPUT_NAME = "continue_as_new input"
 _VERBATIM = PassThroughSerDes()  # the texts are JSON already
+# The invocations whose code has caught the failure of a start, or given one up: the service may have started it.
+_HAVE_FAILED: WeakSet[InvocationRun] = WeakSet()
 
 
 async def continue_as_new(
@@ -107,11 +113,15 @@ async def continue_as_new(
     plane, arn = run.plane, run.invoked.arn
 
     async def start() -> str:
-        return await _start(plane, arn, request)
+        return await _start(plane, arn, request, has_failed=run in _HAVE_FAILED)
 
     pointer = None
-    while continuation_of(arn, pointer) is None:
-        pointer = await _Start(scope, start, (), _NAME, config, _VERBATIM, True).handle  # noqa: FBT003 - see Step
+    try:
+        while continuation_of(arn, pointer) is None:
+            pointer = await _Start(scope, start, (), _NAME, config, _VERBATIM, True).handle  # noqa: FBT003 - see Step
+    except BaseException:
+        _HAVE_FAILED.add(run)
+        raise
     update = OperationUpdate(
         id=run.journal.execution_id,
         type=OperationType.EXECUTION,
@@ -205,7 +215,7 @@ async def _same(text: str) -> str:
     return text
 
 
-async def _start(plane: DataPlane, arn: str, request: InvokeRequest) -> str:
+async def _start(plane: DataPlane, arn: str, request: InvokeRequest, *, has_failed: bool) -> str:
     """Start the next execution, or find the one that an earlier attempt has started; return the pointer to it."""
     name = request.durable_execution_name or ""
     try:
@@ -214,6 +224,12 @@ async def _start(plane: DataPlane, arn: str, request: InvokeRequest) -> str:
     except ServiceError as error:
         if error.code != ALREADY_STARTED:
             raise _explained(error, request) from error
+        if has_failed:
+            raise ExecutionError(
+                f"ctx.continue_as_new found that {name} of {request.function_name} runs already, with another input: an"
+                " earlier call, which has failed or was given up, had started it all the same. The input of this call is"
+                " not used. Let each call have the same input, or return without another one: the next execution goes on"
+            ) from error
         started = None
     return pointer_text(
         Continuation(of=arn, name=name, function=request.function_name, arn=started)
@@ -229,6 +245,8 @@ def _explained(error: ServiceError, request: InvokeRequest) -> ServiceError:
             f". The function's role needs lambda:InvokeFunction for itself: the resource is the ARN of {function},"
             f" followed by ':*'"
         )
+    elif error.is_transient and error.status != 429:
+        cure = "; it may have been started all the same, since only the answer may have been lost"
     return ServiceError(
         f"ctx.continue_as_new could not start the execution {request.durable_execution_name} of"
         f" {request.function_name}: {error.message}{cure}",

@@ -152,7 +152,7 @@ def invoke(
     if config is not None and config.timeout is not None:
         from durable_execution_sdk.operations.lifecycle.time_limits import limit_time  # noqa: PLC0415 - rarely needed
 
-        note = "; the invoked function goes on, and its result is not used"
+        note = f"; {function_name} goes on, and its result is not used"
         limit_time(
             scope.context_state,
             operation,

@@ -27,7 +27,8 @@ def durable_step(
     """Bind a step's configuration to a function where it is defined.
 
     The function itself is unchanged. ``ctx.step(function, ...)`` uses the configuration unless the call has
-    a ``config`` of its own. The options are those of ``StepConfig``: ``retry_strategy=None`` is the default
+    a ``config`` of its own. So do the steps and compensations of a saga, and a submitter of ``ctx.wait_for_callback``,
+    for which ``WaitForCallbackConfig`` may give another strategy and timeout. The options are those of ``StepConfig``: ``retry_strategy=None`` is the default
     strategy, and ``NoRetry()`` none.
     """
     config = StepConfig(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
+
+from msgspec.structs import replace
 
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import (
@@ -22,7 +24,7 @@ from durable_execution_sdk.operations.lifecycle.argument_checks import (
     check_strategy,
     check_timeouts,
 )
-from durable_execution_sdk.operations.step import StepConfig, step
+from durable_execution_sdk.operations.step import StepConfig, bound_config, step
 from durable_execution_sdk.protocol.limits import MAX_NAME_CHARACTERS
 from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.retry import RetryStrategy
@@ -45,7 +47,8 @@ class WaitForCallbackConfig(Options, Generic[_T], frozen=True, kw_only=True):
     ``timeout``, ``heartbeat_timeout``, ``result_type`` and ``serdes`` are those of ``CallbackConfig``; a
     ``serdes`` is only used to read. ``retry_strategy`` is for the submitter, which runs as a step; ``None`` is
     the handler's default, of 6 attempts in all, and ``NoRetry()`` makes one. ``submitter_timeout`` is the timeout of
-    each of its attempts, as in ``StepConfig``; ``timeout`` is that of the answer.
+    each of its attempts, as in ``StepConfig``; ``timeout`` is that of the answer. Where these two are ``None``, the
+    options that ``durable_step`` has bound to the submitter hold, and its other ones (``semantics``, ``needs`` ...) always.
     """
 
     timeout: DurationLike | None = None
@@ -65,6 +68,12 @@ class WaitForCallbackConfig(Options, Generic[_T], frozen=True, kw_only=True):
             from durable_execution_sdk.operations.lifecycle.limits import seconds_of  # noqa: PLC0415 - for few callbacks
 
             seconds_of("WaitForCallbackConfig.submitter_timeout", self.submitter_timeout)
+
+
+class _SubmitterConfig(StepConfig, frozen=True, kw_only=True):
+    """The options of the step that runs a submitter, which code has given by others."""
+
+    timeout_option: ClassVar[str] = "WaitForCallbackConfig.submitter_timeout"
 
 
 def wait_for_callback(
@@ -97,7 +106,7 @@ def wait_for_callback(
                 submitter,
                 (callback.callback_id, *args),
                 _fitting(f"{prefix}submitter"),
-                StepConfig(retry_strategy=chosen.retry_strategy, timeout=chosen.submitter_timeout),
+                _submitters(submitter, chosen),
             )
         except StepError as error:
             raise rebuild(
@@ -118,6 +127,22 @@ def wait_for_callback(
         CallbackError,
     )
     return context.handle
+
+
+def _submitters(submitter: Callable[..., object], config: WaitForCallbackConfig[Any]) -> StepConfig:
+    """Return the options of the submitter's step: those that ``durable_step`` bound to it, and those of the call."""
+    bound = bound_config(submitter) or StepConfig()
+    strategy = config.retry_strategy or bound.retry_strategy
+    if config.submitter_timeout is None and bound.is_limited:
+        return replace(bound, retry_strategy=strategy)
+    return _SubmitterConfig(
+        retry_strategy=strategy,
+        semantics=bound.semantics,
+        serdes=bound.serdes,
+        acknowledge_start=bound.acknowledge_start,
+        timeout=config.submitter_timeout,
+        needs=bound.needs,
+    )
 
 
 class _Answer:

@@ -19,6 +19,8 @@ from durable_execution_sdk.cli.steering import (
 )
 from durable_execution_sdk.emulator.faults.live import FaultKind, LiveFault
 from durable_execution_sdk.engine.execution_time import TimeMode
+from durable_execution_sdk.protocol.continuation import next_name
+from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.rendering.documents import time_document
 from durable_execution_sdk.rendering.time_and_origin import time_text
 
@@ -204,10 +206,22 @@ def _open(control: Steering, name: str, command: str) -> str:
     arn = control.arn(name)
     progress = control.progress(arn)
     if progress.ended_at is not None:
-        own = name_of(arn)
+        own, last = name_of(arn), _last_name(control, arn)
+        if last != own:
+            raise Refusal(f"{own} has ended, and went on as {last}: write {last} in place of {own}")
         raise Refusal(
             f"{own} has ended: it is {progress.status}, so there is nothing to {_WORDS[command]}. To go on from"
             f" an earlier moment, fork it: {control.command('fork', own, '--before', 'OPERATION')}; to do it"
             f" all again: {control.command('rerun', own)}"
         )
     return arn
+
+
+def _last_name(control: Steering, arn: str) -> str:
+    """Return the name of the last execution as which one went on; its own if it did not."""
+    while control.progress(arn).status == ExecutionStatus.SUCCEEDED:
+        try:
+            arn = control.arn(next_name(arn))
+        except Refusal:
+            break
+    return name_of(arn)

@@ -18,6 +18,7 @@ from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.protocol.error_object import ErrorObject
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.rendering.family import family
+from durable_execution_sdk.rendering.origins import name_in, next_in_store
 
 
 @click.command()
@@ -27,6 +28,8 @@ from durable_execution_sdk.rendering.family import family
 @endpoint_options
 def stop(name: str, store: str | None, reason: str | None, at: Endpoint) -> None:
     """Stop an execution for good. A `durable run` of it that is under way ends too.
+
+    One that went on as a new one (ctx.continue_as_new) has ended; the last of its chain has to be stopped.
 
     At an endpoint NAME is FUNCTION/NAME, FUNCTION/@last or an ARN.
     """
@@ -42,6 +45,7 @@ def stop(name: str, store: str | None, reason: str | None, at: Endpoint) -> None
         arn = place.arn(emulator, name)
         name = ExecutionArn.parse(arn).execution_name
         if emulator.is_closed(arn):
+            _check_chain(emulator, arn, place)
             say(f"{name} has ended already: {emulator.describe(arn).status}")
             return
         error = None if reason is None else ErrorObject(error_message=reason)
@@ -75,6 +79,19 @@ def delete(references: tuple[str, ...], store: str | None, force: bool) -> None:
         for arn, (_, *invoked) in members.items():
             name = ExecutionArn.parse(arn).execution_name
             say(f"deleted {name}" + (f" and {len(invoked)} that it invoked" if invoked else ""))
+
+
+def _check_chain(emulator: Emulator, arn: str, place: Place) -> None:
+    """Raise ``Refusal`` if an execution went on as another that is open."""
+    last = arn
+    while (following := next_in_store(emulator, last)) is not None:
+        last = following
+    if not emulator.is_closed(last):
+        name = name_in(last)
+        raise Refusal(
+            f"{name_in(arn)} has ended already, and went on as {name}, which is {emulator.describe(last).status}: stop"
+            f" that with {place.command('stop', name)}"
+        )
 
 
 def _still_open(emulator: Emulator, arn: str, place: Place) -> Refusal:

@@ -12,6 +12,8 @@ from durable_execution_sdk.cli.refusals import Refusal
 from durable_execution_sdk.cli.remote.executions import EndpointPlace, ExecutionReference, reached
 from durable_execution_sdk.cli.remote.views import EndpointView
 from durable_execution_sdk.client.endpoint_connection import EndpointConnection
+from durable_execution_sdk.client.paced_reading import PacedReading
+from durable_execution_sdk.client.service import last_of
 from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.control_plane import (
@@ -36,6 +38,7 @@ def stop(name: str, at: Endpoint, reason: str | None) -> str:
 
     async def ask(control: ControlPlane, described: ExecutionDescription) -> str:
         if described.status in CLOSED_STATUSES:
+            await _check_chain(control, described, at, "stop")
             return f"{described.durable_execution_name} has ended already: {described.status}"
         await control.stop(described.durable_execution_arn, error)
         return await _status(control, described)
@@ -47,7 +50,7 @@ def pause(name: str, at: Endpoint, reason: str | None) -> str:
     """Pause an execution; return the line that says so."""
 
     async def ask(control: ControlPlane, described: ExecutionDescription) -> str:
-        _check_open(described, at, "pause")
+        await _check_open(control, described, at, "pause")
         arn = described.durable_execution_arn
         await _known("PauseDurableExecution", control.pause(arn, PauseRequest(reason=reason)))
         return await _status(control, described)
@@ -59,7 +62,7 @@ def resume(name: str, at: Endpoint, reason: str | None) -> str:
     """End the pause of an execution; return the line that says so."""
 
     async def ask(control: ControlPlane, described: ExecutionDescription) -> str:
-        _check_open(described, at, "resume")
+        await _check_open(control, described, at, "resume")
         arn = described.durable_execution_arn
         await _known("ResumeDurableExecution", control.resume(arn, ResumeRequest(reason=reason)))
         return await _status(control, described)
@@ -161,8 +164,27 @@ async def _known(operation: str, call: Awaitable[None]) -> None:
         ) from error
 
 
-def _check_open(described: ExecutionDescription, at: Endpoint, verb: str) -> None:
+async def _check_chain(
+    control: ControlPlane, described: ExecutionDescription, at: Endpoint, verb: str
+) -> None:
+    """Raise ``Refusal`` if an execution that has ended went on as another that is open."""
+    reading = PacedReading(control)
+    first = await reading.describe(described.durable_execution_arn)
+    last = await last_of(reading, first, reading.describe)
+    if last.status not in CLOSED_STATUSES:
+        place, name = EndpointPlace(at), last.durable_execution_name
+        word = place.reference(last.durable_execution_arn, name)
+        raise Refusal(
+            f"{described.durable_execution_name} has ended already, and went on as {name}, which is {last.status}:"
+            f" {verb} that with {place.command(verb, word)}"
+        )
+
+
+async def _check_open(
+    control: ControlPlane, described: ExecutionDescription, at: Endpoint, verb: str
+) -> None:
     if described.status in CLOSED_STATUSES:
+        await _check_chain(control, described, at, verb)
         place = EndpointPlace(at)
         name = described.durable_execution_name
         word = place.reference(described.durable_execution_arn, name)

@@ -19,10 +19,16 @@ import msgspec
 from msgspec.structs import replace
 
 from durable_execution_sdk.client.errors import InboxFullError, NoInboxError
+from durable_execution_sdk.client.messages.turns import Turns
 from durable_execution_sdk.errors import ServiceError
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
-from durable_execution_sdk.protocol.error_codes import CALLBACK_CLOSED, NOT_FOUND
+from durable_execution_sdk.protocol.error_codes import (
+    CALLBACK_CLOSED,
+    NOT_FOUND,
+    STATUS,
+    TOO_MANY_REQUESTS,
+)
 from durable_execution_sdk.protocol.history import EventType, HistoryEvent
 from durable_execution_sdk.protocol.ids import ExecutionArn
 from durable_execution_sdk.protocol.inboxes import CLOSED, Envelope, place_of, row_text
@@ -130,16 +136,34 @@ class Sending(msgspec.Struct, frozen=True):
 
 
 async def send(
-    control: ControlPlane, histories: Histories, arn: str, message: Sending, pause: Pause
+    control: ControlPlane,
+    histories: Histories,
+    arn: str,
+    message: Sending,
+    pause: Pause,
+    turns: Turns | None = None,
 ) -> None:
-    """Send a message to an execution.
+    """Send a message to an execution, after those that the program began to send before with the same ``turns``.
 
     Raises:
         InboxFullError: the inbox had no room within the time.
         NoInboxError: the execution has no such inbox, or has closed it, or has ended.
         ServiceError: the service refused a call.
     """
-    ends_at, distance = time.monotonic() + message.timeout, _FIRST_PAUSE
+    ends_at = time.monotonic() + message.timeout
+    async with (turns or Turns()).turn(arn, message.inbox, message.timeout):
+        await _send(control, histories, arn, message, pause, ends_at)
+
+
+async def _send(
+    control: ControlPlane,
+    histories: Histories,
+    arn: str,
+    message: Sending,
+    pause: Pause,
+    ends_at: float,
+) -> None:
+    distance = _FIRST_PAUSE
     lost: ServiceError | None = None
     while True:
         window = await _read(histories, arn, message, is_lost=lost is not None)
@@ -154,13 +178,15 @@ async def send(
             except ServiceError as error:
                 if not error.is_transient or left <= 0:
                     raise
-                lost = error
+                # A message that was refused only because there are too many requests was not accepted.
+                if error.after_lost_answer or error.status != STATUS[TOO_MANY_REQUESTS]:
+                    lost = error
         if refusal is None and left <= 0:
             refusal = _no_room(window, arn, message.timeout)
         if refusal is not None:
             refusal.after_lost_answer = lost is not None
             raise refusal
-        await pause(arn, min(distance, left))
+        await pause(arn, max(0.0, min(distance, left)))
         distance = min(distance * _GROWTH, _LONGEST_PAUSE)
 
 

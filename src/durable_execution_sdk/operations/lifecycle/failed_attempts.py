@@ -31,6 +31,7 @@ from durable_execution_sdk import retry
 from durable_execution_sdk.errors import ConfigError, StepInterruptedError
 from durable_execution_sdk.operations.lifecycle.attempts import AttemptOperation
 from durable_execution_sdk.operations.lifecycle.strategy_calls import delay_of_retry, failed_attempt
+from durable_execution_sdk.protocol.operations import OperationSubType
 from durable_execution_sdk.runtime.current import cut_off
 from durable_execution_sdk.runtime.error_objects import capture, shown
 
@@ -50,8 +51,7 @@ def interrupt(operation: AttemptOperation[Any]) -> bool:
     error = StepInterruptedError(
         f"{operation.label} still ran in attempt {number} {TIME_UP}; it was cancelled, and may"
         f" have had its effect. An invocation has {run.bodies.time_given:.3g} s for the bodies of steps: raise the function's"
-        " timeout, divide the step, or set StepConfig(needs=...), so that it starts with time enough"
-        f"{threads.shortage if threads else ''}"
+        f" timeout, {_less_time(operation)}{threads.shortage if threads else ''}"
     )
     may_fail = operation.at_most_once or has_whole_time
     if not operation.in_context_of_body(operation.out_of_time, error, may_fail=may_fail):
@@ -63,6 +63,14 @@ def interrupt(operation: AttemptOperation[Any]) -> bool:
     body.cancel()
     run.bodies.leave(body)
     return True
+
+
+def _less_time(operation: AttemptOperation[Any]) -> str:
+    """Write what helps besides more time: checks and submitters have no ``StepConfig``."""
+    is_submitter = hasattr(getattr(operation, "_config", None), "timeout_option")
+    if operation.sub_type != OperationSubType.STEP or is_submitter:
+        return "or let one call of its function do less"
+    return "divide the step, or set StepConfig(needs=...), so that it starts with time enough"
 
 
 def retry_or_fail(

@@ -23,7 +23,7 @@ from typing import Any
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ChildContextTimeoutError, OperationError
 from durable_execution_sdk.protocol.limits import MAX_NAME_CHARACTERS
-from durable_execution_sdk.protocol.operations import Operation, timed_out
+from durable_execution_sdk.protocol.operations import Operation, OperationSubType, timed_out
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.completions.handle import Handle, Watcher
 from durable_execution_sdk.runtime.contexts import ContextState
@@ -75,7 +75,10 @@ class TimeLimit(DurableTimer):
         """Fire: give the operation up, and let its handle raise the error."""
         super().settle()
         operation = self._operation
-        message = f"{operation.label} took longer than its time limit of {self._limit}{self._note}"
+        message = (
+            f"{operation.label} took longer than its time limit of {self._limit}{self._note or ', and was given up'}:"
+            f" {_cure_of(operation)}"
+        )
         error = self._error_class(
             message, operation_id=operation.operation_id, operation_name=operation.name
         )
@@ -85,6 +88,22 @@ class TimeLimit(DurableTimer):
         """Cancel the timer, because the operation has ended."""
         self.callbacks_added = 0
         return super().drop(msg)
+
+
+_CURES: dict[str, str] = {
+    OperationSubType.CHAINED_INVOKE: "raise InvokeConfig.timeout, or catch the InvokeTimeoutError",
+    OperationSubType.WAIT_FOR_CONDITION: (
+        "raise WaitForConditionConfig.timeout, or catch the WaitForConditionTimeoutError"
+    ),
+    OperationSubType.MAP_ITERATION: "raise MapConfig.item_timeout, or let an item do less",
+    OperationSubType.PARALLEL_BRANCH: "raise ParallelConfig.branch_timeout, or let a branch do less",
+}
+
+
+def _cure_of(operation: Completion[Any]) -> str:
+    """Write what can be done about the limit; that of a context may be of ``ctx.with_retry``, too."""
+    cure = _CURES.get(getattr(operation, "sub_type", ""))
+    return cure or "raise the limit, or catch the ChildContextTimeoutError"
 
 
 class _Ending(Watcher[Any]):
@@ -121,7 +140,7 @@ def limit_time(
     """End an operation with an ``error_class`` once it has taken this long, as a timer of the log decides.
 
     ``record`` is the operation's, if the log holds one: after a crash the time counts from its start, in a fork from the
-    fork's. ``note`` is added to the message of the error.
+    fork's. ``note`` says in the message of the error what becomes of an operation that is not given up.
     """
     run = context_state.run
     if context_state.is_over or operation.is_done:

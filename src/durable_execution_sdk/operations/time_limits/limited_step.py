@@ -212,9 +212,10 @@ class LimitedStep(Step[_T]):
             if left_running(run.invoked.arn, self.operation_id)
             else ""
         )
+        option = getattr(self._config, "timeout_option", "StepConfig.timeout")
         self._late = StepTimeoutError(
             f"{self.label} took longer than its timeout of {self._limit:g} s in attempt {number}, and may have had its"
-            f" effect{blocked}. Raise StepConfig.timeout if it needs longer"
+            f" effect{blocked}. Raise {option} if it needs longer"
         )
         if self._step_context is not None:
             cut_off(self._step_context)

@@ -9,6 +9,7 @@ from typing import cast
 from durable_execution_sdk.aws import LambdaClient
 from durable_execution_sdk.aws.control_plane import LambdaControlPlane
 from durable_execution_sdk.client.messages.sending import Sending, let_time_pass, send
+from durable_execution_sdk.client.messages.turns import Turns
 from durable_execution_sdk.client.paced_reading import PacedReading
 from durable_execution_sdk.emulator.functions.registry import Functions
 from durable_execution_sdk.errors import ConfigError
@@ -24,6 +25,7 @@ class Connection:
     def __init__(self, control: ControlPlane | None, environ: Mapping[str, str] | None) -> None:
         self._given = control
         self._own = None if control else LambdaControlPlane(LambdaClient(environ=environ))
+        self._turns = Turns()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[ControlPlane]:
@@ -39,7 +41,7 @@ class Connection:
     async def send(self, arn: str, message: Sending) -> None:
         """Send a message to an inbox of an execution."""
         async with self.open() as control:
-            await send(control, PacedReading(control), arn, message, let_time_pass)
+            await send(control, PacedReading(control), arn, message, let_time_pass, self._turns)
 
     async def callback_success(self, callback_id: str, result: bytes | None = None) -> None:
         """Answer a callback with a result."""

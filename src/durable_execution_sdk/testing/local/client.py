@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Any, TypedDict, TypeVar
 
@@ -18,6 +20,7 @@ from durable_execution_sdk.protocol.control_plane import (
     InvokeRequest,
     InvokeResponse,
 )
+from durable_execution_sdk.runtime.current import CURRENT
 from durable_execution_sdk.testing.errors import NoSuchOperationError, is_told
 from durable_execution_sdk.testing.local.service import LocalService
 from durable_execution_sdk.testing.worker import Watch, in_thread_async
@@ -27,6 +30,9 @@ __all__ = ["ClientOptions", "SendsMessages", "client_options", "send_message"]
 __tracebackhide__ = is_told
 
 _T = TypeVar("_T")
+
+# The real seconds between two looks at a runner that is at work.
+_MOMENT = 0.005
 
 
 class ClientOptions(TypedDict):
@@ -61,47 +67,72 @@ class _RunnersControlPlane(EmulatorControlPlane):
         self._service = service
 
     async def invoke(self, request: InvokeRequest) -> InvokeResponse:
-        """Invoke a function; an execution that begins is the runner's current one."""
+        """Invoke a function; an execution that begins is the runner's current one, unless that runs and may have started it."""
         answer = await super().invoke(request)
         arn = answer.durable_execution_arn
         if arn is not None and request.invocation_type is InvocationType.EVENT:
-            self._service.started(arn)
+            if self._service.drive.is_at_work:
+                self._service.arns.setdefault(arn)
+            else:
+                self._service.started(arn)
         return answer
 
 
 class _Running:
-    """Runs an execution until it has ended, as ``runner.complete()`` does."""
+    """Runs an execution until it has ended, as ``runner.complete()`` does.
+
+    A runner does one thing at a time, and a program that is given a client may do several: it waits for a result while it
+    sends messages. So its calls wait for each other, in place of being refused. The body of a step that the runner runs
+    would wait for itself, and is refused.
+    """
 
     def __init__(self, service: LocalService[Any]) -> None:
         self._service = service
+        # The number of calls of this client for which the runner works.
+        self._calls = 0
 
     async def let_run(self, arn: str, _seconds: float) -> None:
         """Run an execution until nothing is due: a message waits for room in its inbox."""
         service = self._service
+        if service.drive.is_at_work and CURRENT.get() is None:
+            await asyncio.sleep(_MOMENT)  # the other call may run it; the sender looks again
+            return
 
         def run(watch: Watch) -> None:
-            started, service.arn = service.arn, arn
-            try:
-                service.run_until_suspended(watch)
-            finally:
-                service.arn = started
+            service.run_until_suspended(watch)
 
-        await in_thread_async(*service.alone(run, None))
+        await self._alone(arn, run, None)
 
     async def __call__(self, arn: str, timeout: float | None) -> ExecutionDescription:
         """Run an execution to its end; the time limit is in real seconds, by default that of the runner."""
         service = self._service
+        while self._calls and service.drive.is_at_work and CURRENT.get() is None:  # noqa: ASYNC110 - threads are at work
+            await asyncio.sleep(_MOMENT)
 
         def run(watch: Watch) -> ExecutionDescription:
+            service.complete(watch, follow=False)  # the handle follows by itself
+            return service.emulator.describe(arn)
+
+        return await self._alone(arn, run, timeout)
+
+    async def _alone(self, arn: str, work: Callable[[Watch], _T], timeout: float | None) -> _T:
+        """Do some work for an execution, as the only call of the runner."""
+        service = self._service
+
+        def run(watch: Watch) -> _T:
             # The runner is claimed meanwhile, so that nothing else asks for its current execution.
             started, service.arn = service.arn, arn
             try:
-                service.complete(watch, follow=False)  # the handle follows by itself
+                return work(watch)
             finally:
                 service.arn = started
-            return service.emulator.describe(arn)
 
-        return await in_thread_async(*service.alone(run, timeout))
+        claimed = service.alone(run, timeout)
+        self._calls += 1
+        try:
+            return await in_thread_async(*claimed)
+        finally:
+            self._calls -= 1
 
 
 class SendsMessages:

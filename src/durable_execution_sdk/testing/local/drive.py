@@ -60,6 +60,11 @@ class Drives:
         # The execution of a call that ran out of time: its code may still block a thread.
         self._late: str | None = None
 
+    @property
+    def is_at_work(self) -> bool:
+        """True while a call of the runner is under way."""
+        return self._at_work.locked()
+
     def alone(self, work: Callable[[Watch], _T]) -> Callable[[Watch], _T]:
         """Claim the runner now, and release it when the returned function has ended."""
         self._claim()

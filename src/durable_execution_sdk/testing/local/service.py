@@ -86,18 +86,18 @@ class LocalService(Generic[_R_co]):
             ),
         )
         patient = not options.skip_time
-        self._drive = Drives(self.driver, self.clock, calls, self._logs, patient=patient)
+        self.drive = Drives(self.driver, self.clock, calls, self._logs, patient=patient)
 
     def alone(
         self, work: Callable[[Watch], _T], timeout: float | None
     ) -> tuple[Callable[[Watch], _T], float]:
         """Claim the runner for a piece of work; return the work and its time limit in real seconds."""
         seconds = self.options.timeout if timeout is None else seconds_allowed(timeout)
-        return self._drive.alone(work), seconds
+        return self.drive.alone(work), seconds
 
     def start(self, event: object, name: str | None, invocation_type: InvocationType) -> str:
         """Start an execution, or find the one with this name; return its ARN."""
-        with self._drive.claimed():
+        with self.drive.claimed():
             return self._start(event, name, invocation_type)
 
     def run(
@@ -223,17 +223,17 @@ class LocalService(Generic[_R_co]):
     def _run_due(self, watch: Watch, *, repeats: bool = False) -> None:
         """Run what is due now, also of following executions; with ``repeats`` what a fault crashed too, when it is due."""
         while True:
-            halt = self._drive(self.current, watch, self._is_closed, wait=False)
+            halt = self.drive(self.current, watch, self._is_closed, wait=False)
             if halt is not Halt.IDLE:
                 self._check(halt, watch, "")
-            if repeats and self.faults.has_crashed and self._drive.will_repeat(self.current):
-                self.run_until(watch, lambda: not self._drive.will_repeat(self.current), "")
+            if repeats and self.faults.has_crashed and self.drive.will_repeat(self.current):
+                self.run_until(watch, lambda: not self.drive.will_repeat(self.current), "")
             elif not self.has_moved_on():
                 return
 
     def run_until(self, watch: Watch, done: Callable[[], bool], otherwise: str) -> None:
         """Run until ``done()`` holds; otherwise raise an error that gives the reason."""
-        self._check(self._drive(self.current, watch, done), watch, otherwise)
+        self._check(self.drive(self.current, watch, done), watch, otherwise)
 
     def _check(self, halt: Halt, watch: Watch, otherwise: str) -> None:
         match halt:
