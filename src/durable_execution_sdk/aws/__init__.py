@@ -164,6 +164,8 @@ class LambdaClient:
                 fault = refusal(call.operation, response)
                 safe = call.repeatable or fault.status == 429
                 fault.after_lost_answer = has_lost_answer or response.is_to_repetition
+                # The service, or a proxy before it, may have failed after the work was done.
+                has_lost_answer = fault.after_lost_answer or response.status >= 500
             asked = None
             if not (safe and fault.is_transient):
                 raise fault
