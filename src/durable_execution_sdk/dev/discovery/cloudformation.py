@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 import yaml
 
+from durable_execution_sdk.dev.discovery.template_nodes import prepare
 from durable_execution_sdk.errors import ConfigError
 
 FUNCTION_TYPES = frozenset({"AWS::Serverless::Function", "AWS::Lambda::Function"})
@@ -33,8 +34,15 @@ def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Tree:
 
 
 def _template_loader(base: Any) -> Any:
-    """Derive a loader that reads CloudFormation's short forms as their long ones."""
-    loader = type("TemplateLoader", (base,), {})
+    """Derive a loader that reads CloudFormation's short forms as their long ones, and its nodes as it does."""
+
+    def get_single_node(self: Any) -> yaml.Node | None:
+        root = cast("yaml.Node | None", base.get_single_node(self))
+        if root is not None:
+            prepare(root)
+        return root
+
+    loader = type("TemplateLoader", (base,), {"get_single_node": get_single_node})
     cast("Any", loader).add_multi_constructor("!", _short_form)
     return loader
 
