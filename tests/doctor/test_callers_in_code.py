@@ -49,6 +49,18 @@ async def start(client: DurableClient, event: dict) -> None:
 def handler(event, context):
     start(DurableClient(), event)
 """,
+    "function": """
+def client() -> SyncDurableClient:
+    return CLIENT
+def handler(event, context):
+    client().start(os.environ["ORDER"], event)
+""",
+    "function without a type": """
+def client():
+    return SyncDurableClient()
+def handler(event, context):
+    client().start(os.environ["ORDER"], event)
+""",
     "boto3": """
 service = boto3.client("lambda")
 def handler(event, context):
@@ -104,6 +116,22 @@ def start(name: str) -> None:
     SyncDurableClient().start(name, {})
 """
     assert codes(write(tmp_path, STARTER % "!Ref Order", starter(code))) == []
+
+
+@pytest.mark.parametrize("target", ["ORDER", "ORDER.name"])
+def test_the_name_of_a_reference_is_its_function(target: str, tmp_path: Path) -> None:
+    code = f"""
+from durable_execution_sdk import DurableContext, durable_execution
+from durable_execution_sdk.client import FunctionRef
+ORDER = FunctionRef(os.environ["ORDER"], output=int)
+@durable_execution
+async def handler(event: dict, ctx: DurableContext) -> int:
+    return await ctx.invoke({target}, event)
+"""
+    template = (STARTER % "!Ref Order").replace(
+        "    CodeUri: starter", "    CodeUri: starter\n    DurableConfig: {ExecutionTimeout: 86400}"
+    )
+    assert codes(write(tmp_path, template, starter(code))) == ["DOC202"]
 
 
 def test_a_literal_target_of_a_start(tmp_path: Path) -> None:

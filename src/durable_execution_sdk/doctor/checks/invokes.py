@@ -117,11 +117,21 @@ def _bound(function: Function) -> Iterator[tuple[str, ast.expr]]:
 def _makes_client(module: Module, value: ast.expr) -> bool:
     """Tell if an expression makes a client of this SDK, or is the class of one."""
     made = value.func if isinstance(value, ast.Call) else value
-    return qualified(made, module.imported) in _CLIENTS
+    maker = module.functions.get(made.id) if isinstance(made, ast.Name) else None
+    if maker is None:
+        return qualified(made, module.imported) in _CLIENTS
+    given = (node.value for node in ast.walk(maker) if isinstance(node, ast.Return))
+    return any(
+        qualified(each.func if isinstance(each, ast.Call) else each, module.imported) in _CLIENTS
+        for each in (maker.returns, *given)
+        if each is not None
+    )
 
 
 def _read(place: Place, sources: Sources, module: Module, target: ast.expr) -> Invoke:
-    """Read the target of a call; that of a ``FunctionRef`` is its first argument."""
+    """Read the target of a call; that of a ``FunctionRef``, or of its name, is its first argument."""
+    if isinstance(target, ast.Attribute) and target.attr == "name":
+        target = target.value
     other, node = resolved(sources, module, target)
     if isinstance(node, ast.Call) and (dotted(node.func) or "").endswith("FunctionRef"):
         words = {word.arg: word.value for word in node.keywords}
