@@ -170,14 +170,29 @@ def operations(app: Application) -> Iterator[Fault]:
         contexts = set(module.contexts.values())
         for call in calls(node):
             owner, _, method = (dotted(call.func) or "").rpartition(".")
-            if owner in contexts and method == "map" and call.args:
-                match call.args[0]:
-                    case ast.Call(
-                        func=ast.Name(id="range"), args=[ast.Constant(value=int(count))]
-                    ) if count >= MAX_OPERATIONS and not _has_batches(call):
-                        yield module.place(call), f"{function.logical_id} maps {count:,} items"
-                    case _:
-                        pass
+            if owner not in contexts or method != "map" or not call.args:
+                continue
+            count = _count(call.args[0], _constants(app, function, module))
+            if count is not None and count >= MAX_OPERATIONS and not _has_batches(call):
+                yield module.place(call), f"{function.logical_id} maps {count:,.0f} items"
+
+
+def _count(items: ast.expr, known: Mapping[str, ast.expr]) -> float | None:
+    """Return the number of items that come of a range; ``None`` if the code does not tell."""
+    match items:
+        case ast.Call(func=ast.Name(id="range"), args=[stop]):
+            return seconds(stop, known)
+        case ast.Call(func=ast.Name(id="range"), args=[start, stop]):
+            first, last = seconds(start, known), seconds(stop, known)
+            return None if first is None or last is None else last - first
+        case ast.Call(func=ast.Name(id="list" | "tuple" | "sorted" | "reversed"), args=[inner]):
+            return _count(inner, known)
+        case ast.ListComp(generators=[ast.comprehension(iter=inner, ifs=[])]):
+            return _count(inner, known)
+        case ast.Name(id=name) if name in known:
+            return _count(known[name], {key: each for key, each in known.items() if key != name})
+        case _:
+            return None
 
 
 def _has_batches(call: ast.Call) -> bool:
