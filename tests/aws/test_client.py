@@ -66,6 +66,19 @@ def test_a_failure_of_the_service_leaves_doubt_and_a_refusal_none(
     assert caught.value.after_lost_answer is is_in_doubt
 
 
+@pytest.mark.parametrize(
+    "key", ["AKID\r\nx-forged: 1", "AKID\n", "AKI\N{LATIN CAPITAL LETTER E WITH ACUTE}"]
+)
+def test_a_key_that_no_header_can_have_is_refused_before_anything_is_sent(
+    server: Loopback, clients: Clients, key: str
+) -> None:
+    client = clients({**server.environ(), "AWS_ACCESS_KEY_ID": key})
+    with pytest.raises(ServiceError, match="the header authorization has characters") as caught:
+        asyncio.run(client.call(READ))
+    assert caught.value.code == "CredentialsError"
+    assert server.requests == []
+
+
 def test_calls_share_one_connection(server: Loopback, client: LambdaClient) -> None:
     async def main() -> None:
         for _ in range(3):

@@ -197,7 +197,7 @@ def test_a_name_is_found_whatever_the_alias_stands_for_now() -> None:
         assert (await client.execution("old", "workflow:live")).arn == handle.arn
         assert [each.arn async for each in client.list(live)] == [handle.arn]
         assert [each.arn async for each in client.list("workflow:live")] == []
-        with pytest.raises(ConfigError, match="most is a number from 1 on"):
+        with pytest.raises(ConfigError, match="most is a whole number from 1 on"):
             [each async for each in client.list(live, most=0)]
 
     asyncio.run(run())
