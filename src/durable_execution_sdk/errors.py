@@ -532,8 +532,8 @@ class ServiceError(DurableError):
 
     ``code`` is the API's error name (such as ``InvalidParameterValueException``), ``status`` the HTTP
     status; both are ``None`` when there was no response. ``retry_after`` is in seconds. ``after_lost_answer``: an
-    earlier attempt of the same call got no answer and may have had its effect, which can be what is refused now: a
-    callback that is answered already, for example.
+    earlier attempt of the same call got no answer, or an error of the service (5xx), and may have had its effect, which
+    can be what is refused now: a callback that is answered already, for example.
 
     Cause: the credentials, the permissions, the network, or a request that the service does not take; the message says
     which. Calls that may succeed later have been repeated already.
@@ -563,7 +563,10 @@ class ServiceError(DurableError):
         """Return the message, preceded by the API's name of the error."""
         text = f"{self.code}: {self.message}" if self.code else self.message
         if self.after_lost_answer:
-            text += "; an earlier attempt of this call got no answer, and may have had its effect"
+            text += (
+                "; an earlier attempt of this call got no answer, or an error of the service, and may have had its"
+                " effect"
+            )
         return text
 
     @property

@@ -48,18 +48,35 @@ def test_a_refusal_says_that_an_earlier_attempt_may_have_had_its_effect(
     error = asyncio.run(main())
     assert error.after_lost_answer
     assert str(error) == (
-        "CallbackTimeoutException: not now; an earlier attempt of this call got no answer, and may have had its effect"
+        "CallbackTimeoutException: not now; an earlier attempt of this call got no answer, or an error of the service,"
+        " and may have had its effect"
     )
 
 
-@pytest.mark.parametrize("answer", [faulty(429, "TooManyRequestsException"), faulty(500)])
-def test_an_attempt_that_was_answered_leaves_no_doubt(
-    server: Loopback, client: LambdaClient, answer: Answer
+@pytest.mark.parametrize(
+    ("answer", "is_in_doubt"),
+    [(faulty(429, "TooManyRequestsException"), False), (faulty(500), True), (faulty(504), True)],
+)
+def test_a_failure_of_the_service_leaves_doubt_and_a_refusal_none(
+    server: Loopback, client: LambdaClient, answer: Answer, is_in_doubt: bool
 ) -> None:
     server.answers += [answer, faulty(400, "CallbackTimeoutException")]
     with pytest.raises(ServiceError) as caught:
         asyncio.run(client.call(READ))
-    assert not caught.value.after_lost_answer
+    assert caught.value.after_lost_answer is is_in_doubt
+
+
+@pytest.mark.parametrize(
+    "key", ["AKID\r\nx-forged: 1", "AKID\n", "AKI\N{LATIN CAPITAL LETTER E WITH ACUTE}"]
+)
+def test_a_key_that_no_header_can_have_is_refused_before_anything_is_sent(
+    server: Loopback, clients: Clients, key: str
+) -> None:
+    client = clients({**server.environ(), "AWS_ACCESS_KEY_ID": key})
+    with pytest.raises(ServiceError, match="the header authorization has characters") as caught:
+        asyncio.run(client.call(READ))
+    assert caught.value.code == "CredentialsError"
+    assert server.requests == []
 
 
 def test_calls_share_one_connection(server: Loopback, client: LambdaClient) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import botocore.session
 import pytest
 from botocore.exceptions import EndpointProviderError
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from durable_execution_sdk.aws.endpoint import Endpoint, find_endpoint
@@ -129,6 +129,7 @@ def test_an_invalid_endpoint_url_is_refused(url: str) -> None:
         find_endpoint({"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL_LAMBDA": url})
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.from_regex(
         r"https?://[a-zA-Z0-9._-]{1,9}(:[0-9]{1,5})?(/[a-zA-Z0-9._-]{0,5}){0,3}", fullmatch=True

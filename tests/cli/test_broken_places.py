@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,3 +122,20 @@ def test_sys_exit_in_a_step_is_named_with_its_place(
     [warning] = [record.getMessage() for record in caplog.records if "sys.exit" in record.message]
     assert "app.py line 4, in leave, called sys.exit(7)" in warning
     assert "the last invocation failed; the next one comes" in output.out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device here")
+@pytest.mark.parametrize("words", [("list",), ("list", "--json"), ("--help",)])
+def test_a_full_disk_below_the_output_is_no_internal_error(
+    words: tuple[str, ...], durable: Durable, write: Write, place: Path
+) -> None:
+    durable("run", write(REMOVING.replace("await ctx.step(harm", "#")), "--input", "1")
+    command = [sys.executable, "-m", "durable_execution_sdk.cli.main", *words]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            command, cwd=place, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "durable: this cannot be written: No space left on device\n",
+    )

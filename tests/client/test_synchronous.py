@@ -112,6 +112,19 @@ def test_a_list_is_read_as_far_as_it_is_asked_for(place: Place) -> None:
         assert made <= {each.arn for each in client.list(order)}
 
 
+def test_a_list_goes_on_after_the_end_of_the_client(place: Place) -> None:
+    client = SyncDurableClient(place.url)
+    for number in range(3):
+        client.start(order, Order("A", number))
+    whole = [each.arn for each in client.list(order)]
+    read: list[str] = []
+    for handle in client.list(order):
+        read.append(handle.arn)
+        client.close()
+    assert read == whole
+    client.close()
+
+
 def test_a_client_refuses_to_work_after_a_fork(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

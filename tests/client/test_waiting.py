@@ -230,6 +230,25 @@ def test_lists_and_histories_of_many_pages_are_read_whole() -> None:
     asyncio.run(read())
 
 
+def test_a_list_whose_marker_comes_again_is_refused() -> None:
+    rig = Rig(order)
+    arns = [rig.start({"id": "A", "amount": number}, f"n-{number}") for number in range(3)]
+
+    class Circular(Unsteady):
+        async def list_executions(self, request: ListRequest) -> ListPage:
+            return await super().list_executions(replace(request, marker=None))
+
+    client = DurableClient(control_plane=Circular(rig))
+
+    async def read() -> None:
+        listing = client.list("workflow")
+        assert (await anext(listing)).arn == arns[2]
+        with pytest.raises(ConfigError, match="has no end: a marker came twice"):
+            _ = [each async for each in listing]
+
+    asyncio.run(read())
+
+
 def test_an_endpoint_that_does_not_filter_gives_no_other_executions() -> None:
     rig = Rig(order)
     arns = [rig.start({"id": "A", "amount": number}, f"n-{number}") for number in range(5)]

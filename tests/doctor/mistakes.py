@@ -353,6 +353,12 @@ IN_SAM = {
     "callback longer than the execution": Mistake(
         "DOC703", CODE, "Duration.from_days(7)", "Duration.from_weeks(5)", "APPROVAL ="
     ),
+    "too many operations in a list": Mistake(
+        "DOC704", CODE, "range(100)", "list(range(1, 40 * 100))", "40 * 100"
+    ),
+    "too many operations in a comprehension": Mistake(
+        "DOC704", CODE, "range(100)", "[n for n in range(4000)]", "range(4000)"
+    ),
     "too many operations": Mistake("DOC704", CODE, "range(100)", "range(5000)", "range(5000)"),
     "a clock in a workflow": Mistake(
         "DUR001",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -17,6 +18,7 @@ from durable_execution_sdk.cli.main import durable
 from durable_execution_sdk.dev.discovery.project_table import declared_functions, read_project_table
 from durable_execution_sdk.dev.discovery.templates import template_functions
 from durable_execution_sdk.dev.functions.declaration import Declaration
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.scaffold.project import write_project
 from durable_execution_sdk.version import __version__
 
@@ -73,6 +75,28 @@ def test_the_files_of_the_application_are_written_and_named(
     assert capsys.readouterr().out.splitlines() == sorted(
         str(tmp_path / "shop" / path) for path in APPLICATION | DEPLOYMENT[tool]
     )
+
+
+@TOOLS
+def test_the_name_of_a_package_that_the_project_installs_is_refused(
+    tmp_path: Path, tool: str
+) -> None:
+    folder = made(tmp_path / "shop", "--with", tool)
+    asked = [
+        *(folder / "src" / "requirements.txt").read_text().split(),
+        *(
+            each
+            for extra in table(folder)["project"]["optional-dependencies"].values()
+            for each in extra
+        ),
+    ]
+    names = {each[0] for each in map(re.compile(r"[\w-]+").match, asked) if each is not None}
+    assert names >= {"durable-execution-sdk", "pytest"}
+    for name in names:
+        with pytest.raises(ConfigError, match=f"which installs the package {name}: choose another"):
+            durable.main(["init", str(tmp_path / name)], standalone_mode=False)
+        assert not (tmp_path / name).exists()
+        made(tmp_path / name, "--name", "my-shop")
 
 
 def test_sam_is_the_tool_if_none_is_named(tmp_path: Path) -> None:

@@ -122,10 +122,10 @@ class LambdaClient:
         if self._at_hand is None:
             return None
         try:
-            credentials = self._at_hand()
+            request = self._request(call, self._at_hand())
         except ConfigError:
             return None  # ``call`` will report it
-        return self._transport.ask(self._request(call, credentials), task, told)
+        return self._transport.ask(request, task, told)
 
     def success(self, asked: Asked) -> HttpResponse | None:
         """Return the answer if there is one, and it is a success; ``None`` if ``call`` has to follow."""
@@ -164,6 +164,8 @@ class LambdaClient:
                 fault = refusal(call.operation, response)
                 safe = call.repeatable or fault.status == 429
                 fault.after_lost_answer = has_lost_answer or response.is_to_repetition
+                # The service, or a proxy before it, may have failed after the work was done.
+                has_lost_answer = fault.after_lost_answer or response.status >= 500
             asked = None
             if not (safe and fault.is_transient):
                 raise fault
@@ -184,9 +186,9 @@ class LambdaClient:
     async def _next_request(self, call: Call) -> bytes:
         try:
             credentials = await self._credentials.credentials()
+            return self._request(call, credentials)
         except Exception as error:
             raise without_credentials(call.operation, error) from error
-        return self._request(call, credentials)
 
     def _request(self, call: Call, credentials: Credentials) -> bytes:
         now = self._timing.wall()
@@ -217,6 +219,13 @@ class LambdaClient:
         if trace and function_name is not None:
             headers["x-amzn-trace-id"] = trace
         headers["authorization"] = signature.authorization
+        for name, value in headers.items():
+            # A key that was read from a file may end with a new line, which would end the header.
+            if not (value.isascii() and value.isprintable()):
+                raise ConfigError(
+                    f"the header {name} has characters that no header can have: the access key, the session token or"
+                    " the token of the client has a new line or a letter beyond ASCII"
+                )
         target = f"{path}?{query}" if query else path
         start = render_head(method=call.method, target=target, headers=headers)
         return _Head(key, call.headers, start, signature)

@@ -9,6 +9,7 @@ import msgspec
 from durable_execution_sdk.aws import Call, LambdaClient
 from durable_execution_sdk.aws.error_mapping import read_answer
 from durable_execution_sdk.aws.signer import segment
+from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.protocol.control_plane import DurableConfig
 from durable_execution_sdk.protocol.functions import (
     AliasConfiguration,
@@ -92,4 +93,8 @@ class LambdaFunctions:
             pages.append(page)
             if not page.next_marker:
                 return pages
+            if page.next_marker == marker:
+                raise ConfigError(
+                    f"{operation}: the answer of the endpoint has no end: a marker came twice"
+                )
             marker = page.next_marker

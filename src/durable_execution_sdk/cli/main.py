@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -154,8 +155,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         silence(sys.stdout)
         return ExitCode.SUCCEEDED
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            silence(sys.stdout)
+            complain(f"this cannot be written: {error.strerror}")
+            return ExitCode.REFUSED
         return _broken(error)
     return code if isinstance(code, int) else ExitCode.SUCCEEDED
+
+
+# A store that is full is a StoreError.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def _broken(error: Exception) -> int:

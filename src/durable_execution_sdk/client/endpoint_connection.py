@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -43,6 +43,21 @@ class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True):
     profile: str | None = None
     region: str | None = None
     token: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse options that are no text, which Struct does not check."""
+        for name, value in (
+            ("endpoint", self.url),
+            ("profile", self.profile),
+            ("region", self.region),
+            ("token", self.token),
+        ):
+            if not isinstance(cast("object", value), str | None):
+                raise ConfigError(f"{name} is a text, not {value!r}")
+        if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
+            raise ConfigError(
+                "token has a new line, or another character that no token of durable dev has"
+            )
 
 
 class EndpointConnection:

@@ -13,7 +13,7 @@ from durable_execution_sdk.client.service import Service, last_of
 from durable_execution_sdk.emulator.durations import seconds_allowed
 from durable_execution_sdk.engine.from_history import HistoryLog
 from durable_execution_sdk.engine.views.progress import ExecutionProgress, progress
-from durable_execution_sdk.errors import InvokeError, SerDesError
+from durable_execution_sdk.errors import ConfigError, InvokeError, SerDesError
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.continuation import continuation_of
 from durable_execution_sdk.protocol.control_plane import (
@@ -191,11 +191,13 @@ class ExecutionHandle(Generic[_R_co]):
         It is ``PAUSING`` until the next checkpoint of an invocation that runs, then ``PAUSED``. Waits and callbacks
         go on to end. ``reason`` has at most 1,024 characters.
         """
-        await self._service.control.pause(self.arn, PauseRequest(reason=reason))
+        request = PauseRequest(reason=_text_or_none("reason", reason))
+        await self._service.control.pause(self.arn, request)
 
     async def resume(self, reason: str | None = None) -> None:
         """Let a paused execution go on. ``reason`` has at most 1,024 characters."""
-        await self._service.control.resume(self.arn, ResumeRequest(reason=reason))
+        request = ResumeRequest(reason=_text_or_none("reason", reason))
+        await self._service.control.resume(self.arn, request)
 
     @property
     def control(self) -> ControlPlane:
@@ -204,6 +206,7 @@ class ExecutionHandle(Generic[_R_co]):
 
     async def awaited(self, name: str | None = None) -> list[Awaiting]:
         """Return the ids and names of the callbacks that ``callbacks`` returns."""
+        name = _text_or_none("name", name)
         execution = await self._progress()
         found = (awaited_callback(execution, each, name) for each in execution.operations)
         return [callback for callback in found if callback is not None]
@@ -254,3 +257,9 @@ class ExecutionHandle(Generic[_R_co]):
             return self._serdes.deserialize(described.result, context)
         finally:
             READS_FROM_OUTSIDE.reset(token)
+
+
+def _text_or_none(option: str, value: str | None) -> str | None:
+    if not isinstance(cast("object", value), str | None):
+        raise ConfigError(f"{option} is a text, not {value!r}")
+    return value

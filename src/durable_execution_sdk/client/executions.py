@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -86,9 +86,10 @@ class Executions:
 
     async def find(self, reference: str, of: AnyTarget | None) -> ExecutionHandle[Any]:
         """Return the handle of an execution by its ARN, or by its name and its function."""
-        if not reference:
+        if not isinstance(cast("object", reference), str) or not reference:
+            given = "an empty text" if reference == "" else repr(reference)
             raise ConfigError(
-                "client.execution takes the ARN of an execution, or its name and its function, not an empty text"
+                f"client.execution takes the ARN of an execution, or its name and its function, not {given}"
             )
         if reference.startswith("arn:") or "/" in reference:
             serdes = self._targets.result_serdes(of, "client.execution")
@@ -125,7 +126,8 @@ class Executions:
         timeout: float,
     ) -> str:
         """Send a message to an inbox of an execution; return the id of the message."""
-        arn = execution if isinstance(execution, str) else execution.arn
+        given: object = getattr(execution, "arn", execution)
+        arn = given if isinstance(given, str) else ""
         if not ExecutionArn.read(arn) and "/" not in arn:
             raise ConfigError(
                 f"client.send takes the handle or the ARN of an execution, not {execution!r}: client.execution(NAME,"
@@ -142,10 +144,12 @@ class Executions:
         self, function: AnyTarget, filters: Filters, most: int | None
     ) -> AsyncIterator[ExecutionHandle[Any]]:
         """Yield the executions of a function that the filters let pass."""
-        if most is not None and most < 1:
+        if most is not None and (not isinstance(cast("object", most), int) or most < 1):
             raise ConfigError(
-                f"client.list: most is a number from 1 on, or None for all, not {most}"
+                f"client.list: most is a whole number from 1 on, or None for all, not {most!r}"
             )
+        if not isinstance(cast("object", filters.name), str | None):
+            raise ConfigError(f"client.list: name is a text, not {filters.name!r}")
         serdes = self._targets.result_serdes(function, "client.list")
         name = self._targets.listed_name(function, "client.list")
         try:
@@ -239,7 +243,9 @@ def _checked_name(name: object) -> str:
 def _texts(statuses: object) -> list[str]:
     if isinstance(statuses, str):
         raise ConfigError(f"client.list: statuses is a list, as in statuses=[{str(statuses)!r}]")
-    texts = [str(each) for each in cast("Sequence[object]", statuses)]
+    if not isinstance(statuses, Iterable):
+        raise ConfigError(f"client.list: statuses is a list of texts, not {statuses!r}")
+    texts = [str(each) for each in cast("Iterable[object]", statuses)]
     for text in texts:
         if text not in ExecutionStatus.__members__:
             known = ", ".join(ExecutionStatus)

@@ -124,10 +124,11 @@ def function_text(name: object, asker: str) -> str:
 def _checked(name: object) -> str:
     text = function_text(name, "FunctionRef")
     if not is_qualified(text):
+        bare = text.rstrip(":")
         raise ConfigError(
             f"the function {text!r} lacks a version or an alias, which durable functions are started with, since"
             " an execution keeps to one version of its code: write"
-            f" '{text}:live', '{text}:7' or '{text}:$LATEST'"
+            f" '{bare}:live', '{bare}:7' or '{bare}:$LATEST'"
         )
     return text
 

@@ -81,6 +81,10 @@ class PacedReading:
             left = None if left is None else max(0, left - len(found))
             if not page.next_marker or left == 0:
                 return
+            if page.next_marker == request.marker:
+                raise ConfigError(
+                    f"the list of executions of {request.function_name} has no end: a marker came twice"
+                )
             if len(found) < len(page.durable_executions):
                 # Small pages of an endpoint that does not filter would take a request for each execution.
                 size = MAX_PAGE_ITEMS

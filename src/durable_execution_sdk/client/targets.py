@@ -23,6 +23,10 @@ class Targets:
     def __init__(self, functions: Mapping[AnyHandler, str], service: Service) -> None:
         self._service = service
         self._refs: dict[object, FunctionRef[Any, Any]] = {}
+        if not isinstance(cast("object", functions), Mapping):
+            raise ConfigError(
+                f"functions is a mapping of handlers to names, as in {{process_order: 'orders:live'}}, not {functions!r}"
+            )
         for handler, name in functions.items():
             if not isinstance(handler, DurableHandler):
                 raise ConfigError(

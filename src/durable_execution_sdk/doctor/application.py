@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
+from durable_execution_sdk.doctor.module import Module
 from durable_execution_sdk.doctor.package import Package, is_built
 from durable_execution_sdk.doctor.references import References
 from durable_execution_sdk.doctor.roles import Roles
-from durable_execution_sdk.doctor.source import Handler, Module, Sources
+from durable_execution_sdk.doctor.source import Handler, Sources
 from durable_execution_sdk.doctor.template import LambdaFunction, Template
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.lint.workflows import Function
@@ -74,6 +75,7 @@ class Application:
                 f"{self.template.file}: no package is found, so DOC601, DOC603 and DOC604 are not checked:"
                 " build it first, or name it with --package"
             )
+        found += self.template.unread_parts
         if not any(self.durable):
             found.append(f"{self.template.file} has no function with a DurableConfig")
         return found
@@ -121,12 +123,16 @@ class Application:
 
     @cached_property
     def without_module(self) -> list[LambdaFunction]:
-        """The functions whose code is here, and certainly does not have the module of the handler."""
+        """The functions whose handler names no module, or one that their code, which is here, certainly lacks."""
         found: list[LambdaFunction] = []
         for function in self.template.functions.values():
             sources = self.sources(function)
-            is_named = function.is_python and "." in function.handler
-            if sources is None or not is_named:
+            if not function.is_python or not function.handler:
+                continue
+            if "." not in function.handler:
+                found.append(function)
+                continue
+            if sources is None:
                 continue
             # A layer may have the module, and a build of the application's own may make it.
             is_open = function.properties.get("Layers") or "BuildMethod" in function.metadata

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 
 from durable_execution_sdk.doctor.durations import seconds
-from durable_execution_sdk.doctor.source import Module, Sources
+from durable_execution_sdk.doctor.module import Module
+from durable_execution_sdk.doctor.source import Sources
 from durable_execution_sdk.lint.names import dotted
 
 __all__ = ["constants", "resolved"]

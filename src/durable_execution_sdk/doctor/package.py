@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import zipfile
 from functools import cached_property
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["Package", "installed_names", "is_built", "may_install"]
+__all__ = ["Package", "installed_names", "is_built", "may_install", "requirements_text"]
 
 _RECORDED = re.compile(r"^([^/,\"]+?)(?:\.[^/,]*)?(?:/[^,]*)?,", re.MULTILINE)
 
@@ -70,6 +71,13 @@ def installed_names(root: Path) -> set[str]:
     for record in root.glob("*.dist-info/RECORD"):
         names.update(_RECORDED.findall(record.read_text(encoding="utf-8", errors="replace")))
     return names
+
+
+def requirements_text(file: Path) -> str:
+    """Return the text of requirements, which may have a mark of its encoding, as PowerShell writes it and pip reads it."""
+    data = file.read_bytes()
+    is_wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_wide else "utf-8-sig", errors="replace")
 
 
 def may_install(requirement: str, module: str) -> bool:

@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from durable_execution_sdk.dev.discovery.cloudformation import mapping
 from durable_execution_sdk.doctor.template import LambdaFunction, Template, items
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
@@ -122,7 +121,7 @@ class References:
             self._resolving.remove(name)
             arn = target if target.startswith("arn:") else f"{_ARN}{target}"
             return f"{arn}:{resource.properties.get('Name', 'version')}"
-        default = mapping(self._template.parameters.get(name)).get("Default")
+        default = self._template.default(name)
         return default if isinstance(default, str) and default else UNKNOWN
 
     def _attribute(self, name: str, attribute: str) -> str:

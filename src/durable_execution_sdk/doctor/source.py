@@ -4,119 +4,15 @@ from __future__ import annotations
 
 import ast
 import glob
-import warnings
-from collections import Counter
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from durable_execution_sdk.doctor.findings import Place
-from durable_execution_sdk.doctor.package import installed_names, may_install
-from durable_execution_sdk.lint.names import dotted, imported_names, qualified
-from durable_execution_sdk.lint.workflows import Function, step_bodies, workflows
-
-_DECORATORS = frozenset(
-    {
-        "durable_execution_sdk.durable_execution",
-        "durable_execution_sdk.handler.durable_execution",
-        "aws_durable_execution_sdk_python.durable_execution",
-        "aws_durable_execution_sdk_python.execution.durable_execution",
-    }
-)
-
-
-class Module:
-    """A module of the application. Raises ``SyntaxError``, ``ValueError`` or ``OSError`` if it is not Python."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-        self.text = file.read_text(encoding="utf-8")
-        with warnings.catch_warnings(action="ignore"):
-            self.tree = ast.parse(self.text, str(file))
-            # Refuses an await in a plain function, and the like, which the grammar allows.
-            compile(self.tree, str(file), "exec", dont_inherit=True)
-        self.imported = imported_names(self.tree)
-        self.functions: dict[str, Function] = {
-            node.name: node
-            for node in self.tree.body
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        }
-        self.values: dict[str, ast.expr] = {
-            target.id: node.value
-            for node in self.tree.body
-            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
-            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
-            if isinstance(target, ast.Name)
-        }
-
-    @cached_property
-    def contexts(self) -> dict[Function, str]:
-        """Functions that receive a durable context, with the parameter's name."""
-        return {node.function: node.context for node in workflows(self.tree, self.imported)}
-
-    @cached_property
-    def constants(self) -> dict[str, ast.expr]:
-        """The values of the names that are bound once in the whole module, at its top level."""
-        bound = Counter(
-            node.arg if isinstance(node, ast.arg) else node.id
-            for node in ast.walk(self.tree)
-            if isinstance(node, ast.arg)
-            or (isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load))
-        )
-        return {name: value for name, value in self.values.items() if bound[name] == 1}
-
-    @cached_property
-    def step_bodies(self) -> set[str]:
-        """Names of the functions that run as steps."""
-        decorated = {
-            name
-            for name, node in self.functions.items()
-            if any(
-                (dotted(each.func if isinstance(each, ast.Call) else each) or "").endswith(
-                    "durable_step"
-                )
-                for each in node.decorator_list
-            )
-        }
-        return step_bodies(self.tree) | decorated
-
-    def may_bind(self, name: str) -> bool:
-        """Tell if the module may give this name a value, in any way."""
-        for node in ast.walk(self.tree):
-            match node:
-                case ast.Name(id=bound, ctx=ast.Store()) if bound == name:
-                    return True
-                case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() if (
-                    node.name == name
-                ):
-                    return True
-                case ast.Import() | ast.ImportFrom():
-                    names = {(each.asname or each.name).partition(".")[0] for each in node.names}
-                    if names & {name, "*"}:
-                        return True
-                case _:
-                    pass
-        return name in self.imported or "__getattr__" in self.functions
-
-    def place(self, node: ast.stmt | ast.expr) -> Place:
-        """Return the place of a node."""
-        return Place.of(self.file, node.lineno)
-
-    def is_durable(self, node: ast.expr) -> bool:
-        """Tell if a decorator, or a call, makes a durable handler."""
-        while isinstance(node, ast.Call):
-            node = node.func
-        name = qualified(node, self.imported)
-        return name in _DECORATORS or (name == "durable_execution" and self._imports_all())
-
-    def _imports_all(self) -> bool:
-        return any(
-            isinstance(node, ast.ImportFrom)
-            and node.module == "durable_execution_sdk"
-            and any(alias.name == "*" for alias in node.names)
-            for node in self.tree.body
-        )
+from durable_execution_sdk.doctor.module import Module, bound_names
+from durable_execution_sdk.doctor.package import installed_names, may_install, requirements_text
+from durable_execution_sdk.lint.names import dotted
+from durable_execution_sdk.lint.workflows import Function
 
 
 class Handler(NamedTuple):
@@ -145,7 +41,8 @@ class Sources:
             return None
         if file not in self._modules:
             try:
-                self._modules[file] = Module(file)
+                package = ".".join(file.relative_to(self.root).parts[:-1])
+                self._modules[file] = Module(file, package)
             except (SyntaxError, ValueError, OSError) as error:
                 self._modules[file] = None
                 self.broken[file] = error
@@ -182,7 +79,7 @@ class Sources:
         requirements = self.root / "requirements.txt"
         if not requirements.is_file():
             return True
-        text = requirements.read_text(encoding="utf-8", errors="replace")
+        text = requirements_text(requirements)
         lines = (line.partition("#")[0].strip() for line in text.splitlines())
         return not any(may_install(line, parts[0]) for line in lines if line)
 
@@ -201,7 +98,7 @@ class Sources:
             and not is_here
         )
 
-    def _member(self, module: Module, name: str, depth: int) -> Handler | None:
+    def _member(self, module: Module, name: str, depth: int) -> Handler:
         if name in module.functions:
             node = module.functions[name]
             durable = any(module.is_durable(each) for each in node.decorator_list)
@@ -209,11 +106,7 @@ class Sources:
             known = durable or not node.decorator_list
             return Handler(module, module.place(node), durable if known else None, node)
         if name in module.values:
-            value = module.values[name]
-            durable = isinstance(value, ast.Call) and module.is_durable(value)
-            inner = value.args[0] if isinstance(value, ast.Call) and value.args else None
-            function = module.functions.get(inner.id) if isinstance(inner, ast.Name) else None
-            return Handler(module, module.place(value), durable or None, function)
+            return self._of_value(module, module.values[name], depth)
         origin, _, member = module.imported.get(name, "").rpartition(".")
         other = self.module(origin)
         if other is not None and depth < _DEEPEST:
@@ -221,6 +114,20 @@ class Sources:
         return Handler(
             module, Place.of(module.file, 1), None if module.may_bind(name) else False, None
         )
+
+    def _of_value(self, module: Module, value: ast.expr, depth: int) -> Handler:
+        """Return the handler that an expression gives: another name of one, or a wrapped one."""
+        unknown = Handler(module, module.place(value), None, None)
+        if isinstance(value, ast.Name) and depth < _DEEPEST:
+            found = self._member(module, value.id, depth + 1)
+            return unknown if found.function is None else found
+        if not isinstance(value, ast.Call) or depth >= _DEEPEST:
+            return unknown
+        inner = self._of_value(module, value.args[0], depth + 1) if value.args else unknown
+        durable = True if module.is_durable(value) else None
+        if durable is None and _is_transparent(value):
+            durable = inner.durable
+        return Handler(inner.module, unknown.place, durable, inner.function)
 
     def modules(self, first: Module) -> list[Module]:
         """Return a module and those of the application that it imports, directly or not."""
@@ -271,30 +178,43 @@ class Sources:
                     pending.append(other[1])
         return [(module, code) for code, module in found.items()]
 
-    def _named(self, module: Module, name: str) -> tuple[Module, Function | ast.expr] | None:
+    def _named(
+        self, module: Module, name: str, depth: int = 0
+    ) -> tuple[Module, Function | ast.expr] | None:
         here = module.functions.get(name) or module.values.get(name)
         if here is not None:
             return module, here
         first, dot, rest = name.partition(".")
         origin, _, member = f"{module.imported.get(first, '')}{dot}{rest}".rpartition(".")
         other = self.module(origin)
-        if other is None:
-            return None
-        there = other.functions.get(member) or other.values.get(member)
-        return None if there is None else (other, there)
+        # A package may import the function from a module of its own.
+        is_deep = depth >= _DEEPEST
+        return None if other is None or is_deep else self._named(other, member, depth + 1)
 
 
 _DEEPEST = 5
+# Decorators of Powertools that hand the event on.
+_TRANSPARENT = frozenset({"inject_lambda_context", "capture_lambda_handler", "log_metrics"})
 
 
-def _names(code: ast.AST) -> set[str]:
-    return {text for node in ast.walk(code) if (text := dotted(node))}
+def _is_transparent(call: ast.Call) -> bool:
+    function = call.func
+    while isinstance(function, ast.Call):
+        function = function.func
+    return isinstance(function, ast.Attribute) and function.attr in _TRANSPARENT
+
+
+def _names(code: ast.AST, bound: frozenset[str] = frozenset()) -> set[str]:
+    """Return the names in code, without those that it binds itself: a parameter is not the function of its name."""
+    text = dotted(code)
+    if text is not None:
+        parts = text.split(".")
+        ends = range(1, len(parts) + 1) if parts[0] not in bound else ()
+        return {".".join(parts[:end]) for end in ends}
+    if isinstance(code, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        bound |= bound_names(code)
+    return {name for part in ast.iter_child_nodes(code) for name in _names(part, bound)}
 
 
 def _module_of(handler: str) -> str:
     return handler.replace("/", ".").rpartition(".")[0]
-
-
-def calls(function: ast.AST) -> Iterator[ast.Call]:
-    """Yield the calls in a function."""
-    return (node for node in ast.walk(function) if isinstance(node, ast.Call))

@@ -15,9 +15,11 @@ from durable_execution_sdk.dev.discovery.cloudformation import (
     mapping,
     read_tree,
 )
+from durable_execution_sdk.dev.discovery.template_nodes import LOOP
 from durable_execution_sdk.doctor.findings import Place
 
 SERVERLESS = "AWS::Serverless::Function"
+_NESTED = {"AWS::CloudFormation::Stack": "TemplateURL", "AWS::Serverless::Application": "Location"}
 _NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
@@ -40,6 +42,21 @@ class Template:
             if resource.type in FUNCTION_TYPES
         }
 
+    @property
+    def unread_parts(self) -> list[str]:
+        """Sentences about templates within this one, and loops, that are not examined."""
+        found: list[str] = []
+        for name, resource in self.resources.items():
+            if resource.type in _NESTED:
+                inner = resource.properties.get(_NESTED[resource.type])
+                which = f": examine {inner} by itself" if isinstance(inner, str) else ""
+                found.append(f"{self.file}: the template of {name} is not examined{which}")
+            elif name.startswith(LOOP):
+                found.append(
+                    f"{self.file}: the resources of {name} are not examined, as only a deployment knows its values"
+                )
+        return found
+
     def of_type(self, *types: str) -> Iterator[Resource]:
         """Yield the resources of these types."""
         return (resource for resource in self.resources.values() if resource.type in types)
@@ -48,11 +65,31 @@ class Template:
         """Return a value, or the default of the parameter that it refers to; ``None`` if that is unknown."""
         match value:
             case {"Ref": str(name)} if len(value) == 1:
-                return mapping(self.parameters.get(name)).get("Default")
+                return self.default(name)
             case dict():
+                return None
+            case str() if "{{resolve:" in value:
                 return None
             case _:
                 return value
+
+    def default(self, parameter: str) -> Any:
+        """Return the default of a parameter; ``None`` if it has none, or its value is kept elsewhere under that name."""
+        tree = mapping(self.parameters.get(parameter))
+        is_key = str(tree.get("Type")).startswith("AWS::SSM::")
+        return None if is_key else tree.get("Default")
+
+    def values(self, value: Any) -> list[Any]:
+        """Return the values that a deployment may have: those of a condition's branches, and of a table's rows."""
+        match value:
+            case {"Fn::If": [_, then, otherwise]}:
+                return [*self.values(then), *self.values(otherwise)]
+            case {"Fn::FindInMap": [str(table), row, column, *_]}:
+                rows = _chosen(mapping(self.tree.get("Mappings")).get(table), self.value(row))
+                return [each for every in rows for each in _chosen(every, self.value(column))]
+            case _:
+                known = self.value(value)
+                return [] if known is None else [known]
 
     def has(self, *path: str | int) -> bool:
         """Tell if the template has this part, in its own text."""
@@ -71,6 +108,12 @@ class Template:
                 return line, depth
             line, node = child
         return line, len(path)
+
+
+def _chosen(table: Any, key: Any) -> list[Any]:
+    """Return the part of a table with a key, or all parts if no part has it, as that of another deployment may."""
+    tree = mapping(table)
+    return [tree[str(key)]] if str(key) in tree else [*tree.values()]
 
 
 def _child(node: yaml.Node | None, key: str | int) -> tuple[int, yaml.Node] | None:
@@ -117,6 +160,7 @@ class LambdaFunction(Resource):
         self.is_image = self.properties.get("PackageType") == "Image"
         # The runtime is empty if the template does not tell it.
         self.runtime = str(template.value(self.properties.get("Runtime")) or "")
+        self.runtimes = [str(each) for each in template.values(self.properties.get("Runtime"))]
         self.is_python = self.runtime.startswith("python")
         is_unknown = not self.runtime and "Runtime" in self.properties
         self.may_be_python = self.is_python or is_unknown

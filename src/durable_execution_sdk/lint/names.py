@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 
 
-def imported_names(tree: ast.AST) -> dict[str, str]:
-    """Map the names that a module's imports bind, at any depth, to qualified names."""
+def imported_names(tree: ast.AST, package: str | None = None) -> dict[str, str]:
+    """Map the names that a module's imports bind, at any depth, to qualified names.
+
+    Relative imports are left out unless ``package`` is that of the module, empty for one outside of packages.
+    """
     names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -16,10 +19,22 @@ def imported_names(tree: ast.AST) -> dict[str, str]:
                 else:
                     top = alias.name.partition(".")[0]
                     names[top] = top
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+        elif isinstance(node, ast.ImportFrom):
+            base = _base(node, package)
+            for alias in node.names if base else ():
+                names[alias.asname or alias.name] = f"{base}.{alias.name}"
     return names
+
+
+def _base(node: ast.ImportFrom, package: str | None) -> str | None:
+    """Return the module that ``from ... import`` names; ``None`` if that is not known."""
+    if not node.level:
+        return node.module
+    if package is None:
+        return None
+    parts = package.split(".") if package else []
+    kept = parts[: len(parts) - node.level + 1]
+    return ".".join([*kept, *filter(None, [node.module])])
 
 
 def dotted(node: ast.AST) -> str | None:

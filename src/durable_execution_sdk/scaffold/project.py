@@ -18,6 +18,8 @@ _AGENTS = _HERE.parent / "AGENTS.md"
 _PLACEHOLDER = b"durable-orders"
 _NAME = re.compile(r"[a-z](-?[a-z0-9])*")
 _LONGEST_NAME = 64
+# pip takes the project for the package of its name that the project asks for.
+_REQUIRED = frozenset({"aws-cdk-lib", "durable-execution-sdk", "mypy", "pytest", "ruff"})
 
 
 class DeployTool(StrEnum):
@@ -37,6 +39,11 @@ def project_name(text: str) -> str:
         raise ConfigError(
             f"{text!r} cannot be the name of the project: expected a letter from a to z, and then letters,"
             f" digits and single '-', {_LONGEST_NAME} characters at most, as in --name my-orders"
+        )
+    if name in _REQUIRED:
+        raise ConfigError(
+            f"{text!r} cannot be the name of the project, which installs the package {name}: choose another, as in"
+            " --name my-orders"
         )
     return name
 

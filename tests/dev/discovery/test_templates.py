@@ -149,6 +149,97 @@ def test_what_is_no_template_is_refused(tmp_path: Path, text: str) -> None:
         template_functions(tmp_path / "none.yaml")
 
 
+CONDITIONAL = """
+Parameters: {Stage: {Type: String, Default: dev}, Key: {Type: String, Default: ""}, Size: {Type: String}}
+Conditions:
+  Prod: !Equals [!Ref Stage, prod]
+  HasKey: !Not [!Equals [!Ref Key, ""]]
+  Both: !And [!Condition Prod, !Condition HasKey, !Condition Unknown]
+  Either: !Or [!Condition Prod, !Not [!Condition HasKey], !Condition Unknown]
+  Open: !And [!Not [!Condition Prod], !Condition Unknown]
+  Itself: !Not [!Condition Itself]
+  Odd: !Equals [!ImportValue x, y]
+Mappings:
+  Stages:
+    dev: {Seconds: 30, Memory: 256}
+    prod: {Seconds: 60, Memory: 1024}
+Globals: {Function: {Runtime: python3.13, AutoPublishAlias: live, Timeout: !FindInMap [Stages, !Ref Stage, Seconds]}}
+Resources:
+  A:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.handler
+      CodeUri: .
+      MemorySize: !FindInMap [Stages, test, Memory, {DefaultValue: 512}]
+      DurableConfig:
+        ExecutionTimeout: !If [Prod, 600, 60]
+        RetentionPeriodInDays: !If [Prod, 30, !Ref AWS::NoValue]
+      Environment:
+        Variables:
+          LIST: !Join [",", !If [Prod, [a], [b]]]
+          GONE: !Ref AWS::NoValue
+          BOTH: !If [Both, yes-, no-]
+          EITHER: !If [Either, yes-, no-]
+          OPEN: !If [Open, yes-, no-]
+          ITSELF: !If [Itself, yes-, no-]
+          ODD: !If [Odd, yes-, no-]
+          NONE: !FindInMap [Stages, test, Memory]
+          B: !Ref B.Alias
+  B:
+    Type: AWS::Serverless::Function
+    Properties: {Handler: app.handler, CodeUri: ., AutoPublishAlias: !Ref AWS::NoValue, Timeout: !Ref AWS::NoValue}
+"""
+
+
+def test_conditions_and_tables_are_decided_by_the_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_text(CONDITIONAL)
+    found = template_functions(file)
+    assert found.notices == []
+    first, second = found.declarations
+    assert (first.timeout, first.memory_mb) == (30, 512)
+    assert (first.execution_timeout, first.retention_days) == (60, 14)
+    assert first.environment == {
+        "LIST": "b",
+        "BOTH": "no-",
+        "EITHER": "yes-",
+        "OPEN": "yes-",
+        "ITSELF": "yes-",
+        "ODD": "yes-",
+        "B": "arn:aws:lambda:us-east-1:123456789012:function:B",
+    }
+    assert (second.timeout, second.aliases) == (3, {})
+    file.write_text(CONDITIONAL.replace("Default: dev", "Default: prod"))
+    first = template_functions(file).declarations[0]
+    assert (first.timeout, first.execution_timeout, first.retention_days) == (60, 600, 30)
+
+
+def test_the_functions_of_a_loop_run(tmp_path: Path) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_text(
+        """
+Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]
+Resources:
+  Fn::ForEach::Shops:
+    - Shop
+    - [north, south]
+    - Ship${Shop}:
+        Type: AWS::Serverless::Function
+        Properties:
+          FunctionName: !Sub "ship-${Shop}"
+          Runtime: python3.13
+          Handler: app.handler
+          CodeUri: .
+          Environment: {Variables: {SHOP: !Ref Shop}}
+"""
+    )
+    found = template_functions(file)
+    assert [(each.name, each.environment) for each in found.declarations] == [
+        ("ship-north", {"SHOP": "north"}),
+        ("ship-south", {"SHOP": "south"}),
+    ]
+
+
 def test_yaml_cannot_make_python_objects(tmp_path: Path) -> None:
     file = tmp_path / "template.yaml"
     file.write_text("Resources: {x: !!python/object/apply:os.system ['true']}")

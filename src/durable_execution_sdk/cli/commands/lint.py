@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,7 +74,9 @@ def _is_hidden(path: Path) -> bool:
 
 def _findings(path: Path) -> list[Finding]:
     try:
-        return check_source(path.read_text(encoding="utf-8"), str(path))
+        # As Python decodes it: by a mark at its start, or by the encoding that its first lines name.
+        with tokenize.open(path) as opened:
+            return check_source(opened.read(), str(path))
     except (SyntaxError, ValueError, OSError) as error:
         raise Refusal(f"{path} cannot be read as Python: {error}") from error
 

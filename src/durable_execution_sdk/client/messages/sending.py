@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from durable_execution_sdk.client.errors import InboxFullError, NoInboxError
 from durable_execution_sdk.client.messages.turns import Turns
-from durable_execution_sdk.errors import ServiceError
+from durable_execution_sdk.errors import ConfigError, ServiceError
 from durable_execution_sdk.ports.control_plane import ControlPlane
 from durable_execution_sdk.protocol.control_plane import HistoryPage, HistoryRequest
 from durable_execution_sdk.protocol.error_codes import (
@@ -207,6 +207,8 @@ async def _read(histories: Histories, arn: str, message: Sending, *, is_lost: bo
         page = await histories.history(request)
         if any(window.take(event) for event in page.events) or not page.next_marker:
             return window
+        if page.next_marker == request.marker:
+            raise ConfigError(f"the history of {arn} has no end: a marker came twice")
         request = replace(request, marker=page.next_marker)
 
 

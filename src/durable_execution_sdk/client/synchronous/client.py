@@ -173,7 +173,8 @@ class SyncDurableClient:
         timeout: float = 10.0,
     ) -> str:
         """Send a message to an inbox of an execution, and return its id; see ``DurableClient.send``."""
-        arn = execution if isinstance(execution, str) else execution.arn
+        # What has no ARN is refused there.
+        arn = execution.arn if isinstance(execution, SyncExecutionHandle) else execution
         return self._thread.run(self._executions.send(arn, inbox, value, id, timeout))
 
     def callback(self, callback_id: str) -> SyncPendingCallback:

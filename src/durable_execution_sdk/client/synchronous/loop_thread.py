@@ -126,7 +126,8 @@ def _serve(loop: AbstractEventLoop) -> None:
         for task in tasks:
             task.cancel()
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-        loop.run_until_complete(loop.shutdown_asyncgens())
+        # Async generators are left open: a list that is read no further holds nothing, and one that is goes on in the
+        # next thread. A closed one would end like a list that has been read whole.
     finally:
         asyncio.set_event_loop(None)
         loop.close()

@@ -10,6 +10,8 @@ from typing import Any, TypeVar, cast
 
 import yaml
 
+from durable_execution_sdk.dev.discovery.conditions import NO_VALUE, Conditions, looked_up
+from durable_execution_sdk.dev.discovery.template_nodes import prepare
 from durable_execution_sdk.errors import ConfigError
 
 FUNCTION_TYPES = frozenset({"AWS::Serverless::Function", "AWS::Lambda::Function"})
@@ -33,8 +35,15 @@ def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Tree:
 
 
 def _template_loader(base: Any) -> Any:
-    """Derive a loader that reads CloudFormation's short forms as their long ones."""
-    loader = type("TemplateLoader", (base,), {})
+    """Derive a loader that reads CloudFormation's short forms as their long ones, and its nodes as it does."""
+
+    def get_single_node(self: Any) -> yaml.Node | None:
+        root = cast("yaml.Node | None", base.get_single_node(self))
+        if root is not None:
+            prepare(root)
+        return root
+
+    loader = type("TemplateLoader", (base,), {"get_single_node": get_single_node})
     cast("Any", loader).add_multi_constructor("!", _short_form)
     return loader
 
@@ -65,7 +74,8 @@ class Template:
     """A template's functions and aliases, with references resolved.
 
     A parameter is its default; a function is its name or its ARN here; AWS's pseudo parameters are those of
-    the local account. A reference to anything else is its logical id: nothing of it exists on a laptop.
+    the local account; a condition is decided by them. A reference to anything else is its logical id: nothing of it
+    exists on a laptop.
     """
 
     def __init__(self, tree: Tree, *, region: str, account: str) -> None:
@@ -78,6 +88,8 @@ class Template:
             if "Default" in mapping(parameter)
         }
         self._resources = mapping(tree.get("Resources"))
+        self._mappings = mapping(tree.get("Mappings"))
+        self._conditions = Conditions(mapping(tree.get("Conditions")), self.resolve)
         self.globals = mapping(mapping(tree.get("Globals")).get("Function"))
 
     def resources(self, types: frozenset[str]) -> dict[str, Tree]:
@@ -105,7 +117,7 @@ class Template:
         """Return a value with all references resolved."""
         match value:
             case {"Ref": str(name)} if len(value) == 1:
-                return self._referenced(name)
+                return value if name == "AWS::NoValue" else self._referenced(name)
             case {"Fn::Sub": str(text)}:
                 return self._substituted(text, {})
             case {"Fn::Sub": [str(text), {**variables}]}:
@@ -113,14 +125,17 @@ class Template:
                 return self._substituted(text, resolved)
             case {"Fn::GetAtt": [str(name), attribute]}:
                 return self._attribute(name, str(attribute))
-            case {"Fn::Join": [separator, [*parts]]}:
-                return str(separator).join(str(self.resolve(part)) for part in parts)
-            case {"Fn::If": [_, then, _otherwise]}:
-                return self.resolve(then)
+            case {"Fn::Join": [separator, parts]}:
+                return str(separator).join(map(str, _items(self.resolve(parts))))
+            case {"Fn::If": [condition, then, otherwise]}:
+                return self.resolve(then if self._conditions.holds(str(condition)) else otherwise)
+            case {"Fn::FindInMap": [_, _, _, *_]}:
+                return looked_up(self._mappings, value["Fn::FindInMap"], self.resolve)
             case dict():
-                return {key: self.resolve(item) for key, item in cast("Tree", value).items()}
+                members = {key: self.resolve(item) for key, item in cast("Tree", value).items()}
+                return {key: item for key, item in members.items() if item != NO_VALUE}
             case list():
-                return [self.resolve(item) for item in _items(value)]
+                return [item for item in map(self.resolve, _items(value)) if item != NO_VALUE]
             case _:
                 return value
 
@@ -163,8 +178,10 @@ class Template:
         name = self.function_name(logical_id)
         arn = f"arn:aws:lambda:{self._region}:{self._account}:function:{name}"
         properties = mapping(mapping(self._resources.get(logical_id)).get("Properties"))
-        alias = properties.get("AutoPublishAlias") or self.globals.get("AutoPublishAlias")
-        return f"{arn}:{self.resolve(alias)}" if alias else arn
+        alias = self.resolve(
+            properties.get("AutoPublishAlias") or self.globals.get("AutoPublishAlias")
+        )
+        return f"{arn}:{alias}" if alias and alias != NO_VALUE else arn
 
     def _is_function(self, logical_id: str) -> bool:
         return mapping(self._resources.get(logical_id)).get("Type") in FUNCTION_TYPES
@@ -214,7 +231,8 @@ def _has_itself(value: Any, above: set[int], visited: set[int]) -> bool:
 
 
 def _items(value: Any) -> list[Any]:
-    return cast("list[Any]", value)
+    as_list = cast("list[Any]", value)
+    return as_list if isinstance(value, list) else [value]
 
 
 def mapping(value: Any) -> Tree:

@@ -10,7 +10,7 @@ from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.constants import constants
 from durable_execution_sdk.doctor.durations import seconds
 from durable_execution_sdk.doctor.findings import Fault, Finding, Level, Place, check
-from durable_execution_sdk.doctor.source import Module, calls
+from durable_execution_sdk.doctor.module import Module, calls
 from durable_execution_sdk.doctor.template import LambdaFunction
 from durable_execution_sdk.lint import check_source
 from durable_execution_sdk.lint.names import dotted, qualified
@@ -52,7 +52,7 @@ def broken_modules(app: Application) -> Iterator[Fault]:
 @check(
     "DOC701",
     Level.WARNING,
-    reason="Lambda ends the invocation first, so the step's own time limit never acts, and the step is repeated",
+    reason="the attempt is cut off when the function's time is nearly up, so the step's own time limit never acts",
     fix="raise the function's Timeout above that of the step, or lower the step's",
 )
 def step_timeouts(app: Application) -> Iterator[Fault]:
@@ -63,7 +63,7 @@ def step_timeouts(app: Application) -> Iterator[Fault]:
             if timeout is not None and length >= timeout:
                 yield (
                     module.place(call),
-                    f"an attempt may take {length:g} s, and {function.logical_id} has the Timeout {timeout}",
+                    f"an attempt may take {length:.12g} s, and {function.logical_id} has the Timeout {timeout}",
                 )
     for function, module, node in _functions(app):
         timeout = function.timeout
@@ -75,7 +75,7 @@ def step_timeouts(app: Application) -> Iterator[Fault]:
             if limit is not None and limit >= timeout:
                 yield (
                     module.place(call),
-                    f"the step {node.name} may take {limit:g} s, and {function.logical_id} has the Timeout {timeout}",
+                    f"the step {node.name} may take {limit:.12g} s, and {function.logical_id} has the Timeout {timeout}",
                 )
 
 
@@ -119,7 +119,7 @@ def waits(app: Application) -> Iterator[Fault]:
             if length is not None and length >= timeout:
                 yield (
                     module.place(call),
-                    f"this waits for {length:g} s, and {function.logical_id} has the ExecutionTimeout {timeout}",
+                    f"this waits for {length:.12g} s, and {function.logical_id} has the ExecutionTimeout {timeout}",
                 )
 
 
@@ -138,7 +138,7 @@ def callback_timeouts(app: Application) -> Iterator[Fault]:
                 yield (
                     module.place(call),
                     (
-                        f"the callback may take {length:g} s, and {function.logical_id} has the"
+                        f"the callback may take {length:.12g} s, and {function.logical_id} has the"
                         f" ExecutionTimeout {timeout}"
                     ),
                 )
@@ -170,14 +170,29 @@ def operations(app: Application) -> Iterator[Fault]:
         contexts = set(module.contexts.values())
         for call in calls(node):
             owner, _, method = (dotted(call.func) or "").rpartition(".")
-            if owner in contexts and method == "map" and call.args:
-                match call.args[0]:
-                    case ast.Call(
-                        func=ast.Name(id="range"), args=[ast.Constant(value=int(count))]
-                    ) if count >= MAX_OPERATIONS and not _has_batches(call):
-                        yield module.place(call), f"{function.logical_id} maps {count:,} items"
-                    case _:
-                        pass
+            if owner not in contexts or method != "map" or not call.args:
+                continue
+            count = _count(call.args[0], _constants(app, function, module))
+            if count is not None and count >= MAX_OPERATIONS and not _has_batches(call):
+                yield module.place(call), f"{function.logical_id} maps {count:,.0f} items"
+
+
+def _count(items: ast.expr, known: Mapping[str, ast.expr]) -> float | None:
+    """Return the number of items that come of a range; ``None`` if the code does not tell."""
+    match items:
+        case ast.Call(func=ast.Name(id="range"), args=[stop]):
+            return seconds(stop, known)
+        case ast.Call(func=ast.Name(id="range"), args=[start, stop]):
+            first, last = seconds(start, known), seconds(stop, known)
+            return None if first is None or last is None else last - first
+        case ast.Call(func=ast.Name(id="list" | "tuple" | "sorted" | "reversed"), args=[inner]):
+            return _count(inner, known)
+        case ast.ListComp(generators=[ast.comprehension(iter=inner, ifs=[])]):
+            return _count(inner, known)
+        case ast.Name(id=name) if name in known:
+            return _count(known[name], {key: each for key, each in known.items() if key != name})
+        case _:
+            return None
 
 
 def _has_batches(call: ast.Call) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.findings import Fault, Level, check
-from durable_execution_sdk.doctor.source import calls
+from durable_execution_sdk.doctor.module import calls
 from durable_execution_sdk.doctor.template import LambdaFunction
 from durable_execution_sdk.lint.names import dotted
 
@@ -58,8 +58,9 @@ def answers(app: Application) -> Iterator[Fault]:
     for name in app.handlers:
         function = app.template.functions[name]
         for module, node in app.reached(function):
+            callbacks = _callbacks(node)
             for call in calls(node):
-                action = _answer(call)
+                action = _answer(call, callbacks)
                 if action is not None and app.roles.of(function).lacks(action):
                     yield (
                         module.place(call),
@@ -67,12 +68,31 @@ def answers(app: Application) -> Iterator[Fault]:
                     )
 
 
-def _answer(call: ast.Call) -> str | None:
+def _callbacks(function: ast.AST) -> set[str]:
+    """Return the names that a function gives to callbacks of a client."""
+    return {
+        target.id
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and _is_callback(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _is_callback(node: ast.expr) -> bool:
+    match node:
+        case ast.Call(func=ast.Attribute(attr="callback"), args=[_]):
+            return True
+        case _:
+            return False
+
+
+def _answer(call: ast.Call, callbacks: set[str]) -> str | None:
     """Return the action of a call that answers a callback, of the client or of boto3."""
     match call.func:
-        case ast.Attribute(
-            value=ast.Call(func=ast.Attribute(attr="callback"), args=[_]), attr=method
-        ):
+        case ast.Attribute(value=ast.Name(id=name), attr=method) if name in callbacks:
+            return _ANSWERS.get(method)
+        case ast.Attribute(value=value, attr=method) if _is_callback(value):
             return _ANSWERS.get(method)
         case ast.Attribute(attr=method) if method.startswith("send_durable_execution_callback_"):
             word = method.rpartition("_")[2].capitalize()

@@ -30,24 +30,24 @@ _RUNTIME = re.compile(r"(python|nodejs|java|dotnet|ruby|go|provided)")
 def runtime(app: Application) -> Iterator[Fault]:
     """Find durable functions on a runtime without durable functions."""
     for function in app.durable:
-        handler = app.handlers.get(function.logical_id)
-        is_python = function.is_python or handler is not None
-        is_one = _RUNTIME.match(function.runtime) is not None
-        version = re.fullmatch(r"python3\.(\d+)", function.runtime)
-        if (
-            (is_python or not is_one)
-            and function.runtime
-            and function.runtime not in RUNTIMES
-            and (version is None or int(version[1]) < 13)
-        ):
-            yield (
-                function.place("Runtime"),
-                f"{function.logical_id} has the runtime {function.runtime}",
-            )
+        # A condition may choose the runtime and DurableConfig together.
+        given = function.runtimes if function.has_known_config else [function.runtime]
+        for name in dict.fromkeys(filter(None, given)):
+            if _is_without_executions(name, has_python=function.logical_id in app.handlers):
+                yield function.place("Runtime"), f"{function.logical_id} has the runtime {name}"
         # Included properties may have it.
         is_unset = "Runtime" not in function.properties and not is_intrinsic(function.properties)
         if is_unset and not function.is_image:
             yield function.head, f"{function.logical_id} has no Runtime"
+
+
+def _is_without_executions(runtime_: str, *, has_python: bool) -> bool:
+    """Tell if a runtime is none of Lambda's, or has no durable functions in Python."""
+    is_one = _RUNTIME.match(runtime_) is not None
+    is_python = has_python or runtime_.startswith("python")
+    version = re.fullmatch(r"python3\.(\d+)", runtime_)
+    is_older = version is None or int(version[1]) < 13
+    return (is_python or not is_one) and runtime_ not in RUNTIMES and is_older
 
 
 @check(
@@ -119,19 +119,14 @@ def _out_of_range(
         if required and function.has_known_config:
             yield function.place("DurableConfig"), f"{function.logical_id} has no {name}"
         return
-    value = function.template.value(given)
-    if value is None:
-        return
-    number = whole(value)
-    if (
-        number is None
-        or not 1 <= number <= largest
-        or (isinstance(value, float) and value != number)
-    ):
-        yield (
-            function.place("DurableConfig", name),
-            f"{function.logical_id} has the {name} {value!r}",
-        )
+    for value in function.template.values(given):
+        number = whole(value)
+        is_fraction = isinstance(value, float) and value != number
+        if number is None or not 1 <= number <= largest or is_fraction:
+            yield (
+                function.place("DurableConfig", name),
+                f"{function.logical_id} has the {name} {value!r}",
+            )
 
 
 @check(
@@ -144,11 +139,10 @@ def _out_of_range(
 def function_timeout(app: Application) -> Iterator[Fault]:
     """Find invocation timeouts that the service refuses."""
     for function in app.durable:
-        given = function.template.value(function.properties.get("Timeout"))
-        seconds = whole(given)
-        is_fine = seconds is not None and 1 <= seconds <= longest_timeout(function)
-        if given is not None and not is_fine:
-            yield function.place("Timeout"), f"{function.logical_id} has the Timeout {given!r}"
+        for given in function.template.values(function.properties.get("Timeout")):
+            seconds = whole(given)
+            if seconds is None or not 1 <= seconds <= longest_timeout(function):
+                yield function.place("Timeout"), f"{function.logical_id} has the Timeout {given!r}"
 
 
 def longest_timeout(function: LambdaFunction) -> int:
@@ -183,8 +177,9 @@ def shorter_than_invocation(app: Application) -> Iterator[Fault]:
 def unknown_handler(app: Application) -> Iterator[Fault]:
     """Find names of handlers that their module does not define, or whose module is not there."""
     for name, handler in app.handlers.items():
-        if handler.durable is False and handler.function is None:
-            function = app.template.functions[name]
+        function = app.template.functions[name]
+        is_undefined = handler.durable is False and handler.function is None
+        if is_undefined and function not in app.without_module:
             yield (
                 function.place("Handler"),
                 f"{name} has the handler {function.handler}, which {handler.place.file} does not define",

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 
 from durable_execution_sdk.doctor.application import Application
-from durable_execution_sdk.doctor.checks.targets import invokes, variables_of
+from durable_execution_sdk.doctor.checks.invokes import invokes, variables_of
 from durable_execution_sdk.doctor.findings import Fault, Level, Place, check
-from durable_execution_sdk.doctor.source import Module
+from durable_execution_sdk.doctor.module import Module
 from durable_execution_sdk.doctor.template import LambdaFunction
 
 _ALIAS = re.compile(r"(?!\d+$)[\w-]+")
@@ -33,7 +33,7 @@ def given_targets(app: Application, function: LambdaFunction) -> Iterator[tuple[
 )
 def logical_ids(app: Application) -> Iterator[Fault]:
     """Find invokes of a function by its name in the template."""
-    for function in app.durable:
+    for function in app.template.functions.values():
         for place, value in given_targets(app, function):
             name = logical_id(app, value)
             if name is not None:
@@ -94,7 +94,7 @@ def _names(module: Module, variable: str) -> bool:
 )
 def unknown_aliases(app: Application) -> Iterator[Fault]:
     """Find invokes of a durable function by an alias that the template does not make."""
-    for function in app.durable:
+    for function in app.template.functions.values():
         for place, value in given_targets(app, function):
             target = app.references.target(value)
             if target is None or target.function is None or not target.function.is_durable:

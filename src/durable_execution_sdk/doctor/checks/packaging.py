@@ -8,7 +8,7 @@ from pathlib import Path
 
 from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.findings import Fault, Level, Place, check
-from durable_execution_sdk.doctor.package import Package
+from durable_execution_sdk.doctor.package import Package, requirements_text
 from durable_execution_sdk.doctor.template import LambdaFunction, items
 
 _SDK = "durable_execution_sdk/__init__.py"
@@ -93,7 +93,7 @@ def sdk_in_requirements(app: Application) -> Iterator[Fault]:
                 f"the folder {Place.of(root)} of {function.logical_id} has no requirements.txt",
             )
             continue
-        text = file.read_text(encoding="utf-8", errors="replace")
+        text = requirements_text(file)
         if not _OURS.search(text) and not _OPAQUE.search(text):
             yield (
                 Place.of(file, 1),
@@ -135,7 +135,7 @@ def agent_frameworks(app: Application) -> Iterator[Fault]:
             file = root / "requirements.txt"
             if not file.is_file() or not _installs_requirements(function, root):
                 continue
-            text = file.read_text(encoding="utf-8", errors="replace")
+            text = requirements_text(file)
             named = rf"^\s*({distribution}(?![\w.-])|durable[-_.]execution[-_.]sdk\s*\[[^]]*\b{extra}\b)"
             if not _OPAQUE.search(text) and not re.search(
                 named, text, re.MULTILINE | re.IGNORECASE

@@ -7,10 +7,10 @@ from fnmatch import fnmatchcase
 
 from durable_execution_sdk.dev.discovery.cloudformation import mapping
 from durable_execution_sdk.doctor.application import Application
+from durable_execution_sdk.doctor.checks.invokes import invokes
 from durable_execution_sdk.doctor.checks.names import given_targets, logical_id, unread
-from durable_execution_sdk.doctor.checks.targets import invokes
 from durable_execution_sdk.doctor.findings import Fault, Level, check
-from durable_execution_sdk.doctor.references import Target
+from durable_execution_sdk.doctor.references import UNKNOWN, Target
 from durable_execution_sdk.doctor.roles import CHECKPOINTS, DURABLE_POLICY, Role, Statement
 from durable_execution_sdk.doctor.template import (
     LambdaFunction,
@@ -47,23 +47,31 @@ _OF_FUNCTIONS = "lambda:ListDurableExecutionsByFunction"
 def checkpoints(app: Application) -> Iterator[Fault]:
     """Find roles of durable functions that allow no checkpoints."""
     for function in app.durable:
-        lacking = app.roles.of(function).lacks(*CHECKPOINTS)
+        role = app.roles.of(function)
+        lacking = role.lacks(*CHECKPOINTS)
+        itself = Target(function, None, function.logical_id)
+        elsewhere = [each for each in CHECKPOINTS if not _may(app, role, each, itself)]
         if lacking:
             yield (
                 function.place("Role"),
                 f"the role of {function.logical_id} does not allow {' and '.join(lacking)}",
+            )
+        elif role.complete and elsewhere:
+            yield (
+                function.place("Role"),
+                f"the role of {function.logical_id} allows {' and '.join(elsewhere)} on others only",
             )
 
 
 @check(
     "DOC302",
     Level.ERROR,
-    reason="ctx.invoke invokes with the role of the function that runs it",
+    reason="a call invokes with the role of the function that makes it",
     fix=f"allow {_INVOKE} on the alias that the code invokes",
 )
 def invoke_function(app: Application) -> Iterator[Fault]:
     """Find functions whose code invokes others, and whose role does not allow it."""
-    for function in app.durable:
+    for function in app.template.functions.values():
         found = invokes(app, function)
         role = app.roles.of(function)
         if found and role.lacks(_INVOKE):
@@ -77,27 +85,40 @@ def invoke_function(app: Application) -> Iterator[Fault]:
         elif role.complete and not any(unread(app, function)):
             for place, value in given_targets(app, function):
                 target = None if logical_id(app, value) else app.references.target(value)
-                if target is not None and not _may_invoke(app, role, target):
+                if target is not None and not _may(app, role, _INVOKE, target):
                     yield (
                         place,
                         f"{function.logical_id} invokes {target.text}, but its role allows {_INVOKE} on others only",
                     )
 
 
-def _may_invoke(app: Application, role: Role, target: Target) -> bool:
-    """Tell if a role may allow to invoke a function; its version or alias is not compared."""
+def _may(app: Application, role: Role, action: str, target: Target) -> bool:
+    """Tell if a role may allow an action on a function; its version or alias is not compared."""
     if target.function is None and app.references.has_name(_name(target)):
         return True
-    for statement in role.statements:
-        if statement.allows(_INVOKE):
-            for text in statement.resources:
-                named = app.references.target(text.removesuffix("*").removesuffix(":"))
-                if named is None or any(mark in named.text for mark in "*?"):
-                    return True
-                is_same = named.function is target.function
-                if is_same and (target.function is not None or _name(named) == _name(target)):
-                    return True
-    return False
+    return any(
+        _covers(app, resource, target)
+        for statement in role.statements
+        if statement.allows(action)
+        for resource in statement.resources
+    )
+
+
+def _covers(app: Application, resource: str, target: Target) -> bool:
+    """Tell if a resource of a policy may be a function, whatever its version or alias."""
+    _, is_named, text = resource.rpartition(":function:")
+    name = text.partition(":")[0]
+    if not is_named or UNKNOWN in name:
+        return True
+    if any(mark in name for mark in "*?["):
+        function = target.function
+        given = None if function is None else function.properties.get("FunctionName")
+        known = _name(target) if function is None else app.references.text(given)
+        return UNKNOWN in known or fnmatchcase(known, name)
+    named = app.references.target(name)
+    if named is None or target.function is not None:
+        return named is None or named.function is target.function
+    return named.function is None and _name(named) == _name(target)
 
 
 def _name(target: Target) -> str:
