@@ -34,7 +34,7 @@ class _Write:
 
 @dataclass(eq=False)
 class CallWrites:
-    """What a call of a tool has written, until its record is there."""
+    """Holds what a call of a tool has written, until its record is there."""
 
     in_workflow: bool
     writes: dict[str, _Write] = field(default_factory=dict[str, _Write])
