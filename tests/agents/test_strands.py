@@ -14,10 +14,14 @@ import pytest
 pytest.importorskip("strands")
 pytestmark = pytest.mark.agents
 
+import httpx
+import openai
 from strands import Agent, ToolContext, tool
 from strands.agent.state import AgentState
 from strands.event_loop.streaming import process_stream
 from strands.hooks import AfterToolCallEvent
+from strands.models.openai import OpenAIModel
+from strands.models.openai_responses import OpenAIResponsesModel
 from strands.multiagent import Swarm
 from strands.session import FileSessionManager
 from strands.types.events import ModelStopReason
@@ -34,6 +38,7 @@ from durable_execution_sdk import (
     durable_execution,
 )
 from durable_execution_sdk.agents import (
+    ModelBackoff,
     ModelOptions,
     ToolOptions,
     at_most_once,
@@ -467,6 +472,54 @@ def test_a_tool_with_a_retry_strategy_is_tried_again_before_the_model_hears_of_i
     assert told["status"] == "error"
     assert told["content"][0]["text"] == "Error: RuntimeError - no way to Rome"
     check_replay_sync(handler, result).raise_if_failed()
+
+
+def _models_of_openai(http: Any, **options: Any) -> dict[str, Any]:
+    """Return the ways to give a model of OpenAI its client, each with the retries that it has afterwards."""
+    arguments = {"api_key": "key", "http_client": http, **options}
+    client = openai.AsyncOpenAI(**arguments)
+    return {
+        "client": lambda: OpenAIModel(client=client, model_id="m"),
+        "arguments": lambda: OpenAIModel(client_args=arguments, model_id="m"),
+        "responses": lambda: OpenAIResponsesModel(client_args=arguments, model_id="m"),
+    }
+
+
+class Unclosed(httpx.AsyncClient):
+    """A client that Strands does not close with its own, so that a test can count."""
+
+    async def aclose(self) -> None:
+        pass
+
+    async def __aexit__(self, *_: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("own", [{}, {"max_retries": 3}])
+@pytest.mark.parametrize("kind", ["client", "arguments", "responses"])
+def test_a_client_of_openai_makes_one_attempt_for_each_of_the_step(kind: str, own: Any) -> None:
+    asked: list[Any] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(429, headers={"retry-after": "1"}, json={"error": {"message": "no"}})
+
+    http = Unclosed(transport=httpx.MockTransport(refuse))
+    fake = _models_of_openai(http, **own)[kind]()
+    twice = ModelOptions(retry_strategy=ModelBackoff(max_attempts=2))
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> None:
+        agents = [agent_of(fake, durability=Durability(model=twice)) for _ in range(2)]
+        runs = [agent.invoke_async("go") for agent in agents]
+        await asyncio.gather(*runs, return_exceptions=True)
+
+    LocalDurableTestRunner(handler).run_sync({})
+    assert len(asked) == 4
+    if kind == "client":
+        assert fake._custom_client.max_retries == own.get("max_retries", 2)
+    else:
+        assert {key: each for key, each in fake.client_args.items() if "retries" in key} == own
 
 
 def test_throttling_is_retried_by_the_step_alone() -> None:

@@ -15,7 +15,7 @@ from typing import Any, cast
 __all__ = ["single_attempts"]
 
 # The attributes in which models of frameworks keep their client, or the model that they wrap.
-_CLIENT_ATTRIBUTES = ("client", "_client", "wrapped", "async_client")
+_CLIENT_ATTRIBUTES = ("client", "_client", "_custom_client", "wrapped", "async_client")
 # Those in which one keeps the models that stand in for one another.
 _MEMBER_ATTRIBUTES = ("models",)
 _DEEPEST = 4

@@ -31,6 +31,7 @@ from durable_execution_sdk.agents.approval import refusal_text
 from durable_execution_sdk.agents.decisions import Decision
 from durable_execution_sdk.agents.marks import ToolOptions
 from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
+from durable_execution_sdk.agents.strands.clients import client_arguments
 from durable_execution_sdk.agents.strands.state import CallWrites, tracked
 from durable_execution_sdk.agents.tool_calls import is_unknown, run_tool
 from durable_execution_sdk.errors import (
@@ -93,7 +94,7 @@ class RecordedModel:
                 request,
                 options=self._options,
                 final=(ContextWindowOverflowException, SerDesError),
-                clients=(self._model,),
+                clients=(self._model, client_arguments(self._model)),
             )
         except StepError as error:
             if isinstance(error, ContextWindowOverflowException):
