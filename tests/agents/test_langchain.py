@@ -16,12 +16,17 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import (
     AgentState,
     HumanInTheLoopMiddleware,
+    LLMToolEmulator,
+    LLMToolSelectorMiddleware,
     ModelFallbackMiddleware,
+    SummarizationMiddleware,
     ToolRetryMiddleware,
 )
 from langchain.agents.structured_output import ProviderStrategy
 from langchain.tools import tool
-from langchain_core.messages import HumanMessage, ToolMessage
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel
@@ -372,3 +377,83 @@ def test_a_handler_catches_the_end_of_a_call_that_was_cut_off() -> None:
     runner = LocalDurableTestRunner(handler)
     runner.crash_in("refund")
     assert runner.run_sync(None).result == "refund"
+
+
+class SideModel(BaseChatModel):
+    """A model that never answers the same, but calls the tool that it must call."""
+
+    asked: list[str] = []
+    max_retries: int = 2
+
+    @property
+    def _llm_type(self) -> str:
+        return "side"
+
+    def bind_tools(self, tools: Any, **kwargs: Any) -> Any:
+        return self.bind(told=tools)
+
+    def _generate(self, messages: Any, *args: Any, **kwargs: Any) -> ChatResult:
+        self.asked.append(f"{self.max_retries} retries")
+        text = f"side answer {len(self.asked)}"
+        calls: list[Any] = []
+        for each in kwargs.get("told", ()):
+            name = getattr(each, "__name__", None) or each["title"]
+            calls = [{"name": name, "args": {"tools": ["look"]}, "id": "1"}]
+        message = AIMessage(text, tool_calls=calls)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+SIDE: dict[str, Any] = {
+    "summary": lambda side: SummarizationMiddleware(
+        side, trigger=("messages", 3), keep=("messages", 1)
+    ),
+    "selection": lambda side: LLMToolSelectorMiddleware(model=side),
+    "emulation": lambda side: LLMToolEmulator(model=side),
+}
+
+
+@pytest.mark.parametrize("kind", SIDE)
+def test_requests_of_other_middleware_are_steps(kind: str) -> None:
+    side = SideModel(asked=[])
+
+    class Player(FakeModel):
+        """A model that ends once a tool has answered, or has been summarized."""
+
+        def _turn(self, messages: Any) -> dict[str, Any]:
+            if any("side answer" in str(each.content) for each in messages):
+                return {"content": "done"}
+            return super()._turn(messages)
+
+    turns = [calls("look", place="Rome"), Turn(text="done")]
+    agent = agent_of(
+        Player(spec=Spec(turns=turns)), look, middleware=[SIDE[kind](side)], name="reporter"
+    )
+    handler = workflow(agent)
+    result = LocalDurableTestRunner(handler).run_sync({})
+    assert result.status == "SUCCEEDED"
+    assert names(result).count("side model") == len(side.asked) > 0
+    assert set(side.asked) == {"0 retries"}
+    assert side.max_retries == 2
+    check_replay_sync(handler, result).raise_if_failed()
+
+
+def test_a_model_that_the_workflow_asks_is_asked_in_a_step() -> None:
+    side = SideModel(asked=[])
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> list[str]:
+        first = await side.ainvoke("go")
+        many = await side.abatch(["one", "two"])
+        await ctx.wait(Duration.from_days(1), name="pause")
+        inside = await ctx.step(ask_inside, name="inside")
+        return [first.text, *(each.text for each in many), inside]
+
+    async def ask_inside() -> str:
+        return str((await side.ainvoke("go")).text)
+
+    agent_of(model(Turn(text="done")))  # the middleware is in use
+    result = LocalDurableTestRunner(handler).run_sync({})
+    assert sorted(result.result) == [f"side answer {number}" for number in (1, 2, 3, 4)]
+    assert names(result) == ["side model", "side model", "side model", "pause", "inside"]
+    assert len(side.asked) == 4
+    assert asyncio.run(side.ainvoke("go")).text == "side answer 5"

@@ -311,12 +311,18 @@ class Opaque:
         return "opaque"
 
 
-@pytest.mark.parametrize("kind", [None, Any, Opaque])
+# Annotations that the value does not keep too: the framework tells the model what the function returns.
+@pytest.mark.parametrize("kind", [None, Any, Opaque, str, int, dict, list[str], Weather])
 @pytest.mark.parametrize(
     ("value", "told"),
     [
         ({"a": [1, None]}, "{'a': [1, None]}"),
+        ({"degrees": 4}, "{'degrees': 4}"),
+        ({1: "a"}, "{1: 'a'}"),
         ((1, 2), "(1, 2)"),
+        (7, "'7'"),
+        ("text", "'text'"),
+        (float("nan"), "nan"),
         (Weather(3), "Weather(degrees=3)"),
         (Opaque(), "opaque"),
         (None, "None"),
@@ -334,21 +340,21 @@ def test_the_model_is_told_what_the_framework_would_tell_it(
         untyped.__annotations__["return"] = kind
     give = function_tool(untyped, name_override="give")
 
-    told_by: list[str] = []
-    for run in (Runner.run, DurableRunner.run):
-        seen: list[str] = []
-        script = model(
-            calls("give"), "done", on_request=lambda number, text, seen=seen: seen.append(text)
-        )
-        agent = Agent[Any](name="clerk", model=script, tools=[give])
+    def agent_telling(seen: list[str]) -> Agent[Any]:
+        script = model(calls("give"), "done", on_request=lambda _, text: seen.append(text))
+        return Agent[Any](name="clerk", model=script, tools=[give])
 
-        async def workflow(ctx: DurableContext, run: Any = run, agent: Any = agent) -> None:
-            await run(agent, "go")
+    plainly: list[str] = []
+    asyncio.run(Runner.run(agent_telling(plainly), "go"))
+    durably: list[str] = []
+    agent = agent_telling(durably)
 
-        play(workflow)
-        told_by.append(seen[1])
-    assert told in told_by[1]
-    assert told_by[1] == told_by[0]
+    async def workflow(ctx: DurableContext) -> None:
+        await DurableRunner.run(agent, "go")
+
+    assert play(workflow).status == "SUCCEEDED"
+    assert told in durably[1]
+    assert durably == plainly
 
 
 def failing(**options: Any) -> tuple[Agent[Any], list[int]]:
@@ -666,6 +672,77 @@ def test_models_are_found_by_the_run_config() -> None:
     result = play(workflow)
     assert result.result == ["I am small", "I am large"]
     assert names(result) == ["clerk: model", "model", "pause"]
+
+
+class Asked:
+    """A count of the requests to the models that it makes."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+
+    def model(self, *turns: Turn | str) -> FakeModel:
+        return model(*turns, on_request=self.count)
+
+    def count(self, number: int, seen: str) -> None:
+        self.requests += 1
+
+    def get_model(self, name: str | None) -> FakeModel:
+        return self.model(f"I am {name}")
+
+    async def aclose(self) -> None:
+        pass
+
+
+# The ways in which the framework takes a model that is not the agent's own.
+OTHER_MODELS: dict[str, Any] = {
+    "instance": lambda asked: RunConfig(model=asked.model("I am it")),
+    "name": lambda asked: RunConfig(model="it", model_provider=asked),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_MODELS)
+@pytest.mark.parametrize("of", ["run", "agent as a tool", "a runner in the workflow", "a stream"])
+def test_no_model_is_asked_again_on_replay(kind: str, of: str) -> None:
+    asked = Asked()
+    config = OTHER_MODELS[kind](asked)
+
+    async def workflow(ctx: DurableContext) -> str:
+        agent = Agent[Any](name="clerk", model=asked.model("I am its own"))
+        if of == "agent as a tool":
+            tool = agent.as_tool("ask", "Ask.", run_config=config)
+            chief = model(calls("ask", input="Who?"), "done")
+            agent = Agent[Any](name="chief", model=chief, tools=[tool])
+            (await DurableRunner.run(agent, "go")).to_input_list()
+            return "I am it"
+        if of == "a stream":
+            stream = Runner.run_streamed(agent, "go", run_config=config)
+            async for _ in stream.stream_events():
+                pass
+            return str(stream.final_output)
+        runner: Any = DurableRunner if of == "run" else Runner
+        return str((await runner.run(agent, "go", run_config=config)).final_output)
+
+    result = play(workflow)
+    assert result.result == "I am it"
+    assert asked.requests == 1
+    assert "model" in names(result)
+
+
+def test_the_session_of_an_agent_as_a_tool_is_used_in_steps(tmp_path: Path) -> None:
+    session = SQLiteSession("one", tmp_path / "session.db")
+
+    async def workflow(ctx: DurableContext) -> str:
+        agent = Agent[Any](name="clerk", model=model("noted"))
+        tool = agent.as_tool("ask", "Ask.", session=session)
+        chief = Agent[Any](
+            name="chief", model=model(calls("ask", input="Note it."), "done"), tools=[tool]
+        )
+        return str((await DurableRunner.run(chief, "go")).final_output)
+
+    result = play(workflow)
+    assert result.result == "done"
+    assert len(asyncio.run(session.get_items())) == 2
+    session.close()
 
 
 def test_a_replay_needs_no_provider() -> None:

@@ -15,6 +15,7 @@ pytest.importorskip("pydantic_ai")
 
 from pydantic import BaseModel
 from pydantic_ai import Agent, ModelRetry, RunContext, Tool, UsageLimits
+from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.messages import (
     BinaryContent,
     ModelMessage,
@@ -26,9 +27,11 @@ from pydantic_ai.messages import (
     ToolReturnPart,
 )
 from pydantic_ai.models import Model
+from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.function import AgentInfo, FunctionModel
 from pydantic_ai.models.test import TestModel
-from pydantic_ai.toolsets import FunctionToolset
+from pydantic_ai.models.wrapper import WrapperModel
+from pydantic_ai.toolsets import CombinedToolset, FunctionToolset
 from pydantic_ai.toolsets._dynamic import DynamicToolset
 from pydantic_ai.usage import RequestUsage, RunUsage
 
@@ -506,6 +509,81 @@ def test_the_client_makes_one_attempt_in_a_step_and_its_own_number_outside(strea
     assert model.client.max_retries == 2
     asyncio.run(agent.run("go"))
     assert model.seen == [0, 2]
+
+
+def test_the_clients_of_models_that_stand_in_for_one_another_make_one_attempt() -> None:
+    class Failing(Wired):
+        async def request(self, *args: Any, **kwargs: Any) -> ModelResponse:
+            await super().request(*args, **kwargs)
+            raise ModelHTTPError(503, "busy")
+
+    models = [Failing(), Wired()]
+    agent = Agent(FallbackModel(*models), name="clerk", capabilities=[Durability()])
+
+    async def body(ctx: DurableContext) -> str:
+        return (await agent.run("go")).output
+
+    assert run(body).result == "fine"
+    assert [model.seen for model in models] == [[0], [0]]
+    assert [model.client.max_retries for model in models] == [2, 2]
+
+
+class Counting(WrapperModel):
+    """A model that counts tokens at its provider."""
+
+    counted = 0
+
+    async def count_tokens(self, *args: Any, **kwargs: Any) -> RequestUsage:
+        Counting.counted += 1
+        return RequestUsage(input_tokens=7)
+
+
+def test_tokens_are_counted_in_steps() -> None:
+    Counting.counted = 0
+    model = Counting(playing("fine"))
+    agent = Agent(model, name="clerk", capabilities=[Durability()])
+    limits = UsageLimits(count_tokens_before_request=True, input_tokens_limit=10)
+
+    async def body(ctx: DurableContext) -> str:
+        return (await agent.run("go", usage_limits=limits)).output
+
+    result = run(body)
+    assert result.result == "fine"
+    assert names(result) == ["clerk: count tokens", "clerk: model", "pause"]
+    assert Counting.counted == 1
+    asyncio.run(agent.run("go", usage_limits=limits))
+    assert Counting.counted == 2
+
+
+TOOLSETS: dict[str, Callable[[FunctionToolset[Any]], Any]] = {
+    "prefixed": lambda tools: tools.prefixed("my"),
+    "renamed": lambda tools: tools.renamed({"my_refund_once": "refund_once", "my_nap": "nap"}),
+    "both": lambda tools: CombinedToolset([tools.prefixed("my").filtered(lambda _, __: True)]),
+}
+
+
+@pytest.mark.parametrize("kind", TOOLSETS)
+def test_toolsets_that_give_other_names_keep_marks(kind: str) -> None:
+    @in_workflow
+    async def nap(days: int) -> str:
+        """Sleep."""
+        await DurableContext.current().wait(Duration.from_days(days), name="sleep")
+        return "slept"
+
+    toolset = TOOLSETS[kind](FunctionToolset([refund_once, nap], id="shop"))
+    REFUNDS.clear()
+
+    async def body(ctx: DurableContext) -> str:
+        asked = [("my_refund_once", {"order": "17"}), ("my_nap", {"days": 1})]
+        return (await agent_of(asked, "done", toolsets=[toolset]).run("go")).output
+
+    assert run(body).result == "done"
+    assert REFUNDS == ["17"]
+    runner = LocalDurableTestRunner(handling(body))
+    runner.crash_in("refund_once")
+    result = runner.run_sync(None)
+    assert result.error is not None
+    assert result.error.is_a("StepInterruptedError")
 
 
 def test_a_model_may_be_chosen_by_its_key() -> None:

@@ -353,6 +353,14 @@ def test_the_clients_own_retries_are_off_while_steps_make_the_attempts() -> None
     assert client.max_retries == 2
 
 
+def test_the_retries_of_models_that_stand_in_for_one_another_are_off_too() -> None:
+    clients = [Client(), Client()]
+    models = [type("Model", (), {"client": client}) for client in clients]
+    with single_attempts([type("Fallback", (), {"models": models})]):
+        assert [client.max_retries for client in clients] == [0, 0]
+    assert [client.max_retries for client in clients] == [2, 2]
+
+
 # Approvals and questions.
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -13,9 +14,14 @@ import pytest
 pytest.importorskip("strands")
 pytestmark = pytest.mark.agents
 
+import httpx
+import openai
 from strands import Agent, ToolContext, tool
+from strands.agent.state import AgentState
 from strands.event_loop.streaming import process_stream
 from strands.hooks import AfterToolCallEvent
+from strands.models.openai import OpenAIModel
+from strands.models.openai_responses import OpenAIResponsesModel
 from strands.multiagent import Swarm
 from strands.session import FileSessionManager
 from strands.types.events import ModelStopReason
@@ -32,6 +38,7 @@ from durable_execution_sdk import (
     durable_execution,
 )
 from durable_execution_sdk.agents import (
+    ModelBackoff,
     ModelOptions,
     ToolOptions,
     at_most_once,
@@ -172,6 +179,115 @@ def test_what_a_tool_changes_in_its_agent_survives() -> None:
     handler = workflow(lambda: agent_of(fake, remember))
     assert LocalDurableTestRunner(handler).run_sync({}).result["state"] == {"place": "Rome"}
     check_crash_safety_sync(handler, {}).raise_if_failed()
+
+
+@tool(context=True)
+async def add(place: str, tool_context: ToolContext) -> str:
+    """Add a place to those that are remembered."""
+    state = tool_context.agent.state
+    await asyncio.sleep(0.001)
+    state.set("places", [*(state.get("places") or []), place])
+    await asyncio.sleep(0.001)
+    return "added"
+
+
+def test_tools_that_write_to_the_state_at_once_lose_nothing() -> None:
+    adds = [Call("add", {"place": place}) for place in ("Rome", "Oslo", "Bonn")]
+    fake = model(Turn(calls=tuple(adds)), Turn(text="done"))
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> list[str]:
+        agent = agent_of(fake, add)
+        await agent.invoke_async("go")
+        return sorted(agent.state.get("places"))
+
+    assert LocalDurableTestRunner(handler).run_sync({}).result == ["Bonn", "Oslo", "Rome"]
+    # Which call adds to what depends on the schedule, and is in the records.
+    check_schedules_sync(handler, {}, same_log=False).raise_if_failed()
+    check_crash_safety_sync(handler, {}, same_log=False).raise_if_failed()
+
+
+@tool(context=True)
+def forget(tool_context: ToolContext) -> str:
+    """Forget the place."""
+    tool_context.agent.state.delete("place")
+    return "forgotten"
+
+
+def test_a_key_that_a_tool_deletes_is_gone() -> None:
+    fake = model(calls("forget"), Turn(text="done"))
+    result = run(lambda: agent_of(fake, forget, state={"place": "Rome", "days": 2}))
+    assert result.result["state"] == {"days": 2}
+
+
+@tool(context=True)
+@tool_options(retry_strategy=FixedDelay(delay=Duration.from_seconds(1), max_attempts=2))
+def fail(tool_context: ToolContext) -> str:
+    """Write, and fail."""
+    tool_context.agent.state.set("tries", (tool_context.agent.state.get("tries") or 0) + 1)
+    raise ValueError("no")
+
+
+def test_what_a_failed_attempt_writes_is_as_it_is_on_replay() -> None:
+    fake = model(calls("fail"), Turn(text="done"))
+    states: list[Any] = []
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> None:
+        agent = agent_of(fake, fail)
+        await agent.invoke_async("go")
+        states.append(agent.state.get())
+        await ctx.wait(Duration.from_days(1), name="pause")
+
+    LocalDurableTestRunner(handler).run_sync({})
+    assert states == [{}, {}]
+
+
+def test_code_of_the_workflow_sees_what_is_recorded() -> None:
+    seen: list[Any] = []
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> Any:
+        has_written, has_seen = asyncio.Event(), asyncio.Event()
+
+        @tool(context=True)
+        async def write(tool_context: ToolContext) -> str:
+            """Write, and end later."""
+            tool_context.agent.state.set("place", "Rome")
+            has_written.set()
+            await has_seen.wait()
+            return "written"
+
+        @tool(context=True)
+        @in_workflow
+        async def watch(tool_context: ToolContext) -> str:
+            """Look at the state while another tool writes to it."""
+            here = DurableContext.current()
+            await here.step(has_written.wait, name="written")
+            seen.append(tool_context.agent.state.get("place"))
+            has_seen.set()
+            await here.wait(Duration.from_days(1), name="later")
+            seen.append(tool_context.agent.state.get("place"))
+            return "watched"
+
+        agent = agent_of(model(calls("watch", "write"), Turn(text="done")), write, watch)
+        await agent.invoke_async("go")
+        return agent.state.get()
+
+    result = LocalDurableTestRunner(handler).run_sync({})
+    assert result.result == {"place": "Rome"}
+    assert seen == [None, None, "Rome"]
+
+
+def test_a_copy_of_a_state_is_one_of_strands() -> None:
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> bool:
+        agent = agent_of(model(calls("add", place="Rome"), Turn(text="done")), add)
+        await agent.invoke_async("go")
+        copied = copy.deepcopy(agent.state)
+        return type(copied) is AgentState and copied.get() == {"places": ["Rome"]}
+
+    assert LocalDurableTestRunner(handler).run_sync({}).result is True
 
 
 def test_a_tool_that_stops_the_agent_stops_it_on_replay_too() -> None:
@@ -356,6 +472,54 @@ def test_a_tool_with_a_retry_strategy_is_tried_again_before_the_model_hears_of_i
     assert told["status"] == "error"
     assert told["content"][0]["text"] == "Error: RuntimeError - no way to Rome"
     check_replay_sync(handler, result).raise_if_failed()
+
+
+def _models_of_openai(http: Any, **options: Any) -> dict[str, Any]:
+    """Return the ways to give a model of OpenAI its client, each with the retries that it has afterwards."""
+    arguments = {"api_key": "key", "http_client": http, **options}
+    client = openai.AsyncOpenAI(**arguments)
+    return {
+        "client": lambda: OpenAIModel(client=client, model_id="m"),
+        "arguments": lambda: OpenAIModel(client_args=arguments, model_id="m"),
+        "responses": lambda: OpenAIResponsesModel(client_args=arguments, model_id="m"),
+    }
+
+
+class Unclosed(httpx.AsyncClient):
+    """A client that Strands does not close with its own, so that a test can count."""
+
+    async def aclose(self) -> None:
+        pass
+
+    async def __aexit__(self, *_: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("own", [{}, {"max_retries": 3}])
+@pytest.mark.parametrize("kind", ["client", "arguments", "responses"])
+def test_a_client_of_openai_makes_one_attempt_for_each_of_the_step(kind: str, own: Any) -> None:
+    asked: list[Any] = []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(429, headers={"retry-after": "1"}, json={"error": {"message": "no"}})
+
+    http = Unclosed(transport=httpx.MockTransport(refuse))
+    fake = _models_of_openai(http, **own)[kind]()
+    twice = ModelOptions(retry_strategy=ModelBackoff(max_attempts=2))
+
+    @durable_execution
+    async def handler(event: Any, ctx: DurableContext) -> None:
+        agents = [agent_of(fake, durability=Durability(model=twice)) for _ in range(2)]
+        runs = [agent.invoke_async("go") for agent in agents]
+        await asyncio.gather(*runs, return_exceptions=True)
+
+    LocalDurableTestRunner(handler).run_sync({})
+    assert len(asked) == 4
+    if kind == "client":
+        assert fake._custom_client.max_retries == own.get("max_retries", 2)
+    else:
+        assert {key: each for key, each in fake.client_args.items() if "retries" in key} == own
 
 
 def test_throttling_is_retried_by_the_step_alone() -> None:

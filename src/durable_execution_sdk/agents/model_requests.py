@@ -65,12 +65,12 @@ class ModelOptions(Options, frozen=True, kw_only=True):
 _DEFAULT = ModelOptions()
 
 
-def model_step_name(agent: str | None) -> str:
+def model_step_name(agent: str | None, work: str = "model") -> str:
     """Return the name of an agent's model requests: ``"support: model"``, or ``"model"`` without a name.
 
     The model is not in it, so that another model can be taken while executions are open.
     """
-    return f"{agent}: model" if agent else "model"
+    return f"{agent}: {work}" if agent else work
 
 
 async def request_model(
@@ -81,12 +81,13 @@ async def request_model(
     options: ModelOptions = _DEFAULT,
     final: tuple[type[Exception], ...] = (),
     clients: Iterable[object] = (),
+    work: str = "model",
 ) -> _T:
     """Run a request to a model as a step of the current context, and return its recorded answer.
 
     ``serdes`` writes the answer; without it the answer is plain JSON data. ``final`` are the errors that the
     framework handles itself, which are not retried. ``clients`` are the model, or its clients, whose own retries are
-    turned off meanwhile. Costs one operation.
+    turned off meanwhile. ``work`` names the step, with the agent. Costs one operation.
 
     Raises:
         StepError: no more attempts; also an instance of the exception that the request raised.
@@ -97,4 +98,5 @@ async def request_model(
             return await call()
 
     config = options.step_config(serdes, final)
-    return await DurableContext.current().step(body, name=model_step_name(agent), config=config)
+    name = model_step_name(agent, work)
+    return await DurableContext.current().step(body, name=name, config=config)

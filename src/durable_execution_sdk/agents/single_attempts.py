@@ -10,12 +10,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 __all__ = ["single_attempts"]
 
 # The attributes in which models of frameworks keep their client, or the model that they wrap.
-_CLIENT_ATTRIBUTES = ("client", "_client", "wrapped", "async_client")
+_CLIENT_ATTRIBUTES = ("client", "_client", "_custom_client", "wrapped", "async_client")
+# Those in which one keeps the models that stand in for one another.
+_MEMBER_ATTRIBUTES = ("models",)
 _DEEPEST = 4
 # Of each client in use, by its id: the client, its own number, and the steps that use it.
 _quiet: dict[int, list[Any]] = {}
@@ -53,3 +55,8 @@ def _clients(owner: Any, depth: int) -> Iterator[Any]:
             inner = getattr(owner, name, None)
             if inner is not None and inner is not owner:
                 yield from _clients(inner, depth - 1)
+        for name in _MEMBER_ATTRIBUTES:
+            members: object = getattr(owner, name, None)
+            if isinstance(members, list | tuple):
+                for member in cast("list[object]", members):
+                    yield from _clients(member, depth - 1)

@@ -45,10 +45,10 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 
 from durable_execution_sdk.agents.approval import refusal_text
 from durable_execution_sdk.agents.decisions import Decision
+from durable_execution_sdk.agents.langchain.side_models import clients_of, record_side_models
 from durable_execution_sdk.agents.langchain.values import data_of, value_of
 from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names, options_of
 from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
-from durable_execution_sdk.agents.single_attempts import single_attempts
 from durable_execution_sdk.agents.tool_calls import also_a, current_context, is_unknown, run_tool
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError, ContextMisuseError, OperationError
@@ -61,8 +61,6 @@ StreamHandler = Callable[[AIMessageChunk], Awaitable[object] | object]
 
 # Lambda's context of the invocation in which each checkpointer was first used.
 _checkpointers: WeakKeyDictionary[Any, object] = WeakKeyDictionary()
-# The attributes in which models keep clients that retry, besides those that ``single_attempts`` knows.
-_CLIENTS = ("root_async_client", "async_client", "_async_client", "async_root_client")
 
 
 class Durability(AgentMiddleware[Any, Any]):
@@ -214,11 +212,12 @@ class _RecordedModel:
         self.was_asked = True
 
         async def request() -> Any:
-            with single_attempts([self._model, *(getattr(self._model, n, None) for n in _CLIENTS)]):
-                ask = self._bound.ainvoke if self._stream_handler is None else self._stream
-                return message_to_dict(await ask(*args, **kwargs))
+            ask = self._bound.ainvoke if self._stream_handler is None else self._stream
+            return message_to_dict(await ask(*args, **kwargs))
 
-        answer = await request_model(self._agent_name, request, options=self._options)
+        answer = await request_model(
+            self._agent_name, request, options=self._options, clients=clients_of(self._model)
+        )
         return messages_from_dict([answer])[0]
 
     async def _stream(self, *args: Any, **kwargs: Any) -> BaseMessage:
@@ -275,8 +274,9 @@ def _make_repeatable() -> None:
     """Let what LangChain does in workflow code be the same on replay.
 
     LangGraph gives messages without an id a random one. LangSmith, which wraps middleware, prepares its traces in
-    threads, and the end of a thread that workflow code waits for would be an operation in the log.
+    threads, and the end of a thread that workflow code waits for would be an operation in the log. Middleware asks models.
     """
+    record_side_models()
     message_module: Any = message
     message_module.uuid = _ReplaySafeUuid()
     override: Any = getattr(langsmith, "set_runtime_overrides", None)

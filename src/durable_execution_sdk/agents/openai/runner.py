@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from agents import Agent, RunConfig, Runner
 from agents.exceptions import AgentsException
+from agents.models.interface import Model
+from agents.run import get_default_agent_runner, set_default_agent_runner
 
 from durable_execution_sdk.agents.marks import ToolOptions, check_tool_names
 from durable_execution_sdk.agents.model_requests import ModelOptions
 from durable_execution_sdk.agents.openai.models import (
     RUN,
+    DurableModel,
     DurableProvider,
     RunSettings,
     StreamHandler,
@@ -26,6 +29,7 @@ from durable_execution_sdk.errors import ConfigError
 
 if TYPE_CHECKING:
     from agents import RunResult, RunResultStreaming
+    from agents.run import AgentRunner
 
 __all__ = ["DurableRunner"]
 
@@ -35,7 +39,8 @@ class DurableRunner:
 
     The agents that a run can reach, by handoffs and as tools, are made durable in place: their models, tools and MCP
     servers are replaced by objects that make steps in a workflow, and do as before anywhere else, so executions may
-    share agents. Outside of a workflow, and in a step, it is ``Runner``.
+    share agents. Outside of a workflow, and in a step, it is ``Runner``. In a workflow ``Runner`` itself is durable too, with
+    the settings of the run that it belongs to, since the framework runs agents as tools by it.
 
     Both take these options besides:
 
@@ -66,7 +71,8 @@ class DurableRunner:
             StepError: a model request or a tool has failed for good; also an instance of its exception.
             ConfigError: the agents, tools or options do not fit a workflow; nothing was recorded.
         """
-        with _settings(agent, options, tools, model, stream_handler):
+        settings = RunSettings(model or ModelOptions(), tools or {}, stream_handler=stream_handler)
+        with _durable(agent, options, settings):
             try:
                 return await Runner.run(agent, input, **options)
             except AgentsException as error:
@@ -89,17 +95,43 @@ class DurableRunner:
         The pieces of an answer go to ``stream_handler`` alone. Errors come from ``stream_events()``, as the framework
         has them: those of tools are the cause of its ``UserError``.
         """
-        with _settings(agent, options, tools, model, stream_handler):
+        settings = RunSettings(model or ModelOptions(), tools or {}, stream_handler=stream_handler)
+        with _durable(agent, options, settings):
             return Runner.run_streamed(agent, input, **options)
 
 
+class _RunnerInWorkflows:
+    """The framework's runner; in a workflow it makes all runs durable.
+
+    That is also how the framework runs an agent as a tool, which may have a model, a provider and a session of its own,
+    and how code runs an agent by ``Runner`` itself. These runs have the settings of the run that they belong to.
+    """
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._runner, name)
+
+    async def run(self, starting_agent: Agent[Any], *args: Any, **options: Any) -> RunResult:
+        with _durable(starting_agent, options):
+            result: RunResult = await self._runner.run(starting_agent, *args, **options)
+            return result
+
+    def run_streamed(
+        self, starting_agent: Agent[Any], *args: Any, **options: Any
+    ) -> RunResultStreaming:
+        with _durable(starting_agent, options):
+            result: RunResultStreaming = self._runner.run_streamed(starting_agent, *args, **options)
+            return result
+
+
+set_default_agent_runner(cast("AgentRunner", _RunnerInWorkflows(get_default_agent_runner())))
+
+
 @contextmanager
-def _settings(
-    agent: Agent[Any],
-    options: dict[str, Any],
-    tools: Mapping[str, ToolOptions] | None,
-    model: ModelOptions | None,
-    stream_handler: StreamHandler | None,
+def _durable(
+    agent: Agent[Any], options: dict[str, Any], settings: RunSettings | None = None
 ) -> Iterator[None]:
     """Make an agent and the options of its run durable, in a workflow; what runs in the block has the settings."""
     ctx = current_context()
@@ -110,25 +142,27 @@ def _settings(
     config: RunConfig = RunConfig(**dict[str, Any](given)) if isinstance(given, Mapping) else given
     if getattr(config, "sandbox", None) is not None:
         raise ConfigError("a sandbox keeps its state on one machine, and cannot be in a workflow")
-    provider = config.model_provider
+    provider, model = config.model_provider, config.model
     if isinstance(provider, DurableProvider):
         provider = provider.inner
+    if isinstance(model, Model) and not isinstance(model, DurableModel):
+        model = DurableModel(model, None)
     options["run_config"] = replace(
         config,
         tracing_disabled=True,
+        model=model,
         model_provider=DurableProvider(provider),
         # The provider's prompt cache has a key by it, which would be another in each invocation.
         group_id=config.group_id or str(ctx.uuid4()),
     )
     names: set[str | None] = set()
     make_durable(agent, names, set())
-    if None not in names:
-        check_tool_names(tools or {}, sorted(filter(None, names)), agent.name)
+    if settings is not None and None not in names:
+        check_tool_names(settings.tools, sorted(filter(None, names)), agent.name)
     session = options.get("session")
     if session is not None and not isinstance(session, (WorkflowSession, DurableSession)):
         options["session"] = DurableSession(session)
-    settings = RunSettings(model or ModelOptions(), tools or {}, provider, stream_handler)
-    token = RUN.set(settings)
+    token = RUN.set(replace(settings or RUN.get(), provider=provider))
     try:
         yield
     finally:

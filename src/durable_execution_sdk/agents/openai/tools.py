@@ -24,6 +24,7 @@ from durable_execution_sdk.errors import (
     DurableError,
     ExecutionError,
     OperationError,
+    SerDesError,
     StepInterruptedError,
     StepTimeoutError,
 )
@@ -197,6 +198,35 @@ class _AsTold:
 _AS_TOLD = _AsTold()
 
 
+class _Annotated:
+    """The serdes of results by an annotation, which the framework does not hold tools to: others are as told."""
+
+    def __init__(self, typed: SerDes[Any]) -> None:
+        self._typed = typed
+
+    def serialize(self, value: Any, context: SerDesContext, /) -> str:
+        """Write a result; one that is not of its type must not be read as one."""
+        try:
+            return self._typed.serialize(value, context)
+        except SerDesError:
+            text = _AS_TOLD.serialize(value, context)
+            return json.dumps(str(value)) if self._is_of_type(text, context) else text
+
+    def deserialize(self, payload: str, context: SerDesContext, /) -> Any:
+        """Read a result back."""
+        try:
+            return self._typed.deserialize(payload, context)
+        except SerDesError:
+            return _AS_TOLD.deserialize(payload, context)
+
+    def _is_of_type(self, text: str, context: SerDesContext) -> bool:
+        try:
+            self._typed.deserialize(text, context)
+        except SerDesError:
+            return False
+        return True
+
+
 def _structured(value: Any) -> str | None:
     """Return the framework's texts, images and files as JSON, in which it takes them too."""
     items = list[Any](value) if isinstance(value, (list, tuple)) else [value]
@@ -222,5 +252,5 @@ def _serdes_of(function: Callable[..., Any] | None) -> SerDes[Any]:
         except ConfigError:  # a type that cannot be read back, and that the framework gives as text
             return _AS_TOLD
         if getattr(typed, "type_", Any) not in (Any, object, type(None)):
-            return typed
+            return _Annotated(typed)
     return _AS_TOLD

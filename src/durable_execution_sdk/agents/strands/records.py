@@ -31,6 +31,8 @@ from durable_execution_sdk.agents.approval import refusal_text
 from durable_execution_sdk.agents.decisions import Decision
 from durable_execution_sdk.agents.marks import ToolOptions
 from durable_execution_sdk.agents.model_requests import ModelOptions, request_model
+from durable_execution_sdk.agents.strands.clients import client_arguments
+from durable_execution_sdk.agents.strands.state import CallWrites, tracked
 from durable_execution_sdk.agents.tool_calls import is_unknown, run_tool
 from durable_execution_sdk.errors import (
     ChildContextError,
@@ -92,7 +94,7 @@ class RecordedModel:
                 request,
                 options=self._options,
                 final=(ContextWindowOverflowException, SerDesError),
-                clients=(self._model,),
+                clients=(self._model, client_arguments(self._model)),
             )
         except StepError as error:
             if isinstance(error, ContextWindowOverflowException):
@@ -172,6 +174,8 @@ class RecordedTool:
         self._agent: Any = context.agent
         self._options = options
         self._end_run = end_run
+        self._state = tracked(self._agent)
+        self._writes = CallWrites(options.in_workflow)
 
     def __getattr__(self, name: str) -> Any:
         """Return what the tool has otherwise."""
@@ -181,7 +185,8 @@ class RecordedTool:
         """Yield the recorded result, or the recorded interrupts."""
 
         async def call() -> Any:
-            return encode_bytes_values(await self._outcome(use, *args, **kwargs))
+            with self._writes.attempt(self._state):
+                return encode_bytes_values(await self._outcome(use, *args, **kwargs))
 
         def refused(decision: Decision) -> Any:
             return {"result": _error_result(use, refusal_text(use["name"], decision))}
@@ -201,6 +206,9 @@ class RecordedTool:
                 self._end_run(error)
             text = f"{getattr(error, 'error_type', type(error).__name__)} - {error}"
             recorded = {"result": _error_result(use, f"Error: {text}"), "exception": text}
+        except BaseException:
+            self._state.ended(self._writes, {})
+            raise
         outcome = decode_bytes_values(recorded)
         self._change(outcome)
         if "interrupts" in outcome:
@@ -211,7 +219,7 @@ class RecordedTool:
 
     async def _outcome(self, use: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Run the tool, and return what is recorded of the call."""
-        state, stop = self._agent.state.get(), self._wish_to_stop()
+        stop = self._wish_to_stop()
         text = f"Tool '{use['name']}' did not return a result"
         outcome: dict[str, Any] = {"result": _error_result(use, text)}
         try:
@@ -229,10 +237,8 @@ class RecordedTool:
             if self._options.retry_strategy is not None:
                 raise
             outcome = {"result": _error_result(use, f"Error: {error}"), "exception": _shown(error)}
-        after = self._agent.state.get()
-        changed = {key for key in state.keys() | after.keys() if state.get(key) != after.get(key)}
-        if changed:
-            outcome["state"] = {key: after.get(key) for key in sorted(changed)}
+        if self._writes.writes:
+            outcome["writes"] = self._writes.record
         if stop != self._wish_to_stop():
             outcome["stop"] = self._wish_to_stop()
         return outcome
@@ -253,8 +259,7 @@ class RecordedTool:
 
     def _change(self, outcome: Mapping[str, Any]) -> None:
         """Change the agent as the tool did, maybe in an earlier invocation."""
-        for key, value in outcome.get("state", {}).items():
-            self._agent.state.set(key, value)
+        self._state.ended(self._writes, outcome.get("writes", {}))
         stop = outcome.get("stop", {})
         for wish in ("now", "after_current_tools"):
             if stop.get(wish):

@@ -18,8 +18,8 @@ its step, and then end the run.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
@@ -32,7 +32,6 @@ from pydantic_ai.capabilities.abstract import WrapModelRequestHandler, WrapRunHa
 from pydantic_ai.exceptions import ToolFailed
 from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import Model, ModelRequestContext, ModelResolutionContext
-from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.run import AgentRunResult
 from pydantic_ai.tools import AgentDepsT
 from pydantic_ai.toolsets import AbstractToolset, FunctionToolset
@@ -45,7 +44,7 @@ from durable_execution_sdk.agents.model_requests import (
     model_step_name,
     request_model,
 )
-from durable_execution_sdk.agents.single_attempts import single_attempts
+from durable_execution_sdk.agents.pydantic_ai.models import CountingInSteps, OneAttempt
 from durable_execution_sdk.agents.tool_calls import current_context, run_tool
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ContextMisuseError, SerDesError
@@ -130,8 +129,14 @@ class Durability(durable_exec.BaseDurabilityCapability[AgentDepsT]):
         return None if ctx is None else ctx.now
 
     def get_wrapper_model(self, model: Model) -> Model | None:
-        """Wrap the model that sends a request, so that its client makes one attempt in a step."""
-        return _OneAttempt(model) if _IN_REQUEST.get() else None
+        """Wrap the model that sends a request, so that its client makes one attempt, and the one that counts tokens."""
+        if _IN_REQUEST.get():
+            return OneAttempt(model)
+        return (
+            CountingInSteps(model, self.name, self._model_options)
+            if self.in_durable_context
+            else None
+        )
 
     async def before_run(self, ctx: RunContext[AgentDepsT]) -> None:
         """Check the options by the names of the agent's tools."""
@@ -186,9 +191,9 @@ class Durability(durable_exec.BaseDurabilityCapability[AgentDepsT]):
     def _options_of_tool(
         self, _operation: durable_exec.DurableOperationId, tool: object, name: str
     ) -> ToolOptions:
-        toolset: Any = getattr(tool, "toolset", None)
-        held: Any = getattr(toolset, "tools", {}).get(getattr(tool, "original_name", None) or name)
-        return options_of(name, getattr(held, "function", None), self._tool_options)
+        # A tool of a function keeps how it is called, under whatever name toolsets give it.
+        schema: Any = getattr(getattr(tool, "call_func", None), "__self__", None)
+        return options_of(name, getattr(schema, "function", None), self._tool_options)
 
 
 class _Backend(durable_exec.JournalCallableOperationBackend[Any]):
@@ -268,22 +273,6 @@ class _Bound(durable_exec.BoundDurableOperation[Any, Any, Any]):
         options = config if isinstance(config, ToolOptions) else ToolOptions()
         run = partial(self._run, self.operation.operation_id, params, options)
         return await self._bound(params, config=run)
-
-
-class _OneAttempt(WrapperModel):
-    """A model whose client makes no retries of its own, because the step does."""
-
-    async def request(self, *args: Any, **kwargs: Any) -> Any:
-        """Send a request."""
-        with single_attempts([self.wrapped]):
-            return await self.wrapped.request(*args, **kwargs)
-
-    @asynccontextmanager
-    async def request_stream(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
-        """Send a request, and stream the answer."""
-        with single_attempts([self.wrapped]):
-            async with self.wrapped.request_stream(*args, **kwargs) as stream:
-                yield stream
 
 
 def _refuse(tool: str, decision: Decision) -> NoReturn:
