@@ -169,8 +169,8 @@ class DurableHandler(StaticGeneric[_E, _R]):
                 result = await self.__wrapped__(event, DurableContext(context_state))
             else:
                 result = await middleware.handler(context_state, event, self.__wrapped__)
-        except TypeError as error:
-            operations.call_errors.complete_type_error(error)
+        except (TypeError, AttributeError, RuntimeError) as error:
+            operations.call_errors.complete_error(error)
             raise
         written = self.result_serdes.serialize(result, self._result_context(arn))
         return checked_text(written, f"what the serdes writes as the result of {self.__qualname__}")
