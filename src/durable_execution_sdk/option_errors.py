@@ -32,6 +32,20 @@ ELSEWHERE: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "WaitForConditionConfig": ("wait_strategy", "poll_until", _POLLING),
 }
 
+# The option that is meant by a name that is spelled otherwise.
+_MEANT = {
+    "retries": "max_attempts",
+    "max_retries": "max_attempts",
+    "tries": "max_attempts",
+    "interval": "initial_delay",
+    "multiplier": "backoff_rate",
+    "factor": "backoff_rate",
+    "retry_on": "retryable",
+    "parallelism": "max_concurrency",
+    "max_workers": "max_concurrency",
+    "max_failures": "tolerated_failure_count",
+}
+
 
 def complete_call(
     cls: type, error: TypeError, args: tuple[object, ...], options: Mapping[str, object]
@@ -93,5 +107,7 @@ def _positional(cls: type, args: tuple[object, ...]) -> str:
 def _likely(name: str, names: Iterable[str]) -> str | None:
     """Return the name that was probably meant: a longer or a shorter one, or one that is spelled alike."""
     known = list(names)
+    if _MEANT.get(name) in known:
+        return _MEANT[name]
     parts = [each for each in known if name in each or each in name]
-    return next(iter(get_close_matches(name, parts or known, 1, 0.0 if parts else 0.6)), None)
+    return next(iter(get_close_matches(name, parts or known, 1, 0.0 if parts else 0.7)), None)

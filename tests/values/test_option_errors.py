@@ -98,6 +98,13 @@ def test_each_enum_is_named_with_its_members(name: str) -> None:
             "; max_attempts is an option of ExponentialBackoff: retry_strategy=ExponentialBackoff(",
         ),
         (
+            StepConfig,
+            {"retries": 3},
+            " (did you mean max_attempts?); max_attempts is an option of ExponentialBackoff: retry_strategy=",
+        ),
+        (ExponentialBackoff, {"interval": 3}, " (did you mean initial_delay?)."),
+        (MapConfig, {"max_workers": 3}, " (did you mean max_concurrency?)."),
+        (
             WaitForConditionConfig,
             {"initial_state": 1, "max_attempts": 3},
             "; max_attempts is an option of poll_until: wait_strategy=poll_until(",
