@@ -7,9 +7,18 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Self
 
-import uvicorn
-from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
+try:
+    import uvicorn
+    from starlette.middleware import Middleware
+    from starlette.routing import BaseRoute
+except ModuleNotFoundError as _missing:
+    if (_missing.name or "").partition(".")[0] not in ("uvicorn", "starlette"):
+        raise
+    raise ModuleNotFoundError(
+        "durable_execution_sdk.server.http_server needs a web server: pip install"
+        " 'durable-execution-sdk[server]'",
+        name=_missing.name,
+    ) from _missing
 
 from durable_execution_sdk.aws.loopback import is_loopback
 from durable_execution_sdk.emulator.driver import Driver
