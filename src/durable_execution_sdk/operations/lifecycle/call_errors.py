@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn
 
 from durable_execution_sdk.errors import ConfigError
 from durable_execution_sdk.runtime.completions.handle import Handle
@@ -142,20 +142,21 @@ def complete_error(error: Exception) -> None:
 
 def _complete_attribute_error(error: AttributeError) -> None:
     message, name = str(error), error.name or ""
-    if type(error.obj) is Handle:
+    owner: object = error.obj
+    if type(owner) is Handle:
         text = (
-            f": this is {_label_of(error.obj)} before it was awaited. Put await before the call that makes it; its result"
+            f": this is {_label_of(owner)} before it was awaited. Put await before the call that makes it; its result"
             f" may have {name!r}"
         )
-    elif type(error.obj).__name__ == _CONTEXT and not name.startswith("_"):
-        text = _no_such_method(name, [each for each in dir(error.obj) if each[0] != "_"])
+    elif type(owner).__name__ == _CONTEXT and not name.startswith("_"):
+        text = _no_such_method(name, [each for each in dir(owner) if each[0] != "_"])
     else:
         return
     if not message.endswith(text):
         error.args = (f"{message}{text}",)
 
 
-def _label_of(handle: Handle[object]) -> str:
+def _label_of(handle: object) -> str:
     return repr(handle).strip("<>").rpartition(" ")[0]
 
 
@@ -202,7 +203,7 @@ def refuse_arguments(run: InvocationRun, label: str, args: tuple[object, ...]) -
     """Fail the execution for an operation, or a config, among the arguments of a step's function."""
     places = [place for place, arg in enumerate(args) if type(arg) is Handle]
     if places:
-        other = _label_of(cast("Handle[object]", args[places[0]]))
+        other = _label_of(args[places[0]])
         text = (
             f"argument {places[0] + 1} of its function is {other}, which was not awaited: put await before the"
             " call that makes it, and pass on the result"
