@@ -143,12 +143,13 @@ def complete_error(error: Exception) -> None:
 def _complete_attribute_error(error: AttributeError) -> None:
     message, name = str(error), error.name or ""
     owner: object = error.obj
-    if type(owner) is Handle:
+    kind: type = type(owner)
+    if kind is Handle:
         text = (
             f": this is {_label_of(owner)} before it was awaited. Put await before the call that makes it; its result"
             f" may have {name!r}"
         )
-    elif type(owner).__name__ == _CONTEXT and not name.startswith("_"):
+    elif kind.__name__ == _CONTEXT and not name.startswith("_"):
         text = _no_such_method(name, [each for each in dir(owner) if each[0] != "_"])
     else:
         return
