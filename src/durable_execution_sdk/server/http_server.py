@@ -156,7 +156,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((host, port), family=addresses[0][0])
     except OSError as error:
         raise ConfigError(
-            f"cannot listen on {host}:{port}: {error}; choose another host or port"
+            f"cannot listen on {host}:{port}: {error}; choose another host or port, 0 for a free one"
         ) from error
     # Head and body of a response are two writes; without TCP_NODELAY the second waits for the first's
     # acknowledgement. Connections inherit it; asyncio does not set it for a socket made elsewhere.

@@ -66,7 +66,7 @@ def send(
     """
     chosen = str(uuid.uuid4()) if message_id is None else message_id
     try:
-        payload = written(inbox, read_json(message, "JSON"), chosen)
+        payload = written(inbox, read_json(message, "the message"), chosen)
     except ConfigError as error:
         raise Refusal(str(error)) from error
     if at.is_given:
