@@ -124,6 +124,6 @@ def _check(place: Place, callback_id: str, payload: bytes) -> None:
     """Raise ``Refusal`` for a message that does not fit the type that a server knows."""
     try:
         with logs_beside(place.path) as logs:
-            check_answer(logs, callback_id, payload.decode())
+            check_answer(logs, callback_id, payload.decode(), is_typed=True)
     except MisfitError as error:
         raise Refusal(f"{error.message} Correct the message, or send it with --anyway") from error
