@@ -36,7 +36,7 @@ def held_handles(
         if isinstance(node, ast.Global | ast.Nonlocal)
         for name in node.names
     }
-    held = {}
+    held: dict[str, str] = {}
     for node in ast.walk(function):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value) if bound[name] == 1:
