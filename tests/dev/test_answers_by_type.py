@@ -189,7 +189,7 @@ def test_the_command_refuses_a_misspelt_name_that_the_code_would_leave_out(
     answer = '{"approved": true, "coment": "no"}'
     assert main([*words, "--data", answer]) == 2
     told = " ".join(capfd.readouterr().err.split())
-    assert '$.coment: it is not known; did you mean "comment"?' in told
+    assert '$.coment: it is not known; "comment" may be meant' in told
     client.post(f"{path}/succeed", {"result": answer})  # programs may send more
     assert result(client, "a") == "Decision(approved=True, comment=None)"
 

@@ -49,7 +49,7 @@ def _walk(document: _Schema, schema: _Schema, value: object, path: _Path) -> Ite
             if name in properties:
                 yield from _walk(document, properties[name], member, (*path, name))
             elif near := get_close_matches(name, missing, 1, _ALIKE):
-                message = f'it is not known; did you mean "{near[0]}"?'
+                message = f'it is not known; "{near[0]}" may be meant'
                 yield Mistake(path=(*path, name), message=message)
 
 
