@@ -21,7 +21,7 @@ from durable_execution_sdk import operations, retry
 from durable_execution_sdk.aws.data_plane import default_data_plane
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError, InvocationError, SerDesError
-from durable_execution_sdk.first_use import StaticGeneric
+from durable_execution_sdk.first_use import StaticGeneric, explained
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_serdes, check_strategy
 from durable_execution_sdk.protocol.codec import decode_invocation, encode_outcome
 from durable_execution_sdk.protocol.data_plane import Invocation, Outcome
@@ -268,6 +268,7 @@ if TYPE_CHECKING:
     ) -> Callable[[WorkflowFunction[_E, _R]], DurableHandler[_E, _R]]: ...
 
 
+@explained
 def durable_execution(
     workflow: WorkflowFunction[Any, Any] | None = None,
     /,
