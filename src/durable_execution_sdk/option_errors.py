@@ -74,7 +74,7 @@ def complete_call(
 def complete_function_call(function: Callable[..., object], error: TypeError) -> None:
     """Say in Python's error about a call of a function what its options are, and the one that was probably meant."""
     message = str(error.args[0]) if len(error.args) == 1 else ""
-    name = function.__name__
+    name = function.__qualname__
     if not message.startswith(f"{name}() "):
         return
     options = [

@@ -15,6 +15,7 @@ import durable_execution_sdk as sdk
 from durable_execution_sdk import (
     CheckpointingMode,
     CompletionConfig,
+    DurableContext,
     Duration,
     ExponentialBackoff,
     JitterStrategy,
@@ -34,6 +35,12 @@ from durable_execution_sdk import (
 )
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.option_errors import ELSEWHERE
+from durable_execution_sdk.testing import LocalDurableTestRunner
+
+
+@durable_execution
+async def flow(event: None, ctx: DurableContext) -> None: ...
+
 
 PUBLIC = {name: getattr(sdk, name) for name in sdk.__all__}
 CLASSES = {name: value for name, value in PUBLIC.items() if isinstance(value, type)}
@@ -235,6 +242,9 @@ def test_polling_takes_a_timedelta() -> None:
         (lambda: durable_step(semantic=3), "(did you mean semantics?). Its options are retry_"),
         (lambda: durable_step(print), ": write @durable_step(retry_strategy=...), or leave it out"),
         (lambda: poll_until(bool, attempts=3), "(did you mean max_attempts?). Its options are max"),
+        (lambda: LocalDurableTestRunner(flow, time=3), "(did you mean timeout?). Its options are functions"),
+        (lambda: LocalDurableTestRunner(flow).sync.advance(3), "Its options are days, hours, minutes, seconds"),
+        (lambda: LocalDurableTestRunner(flow).advance(day=3), "(did you mean days?). Its options are days"),
         (lambda: poll_while(bool, delay=3), "(did you mean max_delay?). Its options are"),
     ],
 )  # fmt: skip
