@@ -720,13 +720,7 @@ def _function(function: Any, operation: str) -> Callable[..., Any]:
     raise _not_a_function(function, operation)
 
 
-_USAGES = {"ctx.map": "items, function", "ctx.wait_for_condition": "function, config"}
-
-
 def _not_a_function(found: object, operation: str) -> ConfigError:
     if asyncio.iscoroutine(found):
         found.close()
-    return ConfigError(
-        f"{operation} takes a function, as in {operation}({_USAGES.get(operation, 'function, a, b')}), and"
-        f" was given {found!r} in its place; did you call the function?"
-    )
+    return operations.call_errors.not_a_function(found, operation)

@@ -9,19 +9,24 @@ from a ``__getattr__``.
 Python and msgspec for a wrong name leave out the class. ``option_errors``, which is loaded then, adds the class,
 the likely name and all others.
 
+``explained`` does the same for functions that take options by name.
+
 ``StaticGeneric`` is ``Generic`` for type checkers. At run time a class with parameters is the class itself: a subclass of
 ``Completion[T]`` costs a cold start half as much then.
 """
 
 from collections.abc import Callable, Mapping
 from enum import EnumMeta
+from functools import wraps
 from importlib import import_module
 from sys import modules
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from msgspec import Struct, StructMeta
 
-__all__ = ["OptionEnum", "Options", "StaticGeneric", "on_first_use"]
+__all__ = ["OptionEnum", "Options", "StaticGeneric", "explained", "on_first_use"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 _WORDING = "durable_execution_sdk.option_errors"
 
@@ -62,6 +67,20 @@ else:
             if name in members:
                 return members[name]
             raise import_module(_WORDING).missing_member(cls, name, members)
+
+
+def explained(function: _F) -> _F:
+    """Decorate a function whose users are told its options when they name a wrong one."""
+
+    @wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except TypeError as error:
+            import_module(_WORDING).complete_function_call(call, error)
+            raise
+
+    return cast("_F", call)
 
 
 def on_first_use(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:

@@ -21,7 +21,7 @@ from durable_execution_sdk import operations, retry
 from durable_execution_sdk.aws.data_plane import default_data_plane
 from durable_execution_sdk.context import DurableContext
 from durable_execution_sdk.errors import ConfigError, InvocationError, SerDesError
-from durable_execution_sdk.first_use import StaticGeneric
+from durable_execution_sdk.first_use import StaticGeneric, explained
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_serdes, check_strategy
 from durable_execution_sdk.protocol.codec import decode_invocation, encode_outcome
 from durable_execution_sdk.protocol.data_plane import Invocation, Outcome
@@ -169,8 +169,8 @@ class DurableHandler(StaticGeneric[_E, _R]):
                 result = await self.__wrapped__(event, DurableContext(context_state))
             else:
                 result = await middleware.handler(context_state, event, self.__wrapped__)
-        except TypeError as error:
-            operations.call_errors.complete_type_error(error)
+        except (TypeError, AttributeError, RuntimeError) as error:
+            operations.call_errors.complete_error(error)
             raise
         written = self.result_serdes.serialize(result, self._result_context(arn))
         return checked_text(written, f"what the serdes writes as the result of {self.__qualname__}")
@@ -268,6 +268,7 @@ if TYPE_CHECKING:
     ) -> Callable[[WorkflowFunction[_E, _R]], DurableHandler[_E, _R]]: ...
 
 
+@explained
 def durable_execution(
     workflow: WorkflowFunction[Any, Any] | None = None,
     /,

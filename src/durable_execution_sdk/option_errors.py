@@ -6,15 +6,18 @@ Loaded when such an error occurs: see ``first_use``. Wrong arguments of a contex
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 
-__all__ = ["ELSEWHERE", "complete_call", "missing_member"]
+__all__ = ["ELSEWHERE", "complete_call", "complete_function_call", "missing_member"]
 
 _UNKNOWN = re.compile(r"Unexpected keyword argument '(\w+)'")
 _MISSING = re.compile(r"Missing required argument '(\w+)'")
 _TWICE = re.compile(r"Argument '(\w+)' given by name and position")
+_UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
+_ONE_BY_POSITION = "takes 0 positional arguments but 1"
 _POSITIONAL = "Extra positional arguments provided"
 
 _COMPLETION = ("min_successful", "tolerated_failure_count", "tolerated_failure_percentage")
@@ -28,8 +31,23 @@ ELSEWHERE: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "ParallelConfig": ("completion", "CompletionConfig", (*_COMPLETION, "should_complete")),
     "StepConfig": ("retry_strategy", "ExponentialBackoff", _RETRY),
     "WaitForCallbackConfig": ("retry_strategy", "ExponentialBackoff", _RETRY),
+    "durable_execution": ("default_retry", "ExponentialBackoff", _RETRY),
     "WithRetryConfig": ("retry_strategy", "ExponentialBackoff", _RETRY),
     "WaitForConditionConfig": ("wait_strategy", "poll_until", _POLLING),
+}
+
+# The option that is meant by a name that is spelled otherwise.
+_MEANT = {
+    "retries": "max_attempts",
+    "max_retries": "max_attempts",
+    "tries": "max_attempts",
+    "interval": "initial_delay",
+    "multiplier": "backoff_rate",
+    "factor": "backoff_rate",
+    "retry_on": "retryable",
+    "parallelism": "max_concurrency",
+    "max_workers": "max_concurrency",
+    "max_failures": "tolerated_failure_count",
 }
 
 
@@ -51,6 +69,28 @@ def complete_call(
     if text is not None:
         call = ", ".join(f"{field}=..." for field in fields)
         error.args = (f"{text}. It is called as {cls.__name__}({call})",)
+
+
+def complete_function_call(function: Callable[..., object], error: TypeError) -> None:
+    """Say in Python's error about a call of a function what its options are, and the one that was probably meant."""
+    message = str(error.args[0]) if len(error.args) == 1 else ""
+    name = function.__qualname__
+    if not message.startswith(f"{name}() "):
+        return
+    options = [
+        parameter.name
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY
+    ]
+    text = f"{message}. Its options are {', '.join(options)}"
+    if found := _UNEXPECTED.search(message):
+        near = _likely(found[1], options)
+        owner = "StepConfig" if name == "durable_step" else name
+        cure = _elsewhere(owner, found[1]) if near is None else f" (did you mean {near}?)"
+        text = f"{message}{cure}. Its options are {', '.join(options)}"
+    elif name == "durable_step" and _ONE_BY_POSITION in message:
+        text += ": write @durable_step(retry_strategy=...), or leave it out, since any function is a step"
+    error.args = (text,)
 
 
 def missing_member(cls: type, name: str, members: Iterable[str]) -> AttributeError:
@@ -75,7 +115,12 @@ def _cure(cls: type, name: str, options: Mapping[str, object], fields: tuple[str
     near = _likely(name, fields)
     if near is not None:
         return f" (did you mean {near}?)"
-    option, owner, inner = ELSEWHERE.get(cls.__name__, ("", "", ()))
+    return _elsewhere(cls.__name__, name)
+
+
+def _elsewhere(cls: str, name: str) -> str:
+    """Return the option of another class that was probably meant, with the option that takes that class."""
+    option, owner, inner = ELSEWHERE.get(cls, ("", "", ()))
     within = _likely(name, inner)
     if within is None:
         return ""
@@ -93,5 +138,7 @@ def _positional(cls: type, args: tuple[object, ...]) -> str:
 def _likely(name: str, names: Iterable[str]) -> str | None:
     """Return the name that was probably meant: a longer or a shorter one, or one that is spelled alike."""
     known = list(names)
+    if _MEANT.get(name) in known:
+        return _MEANT[name]
     parts = [each for each in known if name in each or each in name]
-    return next(iter(get_close_matches(name, parts or known, 1, 0.0 if parts else 0.6)), None)
+    return next(iter(get_close_matches(name, parts or known, 1, 0.0 if parts else 0.7)), None)

@@ -375,6 +375,7 @@ def test_a_refused_connection_is_a_transient_error_that_names_the_endpoint(
     )
     with pytest.raises(ServiceError, match=r"Invoke: no connection to 127.0.0.1:1") as raised:
         asyncio.run(client.call(ONCE))
+    assert "nothing listens there: start `durable dev`, or correct" in str(raised.value)
     assert raised.value.is_transient
     assert len(waits.slept) == 4
 

@@ -187,6 +187,26 @@ def test_running_killed_and_due_are_told_apart(durable: Durable, file: str, plac
     assert activity(durable, "asks") == "ended"
 
 
+def test_the_list_is_filtered_by_what_executions_do_now(durable: Durable, file: str) -> None:
+    for name in ("a", "b", "c"):
+        durable("run", f"{file}:naps", "--name", name, "--no-wait")
+    durable("run", f"{file}:asks", "--name", "d", "--no-wait")
+    durable("run", f"{file}:quick", "--name", "e")
+    durable("pause", "b")
+    assert listed(durable, "--now", "paused") == ["b"]
+    assert listed(durable, "--now", "suspended") == ["c", "a"]
+    assert listed(durable, "--now", "suspended", "--now", "asking") == ["d", "c", "a"]
+    assert listed(durable, "--now", "suspended", "--status", "paused") == []
+    assert listed(durable, "--now", "suspended", "--limit", "1") == ["c"]
+    assert (
+        "there are more than these 1" in durable("list", "--now", "suspended", "--limit", "1").err
+    )
+    assert "there are more" not in durable("list", "--now", "suspended", "--limit", "2").err
+    assert listed(durable, "--now", "held") == []
+    refused = durable("list", "--now", "held", "--endpoint", "http://127.0.0.1:1")
+    assert (refused.code, "at an endpoint use --status" in refused.err) == (2, True)
+
+
 def test_a_paused_execution_is_told(durable: Durable, file: str) -> None:
     durable("run", f"{file}:naps", "--name", "naps", "--no-wait")
     assert activity(durable, "naps") == "suspended"

@@ -111,6 +111,10 @@ def test_the_processes_that_run_an_execution_are_shown_until_they_are_killed(
     assert listed.err == (
         "no process runs those marked 'none'; go on with: durable run FILE:FUNCTION --name NAME\n"
     )
+    # An execution that a server accepted, and had not invoked before it was killed, is not in its logs.
+    LogStore(logs_path(place / ".durable" / "executions.db")).close()
+    assert ", or, if a server ran them, durable dev, as it was started" in durable("list").err
+    assert ", or, if a server accepted it, durable dev, as it was" in durable("show", "n").out
     # Those files are gone that no process has locked.
     assert list((place / ".durable" / "executions.db.leases").iterdir()) == []
 

@@ -40,6 +40,9 @@ def refused(output: CommandOutput) -> str:
     [
         (["run", "missing.py"], "there is no file missing.py"),
         (["run", "missing.py:flow"], "there is no file missing.py"),
+        (["run", "one.one"], "there is no file one.one; did you mean one.py:one? A workflow is"),
+        (["run", "one"], "there is no file one; did you mean one.py? A workflow is named as"),
+        (["run", "away.one"], "there is no file away.one"),
         (["run", "."], ". is not a Python file; name the .py file"),
         (
             ["run", "none.py"],

@@ -43,7 +43,7 @@ def test_messages_are_taken_by_the_next_run(durable: Durable, write: Write, plac
 def test_what_is_no_message_is_refused(durable: Durable, write: Write) -> None:
     durable("run", write(DESK), "--name", "one", "--no-wait")
     for words, problem in [
-        (("one", "tickets", "seven"), "JSON is not JSON"),
+        (("one", "tickets", "seven"), "the message is not JSON"),
         (("one", "ticket", "7", "--timeout", "0"), "those that it has opened: 'tickets'"),
         (("two", "tickets", "7"), "there is no execution 'two'"),
         (("one", "tickets", "7", "--id", ""), "1 to 256 characters"),

@@ -181,6 +181,19 @@ def test_the_command_refuses_what_does_not_fit(
     client.until_ended("a")
 
 
+def test_the_command_refuses_a_misspelt_name_that_the_code_would_leave_out(
+    client: SessionClient, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = asking(client, "order", "a")
+    words = ["callback", "succeed", "a/approval", "--store", str(tmp_path / "x.db")]
+    answer = '{"approved": true, "coment": "no"}'
+    assert main([*words, "--data", answer]) == 2
+    told = " ".join(capfd.readouterr().err.split())
+    assert '$.coment: it is not known; "comment" may be meant' in told
+    client.post(f"{path}/succeed", {"result": answer})  # programs may send more
+    assert result(client, "a") == "Decision(approved=True, comment=None)"
+
+
 def test_a_fork_takes_no_answer_that_does_not_fit(
     client: SessionClient, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -25,6 +25,8 @@ FACES = (
 OTHERS = {
     "BatchCompletionError",  # a type of errors, and no class
     "CardDeclined",
+    "DurableConfig",  # of a template, and so is the next
+    "ExecutionTimeout",
     "MaxAttempts",
     "SendDurableExecutionCallbackSuccess",
     "SendTaskSuccess",

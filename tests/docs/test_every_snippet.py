@@ -32,6 +32,7 @@ RUN_BY = {
     "docs/dev.md": "tests/dev/test_command.py",
     "docs/fork.md": "tests/docs/test_every_snippet.py",
     "docs/powertools.md": "tests/powertools/page.py",
+    "docs/mistakes.md": "tests/docs/test_mistakes_page.py",
     "docs/proofs.md": "tests/docs/test_proofs_page.py",
     "docs/quick-start.md": "tests/docs/test_quick_start_page.py",
     "docs/testing.md": "tests/docs/test_testing_page.py",

@@ -63,7 +63,10 @@ def test_the_readme_names_every_extra():
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_operations_that_are_mentioned_exist(page):
-    for name in re.findall(r"ctx\.([a-z_0-9]+)", page.read_text(encoding="utf-8")):
+    text = page.read_text(encoding="utf-8")
+    if page.name == "mistakes.md":
+        text = text.replace("`await ctx.sleep(5)`", "", 1)  # the mistake of a row
+    for name in re.findall(r"ctx\.([a-z_0-9]+)", text):
         assert hasattr(sdk.DurableContext, name), f"{page.name} mentions ctx.{name}"
 
 

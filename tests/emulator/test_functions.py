@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from durable_execution_sdk import DurableContext, durable_execution
 from durable_execution_sdk.emulator.functions.registry import Function, Functions
 from durable_execution_sdk.errors import ConfigError, ServiceError
+from durable_execution_sdk.testing import LocalDurableTestRunner, Returns
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:pay"
 
@@ -104,3 +108,16 @@ def test_published_versions_and_aliases_have_code_of_their_own():
             functions.resolve(missing)
     with pytest.raises(ConfigError, match="is a number"):
         functions.add_version("live", first)
+
+
+def test_an_invoke_of_an_unknown_function_is_told_with_those_that_there_are() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        await ctx.invoke("shipp", event)
+
+    shop = durable_execution(workflow)
+    runner = LocalDurableTestRunner(shop, functions={"ship": Returns(1)})
+    message = str(runner.run_sync(None).error)
+    assert "Function not found" in message
+    assert "The functions here are " in message
+    assert "ship" in message.partition("here are ")[2]
+    assert "functions={NAME: handler}" in message

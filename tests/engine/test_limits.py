@@ -117,7 +117,8 @@ def test_a_returned_result_has_its_limit() -> None:
     assert execution.state.status == "FAILED"
     assert execution.state.error is not None
     assert execution.state.error.error_message == (
-        "Execution output payload size must be less than or equal to 10 bytes."
+        "Execution output payload size must be less than or equal to 10 bytes. Keep the data elsewhere"
+        " (S3, a database), and let the workflow return its key."
     )
 
 

@@ -69,6 +69,19 @@ for name, options in names:
 print(json.dumps(missing))
 """
 
+# Prints the classes and functions that users of an SDK import.
+FACE = """
+import importlib, inspect, json, sys, warnings
+warnings.simplefilter("ignore")
+names = set()
+for module in map(importlib.import_module, json.load(sys.stdin)):
+    for name, value in vars(module).items():
+        is_ours = getattr(value, "__module__", "").startswith(module.__name__.partition(".")[0])
+        if name[0] != "_" and is_ours and (inspect.isclass(value) or inspect.isfunction(value)):
+            names.add(name)
+print(json.dumps(sorted(names)))
+"""
+
 
 class OtherSdk(NamedTuple):
     """An SDK with a page: its packages, the Python that has it, and the program that runs code of it."""
@@ -141,3 +154,12 @@ def test_the_code_before_records_what_the_code_after_does(
     ours = LocalDurableTestRunner(after).run_sync({"id": "A-1", "amount": 20})
     records = [[each.name, each.type, each.id] for each in ours.operations]
     assert sdk.run(start + sdk.program) == [records, ours.result]
+
+
+def test_each_name_of_the_face_of_aws_sdk_is_on_its_page() -> None:
+    sdk = SDKS[0]
+    text = (DOCS / sdk.page).read_text(encoding="utf-8")
+    faces = [sdk.packages[0], f"{sdk.packages[0]}.config"]
+    names = sdk.run(FACE, json.dumps(faces))
+    assert len(names) > 30
+    assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []

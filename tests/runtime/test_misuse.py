@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -29,8 +30,14 @@ from durable_execution_sdk import (
     durable_execution,
     durable_step,
 )
-from durable_execution_sdk.operations.lifecycle.call_errors import CALLS, OPTIONS, SAGA_STEP
+from durable_execution_sdk.operations.lifecycle.call_errors import (
+    CALLS,
+    ELSEWHERE,
+    OPTIONS,
+    SAGA_STEP,
+)
 from durable_execution_sdk.operations.saga import Saga
+from durable_execution_sdk.testing import LocalDurableTestRunner
 
 ONE_TRY = StepConfig(retry_strategy=NoRetry())
 SECOND = Duration.from_seconds(1)
@@ -550,6 +557,150 @@ def test_an_option_that_a_method_has_not_is_refused_with_those_that_it_has(
     for part in [". It is called as ", *told]:
         assert part in error.error_message, error.error_message
     assert error.error_message.count("It is called as") == 1
+
+
+NOT_AWAITED: list[tuple[Any, str]] = [
+    (lambda handle: handle.upper(), "this is step 'text' before it was awaited"),
+    (lambda handle: handle["id"], "await it first"),
+    (lambda handle: handle + "!", "await it first"),
+    (lambda handle: handle < 3, "await it first"),
+    (len, "await it first"),
+    (list, "await it first"),
+    (lambda handle: handle(), "await it first"),
+    (lambda handle: int(handle), "await it first"),
+]
+
+
+@pytest.mark.parametrize("where", ["handler", "child", "virtual"])
+@pytest.mark.parametrize(("use", "told"), NOT_AWAITED)
+def test_an_operation_in_place_of_its_result_is_told(use: Any, told: str, where: str) -> None:
+    async def uses(ctx: DurableContext) -> Any:
+        return use(ctx.step(lambda: "text", name="text"))
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        if where == "handler":
+            return await uses(ctx)
+        config = ChildConfig(virtual=where == "virtual")
+        return await ctx.run_in_child_context(uses, config=config)
+
+    message = run_workflow(workflow).error.error_message
+    assert message.count(told) == 1, message
+    assert "await" in message
+
+
+def test_an_error_of_another_future_is_told_once_though_it_passes_two_contexts() -> None:
+    async def inner(ctx: DurableContext) -> Any:
+        return list(ctx.step(lambda: "text", name="text"))  # type: ignore[call-overload]
+
+    async def outer(ctx: DurableContext) -> Any:
+        return await ctx.run_in_child_context(inner)
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        return await ctx.run_in_child_context(outer, config=ChildConfig(virtual=True))
+
+    assert run_workflow(workflow).error.error_message.count("await it first") == 1
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        (lambda ctx: ctx.wait(SECOND, name="pause"), "argument 2 of its function is wait 'pause'"),
+        (lambda ctx: StepConfig(), "options are given by keyword"),
+    ],
+)
+@pytest.mark.parametrize("config", [None, ONE_TRY, StepConfig(timeout=SECOND)])
+def test_what_is_no_argument_of_a_step_ends_the_execution(
+    argument: Any, told: str, config: StepConfig | None
+) -> None:
+    ran = []
+
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        with suppress(Exception):
+            await ctx.step(
+                lambda *args: ran.append(args), 1, argument(ctx), name="s", config=config
+            )
+
+    error = run_workflow(workflow).error
+    assert error.error_type == "ConfigError"
+    assert error.error_message.startswith("step 's': ")
+    assert told in error.error_message
+    assert ran == []
+
+
+def test_a_callback_that_exists_is_an_argument_of_a_step() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        callback = await ctx.create_callback(name="c")
+        return await ctx.step(lambda one: bool(one.callback_id), callback, name="s")
+
+    assert run_workflow(workflow).result is True
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("sleep", "did you mean ctx.wait?"),
+        ("execute_activity", "did you mean ctx.step?"),
+        ("waitForCallback", "did you mean ctx.wait_for_callback?"),
+        ("run_step", "did you mean ctx.step?"),
+        ("invok", "did you mean ctx.invoke?"),
+        ("frobnicate", "Its operations are all, all_settled, any"),
+    ],
+)
+def test_a_method_that_the_context_has_not_is_told_with_the_likely_one(
+    name: str, told: str
+) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        assert not hasattr(ctx, name)
+        await getattr(ctx, name)()
+
+    message = run_workflow(workflow).error.error_message
+    assert message.startswith(f"'DurableContext' object has no attribute '{name}'")
+    assert told in message
+
+
+def test_the_names_of_other_sdks_lead_to_methods_of_the_context() -> None:
+    for name, method in ELSEWHERE.items():
+        assert not hasattr(DurableContext, name), name
+        assert hasattr(DurableContext, method), method
+
+
+@pytest.mark.parametrize("attribute", ["__deepcopy__", "_private"])
+def test_a_private_attribute_of_the_context_is_missing_as_in_python(attribute: str) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        getattr(ctx, attribute)
+
+    message = run_workflow(workflow).error.error_message
+    assert message == f"'DurableContext' object has no attribute '{attribute}'"
+
+
+@pytest.mark.parametrize("shape", [lambda it: it, lambda it: {"a": [it]}])
+def test_an_operation_in_a_result_is_told_to_be_awaited(shape: Any) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        return shape(ctx.step(lambda: "text", name="text"))
+
+    error = run_workflow(workflow).error
+    assert error.error_type == "SerDesError"
+    assert "which is to be awaited: put await before it" in error.error_message
+
+
+@pytest.mark.parametrize("size", [2_000_000, 7_000_000])
+def test_a_result_that_is_too_large_is_told_with_the_cure(size: int) -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        return "x" * size
+
+    message = LocalDurableTestRunner(durable_execution(workflow)).run_sync(None).error.args[0]
+    assert "output payload size must be" in message
+    assert (
+        "Keep the data elsewhere (S3, a database), and let the workflow return its key" in message
+    )
+
+
+def test_a_name_in_place_of_a_function_is_told() -> None:
+    async def workflow(event: Any, ctx: DurableContext) -> Any:
+        await ctx.step("charge", print)  # type: ignore[arg-type]
+
+    message = run_workflow(workflow).error.error_message
+    assert "A name is given by keyword: ctx.step(function, a, b, name='charge')" in message
 
 
 def test_other_type_errors_are_as_they_were() -> None:

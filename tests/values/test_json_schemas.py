@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests.values.test_serdes_kept_or_refused import KEPT, typed_values
 
 from durable_execution_sdk.dev.schemas import type_schemas
+from durable_execution_sdk.dev.schemas.misspellings import find_misspellings
 from durable_execution_sdk.dev.schemas.type_schemas import type_schema
 from durable_execution_sdk.dev.schemas.validation import MOST_MISTAKES, find_mistakes
 from durable_execution_sdk.errors import SerDesError
@@ -254,6 +255,49 @@ def test_the_schema_of_a_type_is_written_once() -> None:
 
     assert type_schema(Counted) == type_schema(Counted) is not None
     assert len(calls) == 2  # once by alias, once by name
+
+
+@dataclass
+class Order:
+    lines: list[Approved]
+    note: str = ""
+    choice: Approved | Declined | None = None
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        ({"by": "Ada", "amuont": 3}, []),
+        ({"lines": [], "nota": "x"}, ['$.nota: it is not known; "note" may be meant']),
+        ({"lines": [], "note": "x", "nota": "x"}, []),
+        ({"lines": [], "another": "x"}, []),
+        (
+            {"lines": [{"by": "Ada"}, {"by": "Bob", "amuont": 3}]},
+            ['$.lines[1].amuont: it is not known; "amount" may be meant'],
+        ),
+        ({"lines": [], "choice": {"raeson": "no"}}, ['$.choice.raeson: it is not known; "reason" may be meant']),
+        ({"lines": [{"by": "Ada", "parent": {"by": "Bob", "level": []}}]}, ['$.lines[0].parent.level: it is not known; "levels" may be meant']),
+        (None, []),
+        ([1], []),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_like_a_missing_one_is_a_misspelling(data: Any, told: list[str]) -> None:
+    schema = type_schema(Order)
+    assert schema is not None
+    assert list(map(str, find_misspellings(schema, json.dumps(data)))) == told
+
+
+@pytest.mark.parametrize(("kind", "value"), KEPT, ids=lambda each: str(each)[:40])
+def test_what_is_written_has_no_misspelling(kind: Any, value: Any) -> None:
+    schema = type_schema(kind)
+    if schema is not None:
+        assert find_misspellings(schema, JsonSerDes(kind).serialize(value, CONTEXT)) == []
+
+
+def test_a_schema_that_cannot_be_walked_through_has_no_misspellings() -> None:
+    assert find_misspellings('{"$ref": "#/$defs/Away"}', "{}") == []
+    assert find_misspellings("[", "{}") == []
+    assert find_misspellings('{"type": "object"}', "no JSON") == []
 
 
 def test_what_a_schema_refers_to_is_not_fetched() -> None:

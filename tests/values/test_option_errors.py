@@ -15,21 +15,32 @@ import durable_execution_sdk as sdk
 from durable_execution_sdk import (
     CheckpointingMode,
     CompletionConfig,
+    DurableContext,
     Duration,
     ExponentialBackoff,
     JitterStrategy,
     MapConfig,
     NestingType,
+    NoRetry,
     ParallelConfig,
     RetryDecision,
     StepConfig,
     StepSemantics,
     WaitForCallbackConfig,
     WaitForConditionConfig,
+    durable_execution,
+    durable_step,
     poll_until,
+    poll_while,
 )
 from durable_execution_sdk.first_use import Options
 from durable_execution_sdk.option_errors import ELSEWHERE
+from durable_execution_sdk.testing import LocalDurableTestRunner
+
+
+@durable_execution
+async def flow(event: None, ctx: DurableContext) -> None: ...
+
 
 PUBLIC = {name: getattr(sdk, name) for name in sdk.__all__}
 CLASSES = {name: value for name, value in PUBLIC.items() if isinstance(value, type)}
@@ -98,6 +109,13 @@ def test_each_enum_is_named_with_its_members(name: str) -> None:
             "; max_attempts is an option of ExponentialBackoff: retry_strategy=ExponentialBackoff(",
         ),
         (
+            StepConfig,
+            {"retries": 3},
+            " (did you mean max_attempts?); max_attempts is an option of ExponentialBackoff: retry_strategy=",
+        ),
+        (ExponentialBackoff, {"interval": 3}, " (did you mean initial_delay?)."),
+        (MapConfig, {"max_workers": 3}, " (did you mean max_concurrency?)."),
+        (
             WaitForConditionConfig,
             {"initial_state": 1, "max_attempts": 3},
             "; max_attempts is an option of poll_until: wait_strategy=poll_until(",
@@ -163,10 +181,11 @@ def test_the_likely_member_is_told(enum: type[Enum], wrong: str, right: str) -> 
 
 def test_the_options_of_other_classes_are_theirs() -> None:
     for name, (option, owner, inner) in ELSEWHERE.items():
-        assert option in OPTIONS[name].__struct_fields__
+        own = set(inspect.signature(PUBLIC[name]).parameters)
+        assert option in own
         names = set(inspect.signature(PUBLIC[owner]).parameters)
         assert set(inner) <= names, owner
-        assert not set(inner) & set(OPTIONS[name].__struct_fields__)
+        assert not set(inner) & own
 
 
 def test_other_type_errors_stay_as_they_are() -> None:
@@ -205,3 +224,45 @@ def test_polling_takes_a_timedelta() -> None:
         jitter=JitterStrategy.NONE,
     )
     assert strategy(0, 1).delay_seconds == 60
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda: durable_execution(retry=NoRetry()), "(did you mean default_retry?). Its options are"),
+        (
+            lambda: durable_execution(retries=3),
+            "(did you mean max_attempts?); max_attempts is an option of ExponentialBackoff: default_retry=",
+        ),
+        (lambda: durable_execution(qqq=3), "'qqq'. Its options are client, serdes, default_retry"),
+        (
+            lambda: durable_step(max_attempts=3),
+            "; max_attempts is an option of ExponentialBackoff: retry_strategy=ExponentialBackoff(",
+        ),
+        (lambda: durable_step(semantic=3), "(did you mean semantics?). Its options are retry_"),
+        (lambda: durable_step(print), ": write @durable_step(retry_strategy=...), or leave it out"),
+        (lambda: poll_until(bool, attempts=3), "(did you mean max_attempts?). Its options are max"),
+        (lambda: LocalDurableTestRunner(flow, time=3), "(did you mean timeout?). Its options are functions"),
+        (lambda: LocalDurableTestRunner(flow).sync.advance(3), "Its options are days, hours, minutes, seconds"),
+        (lambda: LocalDurableTestRunner(flow).advance(day=3), "(did you mean days?). Its options are days"),
+        (lambda: poll_while(bool, delay=3), "(did you mean max_delay?). Its options are"),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_of_a_function_is_told_with_the_likely_one(call: Any, told: str) -> None:
+    with pytest.raises(TypeError) as raised:
+        call()
+    assert told in str(raised.value)
+
+
+def test_type_errors_of_other_code_stay_as_they_are() -> None:
+    with pytest.raises(TypeError, match=r"^no$"):
+        poll_until(_raising(TypeError("no")))(1, 1)
+    assert str(inspect.signature(durable_step)).startswith("(*, retry_strategy: ")
+    assert durable_execution.__name__ == "durable_execution"
+
+
+def _raising(error: Exception) -> Any:
+    def function(state: object) -> bool:
+        raise error
+
+    return function

@@ -43,7 +43,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
     ``repeatable``: sending the request twice has the same effect as once. ``answer_within`` is the
     longest wait for the response, in seconds. ``in_series``: the calling task makes more such calls, and the
-    connection stays registered with the event loop until that task ends.
+    connection stays registered with the event loop until that task ends. ``trace`` is an ``X-Amzn-Trace-Id``, in
+    place of the one of Lambda's environment.
     """
 
     operation: str
@@ -55,6 +56,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     repeatable: bool = True
     answer_within: float | None = None
     in_series: bool = False
+    trace: str | None = None
 
 
 class _Head:
@@ -192,7 +194,8 @@ class LambdaClient:
 
     def _request(self, call: Call, credentials: Credentials) -> bytes:
         now = self._timing.wall()
-        key = (int(now), call.method, call.path, call.query, credentials, self._trace.read())
+        trace = call.trace, *self._trace.read()
+        key = (int(now), call.method, call.path, call.query, credentials, trace)
         head = self._head
         if head is None or head.key != key or head.headers != call.headers:
             head = self._head = self._new_head(key, call, credentials, now)
@@ -216,8 +219,8 @@ class LambdaClient:
         )
         headers = {**signature.headers, "user-agent": self._user_agent}
         trace, function_name = self._trace.read()
-        if trace and function_name is not None:
-            headers["x-amzn-trace-id"] = trace
+        if call.trace is not None or (trace and function_name is not None):
+            headers["x-amzn-trace-id"] = call.trace or trace or ""
         headers["authorization"] = signature.authorization
         for name, value in headers.items():
             # A key that was read from a file may end with a new line, which would end the header.

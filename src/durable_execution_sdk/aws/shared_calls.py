@@ -70,6 +70,9 @@ async def invoke(client: LambdaClient, request: InvokeRequest) -> InvokeResponse
             repeatable=request.durable_execution_name is not None
             or request.invocation_type == InvocationType.DRY_RUN,
             answer_within=_LONGEST_EXECUTION if waits else None,
+            trace=None
+            if request.trace_header is None
+            else _header("trace_header", request.trace_header),
         )
     )
     return InvokeResponse(

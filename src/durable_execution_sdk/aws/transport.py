@@ -21,6 +21,8 @@ from durable_execution_sdk.call_timing import Patience
 __all__ = ["HttpTransport", "NoAnswerError"]
 
 _MOST_IDLE = 4
+# The names of this computer at which a server is a development server, and may not run.
+_HERE = frozenset(("127.0.0.1", "::1", "localhost"))
 
 
 class NoAnswerError(Exception):
@@ -164,6 +166,8 @@ class HttpTransport:
         except OSError as error:
             is_late = isinstance(error, TimeoutError)
             why = f" within {self._patience.connect:g} s" if is_late else f": {error}"
+            if isinstance(error, ConnectionRefusedError) and self._host in _HERE:
+                why += "; nothing listens there: start `durable dev`, or correct AWS_ENDPOINT_URL_LAMBDA"
             reason = f"no connection to {self._host}:{self._port}{why}"
             raise NoAnswerError(reason, sent=False) from error
 

@@ -36,7 +36,7 @@ class UserCode:
         """Import a file, or return its module if it was imported before."""
         path = Path(file)
         if not path.exists():
-            raise Refusal(f"there is no file {file}")
+            raise Refusal(f"there is no file {file}{_meant(file)}")
         if path.is_dir() or path.suffix != ".py":
             raise Refusal(f"{file} is not a Python file; name the .py file that has the workflow")
         path = path.resolve()
@@ -128,6 +128,15 @@ def split_target(target: str) -> tuple[str, str | None]:
     if not colon or not name.isidentifier() or Path(target).exists():
         return target, None
     return file, name
+
+
+def _meant(file: str) -> str:
+    """Return the file that was probably meant by a module, or by the handler's name of Lambda."""
+    module, _, name = file.replace("/", ".").rpartition(".")
+    for path, handler in ((file.replace(".", "/"), ""), (module.replace(".", "/"), f":{name}")):
+        if path and Path(f"{path}.py").is_file():
+            return f"; did you mean {path}.py{handler}? A workflow is named as FILE:HANDLER"
+    return ""
 
 
 def _import(path: Path, file: str) -> ModuleType:

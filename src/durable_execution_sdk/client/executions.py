@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, cast
 
@@ -41,6 +43,19 @@ NO_EVENT: object = object()
 _EXECUTION_NAME = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_EXECUTION_NAME_CHARACTERS}}}")
 
 
+def _callers_trace() -> str | None:
+    """Return the current span of OpenTelemetry, if that is loaded, as an ``X-Amzn-Trace-Id``.
+
+    The header is no part of the event: a start that is repeated in another trace finds the same execution.
+    """
+    if "opentelemetry.trace" in sys.modules:
+        with suppress(ImportError):  # of a release that is too old
+            from durable_execution_sdk.otel.upstream import current_header  # noqa: PLC0415
+
+            return current_header()
+    return None
+
+
 class Filters(Struct, frozen=True, kw_only=True):
     """The executions that a list is to have."""
 
@@ -70,6 +85,7 @@ class Executions:
             payload=b"{}" if event is NO_EVENT else _written(ref, event),
             invocation_type=InvocationType.EVENT,
             durable_execution_name=chosen,
+            trace_header=_callers_trace(),
         )
         try:
             answer = await self.service.control.invoke(request)

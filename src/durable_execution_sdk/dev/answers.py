@@ -54,13 +54,24 @@ def awaited_by(logs: LogStore | None, arn: str, operation_id: str) -> Awaited:
         return Awaited()
 
 
-def check_answer(logs: LogStore | None, callback_id: str, result: str | None) -> None:
+def check_answer(
+    logs: LogStore | None, callback_id: str, result: str | None, *, is_typed: bool = False
+) -> None:
     """Raise ``MisfitError`` for the result of a callback that does not fit its type, if that is known.
 
-    The type is that of the code which created the callback; code that was edited since may read another one.
+    The type is that of the code which created the callback; code that was edited since may read another one. If a
+    person typed the result, names of members that are probably misspelt do not fit either.
     """
     arn, operation_id = parse_callback_id(callback_id)
-    _check(awaited_by(logs, arn, operation_id), result)
+    awaited = awaited_by(logs, arn, operation_id)
+    _check(awaited, result)
+    if is_typed and awaited.schema is not None:
+        from durable_execution_sdk.dev.schemas.misspellings import (  # noqa: PLC0415 - only for the command
+            find_misspellings,
+        )
+
+        if misspelt := find_misspellings(awaited.schema, result):
+            raise MisfitError(awaited.name, misspelt)
 
 
 def check_results(logs: LogStore | None, arn: str, results: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterator
 
+from durable_execution_sdk.lint.held_handles import held_handles, taken_for_results
 from durable_execution_sdk.lint.names import dotted
 from durable_execution_sdk.lint.rules import CREATION, FORGOTTEN, HANDLE, RUNS_ON, UNANSWERED, Rule
 from durable_execution_sdk.lint.scope import Names
@@ -31,6 +32,7 @@ class Handles:
         self._context = workflow.context
         self._names = names
         self._makers = makers
+        self._held = held_handles(workflow.function, self._operation)
         self._created = set(self._creations_by_name(workflow.function))
         self._used = {
             node.id
@@ -45,6 +47,8 @@ class Handles:
 
     def uses(self, node: ast.AST) -> Iterator[Use]:
         """Yield the handles that a statement or an expression drops or takes for a result."""
+        for taken, text in taken_for_results(node, self._held, self._context):
+            yield taken, text, HANDLE
         match node:
             case ast.Expr(value=value):
                 yield from self._dropped(value)
@@ -68,7 +72,8 @@ class Handles:
             return
         for node in _own(self._workflow.function):
             for value in _members(node.value) if isinstance(node, ast.Return) else []:
-                what = self._handle(value)
+                taken = self._held.get(value.id) if isinstance(value, ast.Name) else None
+                what = taken or self._handle(value)
                 if what is not None:
                     yield value, what, HANDLE
 

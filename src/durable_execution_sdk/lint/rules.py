@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from durable_execution_sdk.version import PAGES
+
 
 class Rule(NamedTuple):
     """A rule: its code for ``ignore`` comments, the problem, and the fix."""
@@ -114,7 +116,7 @@ ELAPSED = Rule(
 LINES = Rule(
     "DUR018",
     "is written again on every replay, unless the library has a filter for it",
-    "use ctx.logger, or set up the filter of docs/determinism.md and lint with --ignore DUR018",
+    f"use ctx.logger, or set up the filter of {PAGES}/determinism.md#other-loggers and lint with --ignore DUR018",
 )
 PATCH_ONCE = Rule(
     "DUR020",

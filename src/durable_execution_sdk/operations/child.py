@@ -22,6 +22,7 @@ from durable_execution_sdk.errors import (
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_config
 from durable_execution_sdk.operations.lifecycle.context_totals import TOTALS_SIGN, ContextOperation
 from durable_execution_sdk.operations.virtual_child import (
+    COMPLETED,
     Body,
     ChildConfig,
     VirtualChild,
@@ -240,9 +241,9 @@ class Child(ContextOperation[_T]):
             self.run.fail(no_longer_built(self.context_state, self.label, error))
             return
         recorded = error
-        if type(error) is TypeError:
-            complete(error)
         if isinstance(error, Exception):
+            if type(error) in COMPLETED:
+                complete(error)
             recorded = mapped(self._config.error_mapper, error, self.label)
         self._has_ended = True
         self.submit(self.with_totals(self.update(OperationAction.FAIL, error=capture(recorded))))

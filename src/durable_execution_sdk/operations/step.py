@@ -1,7 +1,6 @@
 """Steps: functions whose result is recorded, so that replay returns the result without running them.
 
-At least once per retry (the default): START is queued, and the body runs at once. At most once per
-retry: START is acknowledged before the body runs, and a body that was cut off is not run again.
+At least once per retry (the default): the body runs at once. At most once: it waits for START, and is not run again.
 """
 
 from __future__ import annotations
@@ -65,25 +64,23 @@ _AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
 class StepConfig(Options, frozen=True, kw_only=True):
     """The options of a step.
 
-    ``retry_strategy`` decides about failed attempts. ``None`` is not "no retries", but the handler's default:
-    6 attempts in all. ``NoRetry()`` makes one attempt.
+    ``retry_strategy`` decides about failed attempts. ``None`` is the handler's default: 6 attempts in all.
+    ``NoRetry()`` makes one attempt.
 
     ``semantics``: a body runs at least once per retry, or at most once. In the latter case, an attempt that
     was cut off fails with ``StepInterruptedError``, and the retry strategy decides about another one. So a body
     that is to run at most once in all needs ``AT_MOST_ONCE_PER_RETRY`` and ``NoRetry()``.
 
-    A body that still runs when the function's time is nearly up is cancelled, and its attempt fails with
-    ``StepInterruptedError`` too. If the strategy then allows no other attempt, as ``NoRetry()`` does, an at-least-once
-    body runs once more, with the whole time of the next invocation, before the step fails.
+    A body that still runs when the function's time is nearly up is cancelled, and its attempt fails likewise. If the
+    strategy then allows no other one, an at-least-once body runs once more, with the whole time of the next invocation.
 
     ``timeout``: an attempt that takes longer fails with ``StepTimeoutError``. ``needs``: a body does not start with
     less time left than this, but in a fresh invocation, a second later. See ``docs/time-limits.md``.
 
     ``serdes`` writes the result; by default the function's return annotation decides.
 
-    ``acknowledge_start``: the body does not run before its START is acknowledged, so that the history shows
-    during which step the process died. This costs one call more for each attempt, and waits for it. It is
-    always so for at-most-once steps and under ``CheckpointingMode.EAGER``.
+    ``acknowledge_start``: the body does not run before its START is acknowledged, at the cost of a call for each
+    attempt, so that the history shows the step that killed the process. At-most-once steps and ``EAGER`` do so always.
     """
 
     retry_strategy: retry.RetryStrategy | None = None
@@ -119,6 +116,7 @@ class StepConfig(Options, frozen=True, kw_only=True):
 
 
 _DEFAULT = StepConfig()
+_MISPLACED = frozenset({Handle, StepConfig})  # of what is no argument of a step's function
 
 
 def bound_config(function: Callable[..., Any]) -> StepConfig | None:
@@ -198,6 +196,8 @@ class Step(AttemptOperation[_T]):
 
     async def attempt(self) -> None:
         """Run the function once and record its result or its error."""
+        if not _MISPLACED.isdisjoint(map(type, self._args)):
+            operations.call_errors.refuse_arguments(self.run, self.label, self._args)
         if self._is_coroutine and self.run.settings.middleware is None:
             result = await self._function(*self._args)
         else:
@@ -281,8 +281,8 @@ def step(
             check_arguments("ctx.step", function, len(args), counted(args))
             called = with_resources(function) or function
             is_coroutine = is_coroutine_function(called)
-            named = name or named_after(function)
-            _init(made, scope, called, args, named, config, config.serdes, is_coroutine)
+            name = name or named_after(function)
+            _init(made, scope, called, args, name, config, config.serdes, is_coroutine)
             return made.handle
     if defaults is None:
         defaults = _defaults_of(function, run)
@@ -295,6 +295,6 @@ def step(
         config = defaults.config
     elif defaults.config.serdes is not None:  # that of the call replaces it
         serdes = run.settings.serdes_for(function)
-    named = name or defaults.name
-    _init(made, scope, defaults.function, args, named, config, serdes, defaults.is_coroutine)
+    name = name or defaults.name
+    _init(made, scope, defaults.function, args, name, config, serdes, defaults.is_coroutine)
     return made.handle

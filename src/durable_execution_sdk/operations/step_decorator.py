@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from durable_execution_sdk.duration import DurationLike
+from durable_execution_sdk.first_use import explained
 from durable_execution_sdk.operations.step import BOUND_CONFIG, StepConfig, StepSemantics
 from durable_execution_sdk.retry import RetryStrategy
 from durable_execution_sdk.serdes import SerDes
@@ -15,6 +16,7 @@ __all__ = ["durable_step"]
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+@explained
 def durable_step(
     *,
     retry_strategy: RetryStrategy | None = None,

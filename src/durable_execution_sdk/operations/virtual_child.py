@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from durable_execution_sdk.duration import DurationLike, check_time_limit
 from durable_execution_sdk.errors import (
@@ -39,6 +39,7 @@ from durable_execution_sdk.runtime.verdicts import Abort
 from durable_execution_sdk.serdes import SerDes
 
 __all__ = [
+    "COMPLETED",
     "Body",
     "ChildConfig",
     "ErrorMapper",
@@ -54,6 +55,10 @@ _T = TypeVar("_T")
 
 Body = Callable[[ContextState], Awaitable[Any]]
 ErrorMapper = Callable[[Exception], Exception]
+
+
+# What Python raises for mistakes with a context, or with an operation that was not awaited.
+COMPLETED: Final = (TypeError, AttributeError, RuntimeError)
 
 
 class ChildConfig(Options, frozen=True, kw_only=True):
@@ -222,7 +227,7 @@ class VirtualChild(Completion[_T]):
             self._inner.close()
 
     def _raised(self, error: Exception) -> None:
-        if type(error) is TypeError:
+        if type(error) in COMPLETED:
             complete(error)
         raised = mapped(self._mapper, error, self.label)
         if issubclass(type(raised), StopIteration):  # an instance may lie about its class
@@ -231,13 +236,13 @@ class VirtualChild(Completion[_T]):
             self.set_exception(raised)
 
 
-def complete(error: TypeError) -> None:
-    """Add to an error of a call with wrong arguments how the operation is called."""
+def complete(error: Exception) -> None:
+    """Add the correction to an error of Python's about a context, or about an operation that was not awaited."""
     from durable_execution_sdk.operations.lifecycle.call_errors import (  # noqa: PLC0415 - only for errors
-        complete_type_error,
+        complete_error,
     )
 
-    complete_type_error(error)
+    complete_error(error)
 
 
 def mapped(mapper: ErrorMapper | None, error: Exception, label: str) -> Exception:

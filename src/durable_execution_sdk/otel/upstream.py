@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
-from opentelemetry.trace import TraceState
+from opentelemetry.trace import TraceState, get_current_span
 
 from durable_execution_sdk.plugins import InvocationInfo
 
 __all__ = [
     "ParentReader",
     "Upstream",
+    "current_header",
     "read_header",
     "read_traceparent",
     "w3c_parent",
@@ -54,6 +55,14 @@ class Upstream(NamedTuple):
 
 ParentReader = Callable[[InvocationInfo], Upstream | None]
 """A function that finds the trace above an execution, such as ``w3c_parent``; ``None`` if it has none."""
+
+
+def current_header() -> str | None:
+    """Write the current span as an ``X-Amzn-Trace-Id`` header; ``None`` if there is none."""
+    span = get_current_span().get_span_context()
+    if not span.is_valid:
+        return None
+    return Upstream(span.trace_id, span.span_id, span.trace_flags.sampled).header()
 
 
 def xray_parent(info: InvocationInfo) -> Upstream | None:

@@ -8,6 +8,7 @@ import msgspec
 
 from durable_execution_sdk.errors import DurableError
 from durable_execution_sdk.replay.source_places import Place
+from durable_execution_sdk.version import PAGES
 
 __all__ = [
     "HINT_CHANGED",
@@ -24,12 +25,12 @@ HINT_CHANGED = (
     "The code has changed since, or it branches on something that is not recorded: executions at this"
     " point cannot go on with it. Put the old code back beside the new (if ctx.patched(...): new, else: old), keep"
     " their function version until they have ended, or fork them before the change (durable fork). See"
-    " docs/changing-code.md"
+    f" {PAGES}/changing-code.md"
 )
 HINT_INVOKE = (
     "Executions that have started this invoke keep it, and go on; others invoke as the code does now. If that is not"
     " meant, put the old code back. If an environment variable names the function, replay with the one of the history:"
-    " VARIABLE=FUNCTION durable replay. See docs/changing-code.md"
+    f" VARIABLE=FUNCTION durable replay. See {PAGES}/changing-code.md"
 )
 HINT_SWAPPED = (
     "Items or branches have changed places, and the log identifies them by their index: executions"

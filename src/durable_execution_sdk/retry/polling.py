@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from durable_execution_sdk.duration import Duration, DurationLike
 from durable_execution_sdk.errors import ConfigError
-from durable_execution_sdk.first_use import Options
+from durable_execution_sdk.first_use import Options, explained
 from durable_execution_sdk.retry.backoff import (
     JitterStrategy,
     chance,
@@ -133,6 +133,7 @@ class PollingStrategy(Struct, Generic[StateT], frozen=True, kw_only=True):
         return WaitDecision(WaitOutcome.CONTINUE, self.jitter.spread(seconds, self.random))
 
 
+@explained
 def poll_while(
     predicate: Callable[[StateT], bool],
     *,
@@ -154,6 +155,7 @@ def poll_while(
     )
 
 
+@explained
 def poll_until(
     predicate: Callable[[StateT], bool],
     *,

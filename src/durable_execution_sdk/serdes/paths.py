@@ -5,6 +5,7 @@ The module is loaded when a value is not plain data, or cannot be written.
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
@@ -75,6 +76,11 @@ def unwritable(
         return SerDesError(
             f"{context.what}: {_short(path)} is nested too deeply to be written as JSON. Return a "
             f"flat list of its parts{context.way_out}"
+        )
+    if inspect.isawaitable(part):
+        return SerDesError(
+            f"{context.what}: {path} is of type {name_of(type(part))}, which is to be awaited: put await "
+            "before it, and use its result in its place"
         )
     return SerDesError(
         f"{context.what}: {path} is of type {name_of(type(part))} and cannot be written as JSON "

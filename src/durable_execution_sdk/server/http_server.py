@@ -7,9 +7,18 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Self
 
-import uvicorn
-from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
+try:
+    import uvicorn
+    from starlette.middleware import Middleware
+    from starlette.routing import BaseRoute
+except ModuleNotFoundError as _missing:
+    if (_missing.name or "").partition(".")[0] not in ("uvicorn", "starlette"):
+        raise
+    raise ModuleNotFoundError(
+        "durable_execution_sdk.server.http_server needs a web server: pip install"
+        " 'durable-execution-sdk[server]'",
+        name=_missing.name,
+    ) from _missing
 
 from durable_execution_sdk.aws.loopback import is_loopback
 from durable_execution_sdk.emulator.driver import Driver
@@ -147,7 +156,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server((host, port), family=addresses[0][0])
     except OSError as error:
         raise ConfigError(
-            f"cannot listen on {host}:{port}: {error}; choose another host or port"
+            f"cannot listen on {host}:{port}: {error}; choose another host or port, 0 for a free one"
         ) from error
     # Head and body of a response are two writes; without TCP_NODELAY the second waits for the first's
     # acknowledgement. Connections inherit it; asyncio does not set it for a socket made elsewhere.

@@ -151,6 +151,12 @@ def test_a_wrong_name_is_refused_in_words(tmp_path: Path, text: str, message: st
         named_function(text.replace("{file}", str(file)))
 
 
+def test_the_handler_of_a_file_is_refused_with_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path / "app.py", APP)
+    with pytest.raises(ConfigError, match=rf"there is no file {file}:order: give the file alone"):
+        find_functions([Path(f"{file}:order")])
+
+
 def test_a_file_of_another_language_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path / "app.rb", "")
     with pytest.raises(ConfigError, match="neither a Python file nor a JavaScript one"):

@@ -41,3 +41,21 @@ def test_executions_with_one_finding_are_told_together(tmp_path: Path) -> None:
     assert f"    fork with other input:   {fork}" in told
     assert [line.split("stop ")[1][0] for line in told if "stop " in line] == ["n", "o"]
     assert told[-2:] == ["n is not held any more", "n, m are not held any more"]
+
+
+def test_of_many_executions_the_first_are_named(tmp_path: Path) -> None:
+    emulator = Emulator(MemoryStore(), VirtualClock(), Functions())
+    told: list[str] = []
+    background = BackgroundLines(lambda line, _: told.append(line))
+    lines = ReloadLines(Place(str(tmp_path / "x.db")), emulator, background)
+    many = [arn(f"n{number}") for number in range(1_200)]
+    names = f"{', '.join(f'n{number}' for number in range(10))} and 1,190 more"
+    lines.held(dict.fromkeys(many, RENAMED))
+    lines.released(many)
+    lines.unrehearsed(many, "no")
+    background.close()
+    assert told[0].startswith(f"HELD  {names}: the code was edited since these 1200 executions ran")
+    assert told[-2:] == [
+        f"{names} are not held any more",
+        f"{names} go on with edited code that was not rehearsed: no",
+    ]

@@ -26,8 +26,17 @@ from inspect import isawaitable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import langsmith
-from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+try:
+    import langsmith
+    from langchain.agents.middleware import AgentMiddleware, ModelRequest, ModelResponse
+except ModuleNotFoundError as _missing:
+    if (_missing.name or "").partition(".")[0] not in ("langsmith", "langchain"):
+        raise
+    raise ModuleNotFoundError(
+        "durable_execution_sdk.agents.langchain needs LangChain: pip install"
+        " 'durable-execution-sdk[langchain]'",
+        name=_missing.name,
+    ) from _missing
 from langchain_core.messages import (
     AIMessageChunk,
     BaseMessage,

@@ -1,4 +1,4 @@
-"""Durable agents of Strands: the plugin ``Durability``.
+"""Durable agents of Strands: the plugin ``Durability``; ``pip install durable-execution-sdk[strands]``.
 
 ::
 
@@ -23,7 +23,15 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 from weakref import WeakSet
 
-from strands import Agent
+try:
+    from strands import Agent
+except ModuleNotFoundError as _missing:
+    if _missing.name != "strands":
+        raise
+    raise ModuleNotFoundError(
+        "durable_execution_sdk.agents.strands needs Strands: pip install 'durable-execution-sdk[strands]'",
+        name=_missing.name,
+    ) from _missing
 from strands.hooks import AfterToolsEvent, BeforeInvocationEvent, MessageAddedEvent
 from strands.middleware import (
     ExecuteToolContext,

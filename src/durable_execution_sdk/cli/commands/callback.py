@@ -192,7 +192,7 @@ def _check(place: Place, answered: str, result: bytes | None) -> None:
     text = None if result is None else result.decode("utf-8", "surrogateescape")
     try:
         with logs_beside(place.path) as logs:
-            check_answer(logs, answered, text)
+            check_answer(logs, answered, text, is_typed=True)
     except MisfitError as error:
         raise Refusal(f"{error.message} Correct --data, or send it with --anyway") from error
 

@@ -206,7 +206,8 @@ def _greet(url: str, place: Place, found: Found, say: Callable[..., None]) -> No
         say(notice, err=True)
     if not found.declarations:
         say(
-            "no functions were found; name a file or folder that has some: durable dev PATH"
+            "no functions were found, which are what @durable_execution makes; name a file or folder that has"
+            " some, durable dev PATH, or one that is not durable: --function NAME=FILE:ATTRIBUTE"
             if not found.broken
             else "functions are found once the file is mended",
             err=True,

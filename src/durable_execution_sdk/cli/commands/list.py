@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Mapping
+from itertools import islice
 
 import click
 from msgspec.structs import replace
@@ -25,7 +27,7 @@ from durable_execution_sdk.emulator.stores.store import Counts, ExecutionRecord,
 from durable_execution_sdk.engine.views.progress import CustomStatus
 from durable_execution_sdk.protocol.control_plane import ExecutionStatus
 from durable_execution_sdk.protocol.ids import ExecutionArn
-from durable_execution_sdk.rendering.activity import activity_of, summary
+from durable_execution_sdk.rendering.activity import Activity, activity_of, summary
 from durable_execution_sdk.rendering.documents import record_document
 from durable_execution_sdk.rendering.family import Family, family
 from durable_execution_sdk.rendering.origins import went_on_as, went_on_text
@@ -48,6 +50,9 @@ _COLUMNS = (
     Column(title=_PROCESS, spare=3),
 )
 _ID_CHARACTERS = 8
+_OPEN = (ExecutionStatus.RUNNING, ExecutionStatus.PAUSING, ExecutionStatus.PAUSED)
+
+_Row = tuple[ExecutionRecord, Counts, Family | None, list[int]]
 
 
 @click.command("list")
@@ -59,6 +64,13 @@ _ID_CHARACTERS = 8
     multiple=True,
     type=click.Choice([*ExecutionStatus], case_sensitive=False),
     help="Only those with this status; may be repeated.",
+)
+@click.option(
+    "--now",
+    "activities",
+    multiple=True,
+    type=click.Choice([str(each) for each in Activity if each is not Activity.ENDED]),
+    help="Only open ones that do this now, as in the column of this name; may be repeated.",
 )
 @click.option(
     "--function", metavar="NAME", shell_complete=function_names, help="Only of a function."
@@ -74,6 +86,7 @@ def list_(
     text: str | None,
     store: str | None,
     statuses: tuple[ExecutionStatus, ...],
+    activities: tuple[str, ...],
     function: str | None,
     since: str | None,
     limit: int,
@@ -96,6 +109,8 @@ def list_(
     tells it.
     """
     if at.is_given:
+        if activities:
+            raise Refusal("--now looks at executions of a store; at an endpoint use --status")
         after = None if since is None else read_moment(since, "--since", _now()) - 1
         if function is None:
             function, text = text, None
@@ -116,19 +131,20 @@ def list_(
         now = emulator.clock.now()
         search = Search(
             text=text,
-            statuses=statuses,
+            statuses=statuses or (_OPEN if activities else ()),
             function=name,
             version=version,
             started_after=None if since is None else read_moment(since, "--since", now) - 1,
-            limit=limit + 1,
+            limit=sys.maxsize if activities else limit + 1,
         )
-        found = emulator.store.search(search)
-        records, has_more = found[:limit], len(found) > limit
         held = place.held
-        rows = [_row(emulator, record, place, held) for record in records]
-        told = [emulator.custom_status(record) for record in records]
+        found = (_row(emulator, each, place, held) for each in emulator.store.search(search))
+        rows = list(islice((row for row in found if _does(row, activities)), limit + 1))
+        has_more = len(rows) > limit
+        del rows[limit:]
+        told = [emulator.custom_status(record) for record, *_ in rows]
         # Each execution has a time of its own.
-        nows = [emulator.now(record.arn) if record.is_open else now for record in records]
+        nows = [emulator.now(record.arn) if record.is_open else now for record, *_ in rows]
         chain = {each.arn: went_on_as(emulator, each.arn, each.status) for each, *_ in rows}
     titles: list[str] = []
     if as_json:
@@ -221,9 +237,7 @@ def _list_remote(
         say(f"there are more than these {limit}; --limit shows them", err=True)
 
 
-def _row(
-    emulator: Emulator, record: ExecutionRecord, place: Place, held: Container[str]
-) -> tuple[ExecutionRecord, Counts, Family | None, list[int]]:
+def _row(emulator: Emulator, record: ExecutionRecord, place: Place, held: Container[str]) -> _Row:
     """Return a record, its counts, and the progress and the processes of one that is open."""
     counts = emulator.counts(record)
     if not record.is_open:
@@ -238,6 +252,17 @@ def _row(
         ended_at=execution.ended_at,
     )
     return record, counts, executions, processes_of(emulator, record.arn, place)
+
+
+def _does(row: _Row, activities: Collection[str]) -> bool:
+    """Tell if the execution does one of these now; each does where none is named."""
+    if not activities:
+        return True
+    _, _, executions, processes = row
+    return (
+        executions is not None
+        and activity_of(executions, has_process=bool(processes)) in activities
+    )
 
 
 def _reason(held: Mapping[str, HeldExecution], record: ExecutionRecord) -> dict[str, object] | None:

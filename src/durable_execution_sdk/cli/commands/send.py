@@ -66,7 +66,7 @@ def send(
     """
     chosen = str(uuid.uuid4()) if message_id is None else message_id
     try:
-        payload = written(inbox, read_json(message, "JSON"), chosen)
+        payload = written(inbox, read_json(message, "the message"), chosen)
     except ConfigError as error:
         raise Refusal(str(error)) from error
     if at.is_given:
@@ -124,6 +124,6 @@ def _check(place: Place, callback_id: str, payload: bytes) -> None:
     """Raise ``Refusal`` for a message that does not fit the type that a server knows."""
     try:
         with logs_beside(place.path) as logs:
-            check_answer(logs, callback_id, payload.decode())
+            check_answer(logs, callback_id, payload.decode(), is_typed=True)
     except MisfitError as error:
         raise Refusal(f"{error.message} Correct the message, or send it with --anyway") from error

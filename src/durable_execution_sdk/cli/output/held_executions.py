@@ -11,6 +11,16 @@ from durable_execution_sdk.dev.reload.findings import Finding, finding_document
 from durable_execution_sdk.emulator.emulator import Emulator
 from durable_execution_sdk.protocol.ids import ExecutionArn
 
+# Of the names of executions in one line.
+_MOST_NAMED = 10
+
+
+def names_of(arns: Sequence[str]) -> str:
+    """Write the names of executions; of many, the first ones and the number of the others."""
+    names = ", ".join(map(_name, arns[:_MOST_NAMED]))
+    more = len(arns) - _MOST_NAMED
+    return f"{names} and {more:,} more" if more > 0 else names
+
 
 def held_documents(findings: Mapping[str, Finding]) -> list[dict[str, object]]:
     """Build a document for each execution that cannot go on."""
@@ -26,12 +36,11 @@ def held_documents(findings: Mapping[str, Finding]) -> list[dict[str, object]]:
 
 def finding_lines(arns: Sequence[str], finding: Finding) -> list[str]:
     """Write the finding about executions, which is the same of all."""
-    names = ", ".join(map(_name, arns))
     whose = "since it ran, and does not fit its log"
     if len(arns) > 1:
         whose = f"since these {len(arns)} executions ran, and does not fit their logs"
     lines = [
-        f"HELD  {names}: the code was edited {whose} ({finding.kind})",
+        f"HELD  {names_of(arns)}: the code was edited {whose} ({finding.kind})",
         f"  the log has:   {finding.expected}",
         f"  the code now:  {finding.actual}",
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.discovery_file import ServerAddress
-from durable_execution_sdk.dev.logs.log_store import was_served
+from durable_execution_sdk.dev.logs.log_store import has_been_served, was_served
 from durable_execution_sdk.dev.processes import lineage
 from durable_execution_sdk.dev.processes import processes_of as processes_that_run
 from durable_execution_sdk.emulator.emulator import Emulator
@@ -47,15 +47,22 @@ def running_or_resume(emulator: Emulator, arn: str, place: Place) -> str:
     ):
         return f"no process runs it now; {_server_to_start(place, ExecutionArn.parse(arn))}"
     command = place.command("run", f"FILE:{first.function_name}", "--name", first.execution_name)
+    if has_been_served(place.path):
+        command += (
+            f", or, if a server accepted it, {place.command('dev')}, as it was started before"
+        )
     return f"no process runs it now; go on with: {command}"
 
 
 def resume_any(place: Place, arns: Iterable[str]) -> str:
-    """Write the commands that go on with executions, with words in place of their names."""
+    """Write the commands that go on with executions, with words in place of their names.
+
+    An execution that a server has accepted, and not invoked before it was killed, is not in the server's logs.
+    """
     served = [was_served(place.path, arn) for arn in arns]
     by_run = place.command("run", "FILE:FUNCTION", "--name", "NAME")
     by_server = f"{place.command('dev')}, as it was started before"
-    if not any(served):
+    if not any(served) and not has_been_served(place.path):
         return by_run
     return by_server if all(served) else f"{by_run}, or, if a server ran them, {by_server}"
 

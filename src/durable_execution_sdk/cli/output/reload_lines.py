@@ -7,17 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from durable_execution_sdk.cli.output.background_lines import BackgroundLines
-from durable_execution_sdk.cli.output.held_executions import finding_lines, ways_on
+from durable_execution_sdk.cli.output.held_executions import finding_lines, names_of, ways_on
 from durable_execution_sdk.cli.store_file import Place
 from durable_execution_sdk.dev.discovery.found import Found
 from durable_execution_sdk.dev.reload.findings import Finding
 from durable_execution_sdk.emulator.emulator import Emulator
-from durable_execution_sdk.protocol.ids import ExecutionArn
 
 if TYPE_CHECKING:
     from durable_execution_sdk.dev.reload.loaded_code import Load
-
-_MOST_NAMED = 10
 
 
 class ReloadLines:
@@ -67,16 +64,14 @@ class ReloadLines:
 
     def released(self, arns: Sequence[str]) -> None:
         """Write that executions are not held any more."""
-        names = ", ".join(ExecutionArn.parse(arn).execution_name for arn in arns)
-        self._say(f"{names} {'is' if len(arns) == 1 else 'are'} not held any more")
+        self._say(f"{names_of(arns)} {'is' if len(arns) == 1 else 'are'} not held any more")
 
     def unrehearsed(self, arns: Sequence[str], reason: str) -> None:
         """Write that nothing was found out about executions, and why."""
-        names = ", ".join(ExecutionArn.parse(arn).execution_name for arn in arns[:_MOST_NAMED])
-        if len(arns) > _MOST_NAMED:
-            names += f" and {len(arns) - _MOST_NAMED} more"
         go = "goes" if len(arns) == 1 else "go"
-        self._say(f"{names} {go} on with edited code that was not rehearsed: {reason}", err=True)
+        self._say(
+            f"{names_of(arns)} {go} on with edited code that was not rehearsed: {reason}", err=True
+        )
 
     def failed(self, error: str) -> None:
         """Write the reason for which nothing was loaded."""

@@ -82,7 +82,10 @@ def named_function(text: str, python: str | None = None) -> Declaration:
 
 def _existing(path: Path) -> Path:
     if not path.exists():
-        raise ConfigError(f"there is no file {path}")
+        file, colon, _ = str(path).rpartition(":")
+        is_handler = colon and Path(file).is_file()
+        cure = f": give the file alone, whose functions are all found: {file}" if is_handler else ""
+        raise ConfigError(f"there is no file {path}{cure}")
     if path.is_file() and path.suffix != ".py" and path.suffix not in _NODE:
         raise ConfigError(
             f"{path} is neither a Python file nor a JavaScript one, so its functions are not known: name"

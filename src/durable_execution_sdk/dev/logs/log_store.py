@@ -240,6 +240,11 @@ class LogStore:
                 _logger.warning("logs of functions are lost: %s", error)
 
 
+def has_been_served(store: Path) -> bool:
+    """Return ``True`` if a development server has run functions over a store."""
+    return logs_path(store).exists()
+
+
 def was_served(store: Path, arn: str) -> bool:
     """Return ``True`` if a development server has run an execution, as far as its logs tell."""
     path = logs_path(store)

@@ -10,6 +10,7 @@ from durable_execution_sdk.doctor.application import Application
 from durable_execution_sdk.doctor.findings import Fault, Level, Place, check
 from durable_execution_sdk.doctor.package import Package, requirements_text
 from durable_execution_sdk.doctor.template import LambdaFunction, items
+from durable_execution_sdk.version import PAGES
 
 _SDK = "durable_execution_sdk/__init__.py"
 _MACHINES = {"arm64": "aarch64", "x86_64": "x86_64"}
@@ -187,7 +188,7 @@ def wheels(app: Application) -> Iterator[Fault]:
     "DOC604",
     Level.NOTE,
     reason="Lambda then compiles each module anew in each cold start, of which one execution has many",
-    fix="compile the package last, as docs/deploy.md tells: python3.13 -m compileall -q"
+    fix=f"compile the package last, as {PAGES}/deploy.md tells: python3.13 -m compileall -q"
     " --invalidation-mode unchecked-hash PACKAGE",
 )
 def bytecode(app: Application) -> Iterator[Fault]:

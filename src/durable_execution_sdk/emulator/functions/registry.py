@@ -214,7 +214,7 @@ class Functions:
         try:
             resolved = self.resolve(name)
         except ServiceError as error:
-            return ErrorObject(error_type=error.code, error_message=error.message)
+            return ErrorObject(error_type=error.code, error_message=self._told(error))
         if resolved.function.durable and not resolved.qualified:
             return ErrorObject(error_type=INVALID_PARAMETER, error_message=unqualified(name))
         return FunctionTarget(
@@ -222,6 +222,15 @@ class Functions:
             version=resolved.version,
             durable=resolved.function.durable,
             execution_timeout=resolved.function.execution_timeout,
+        )
+
+    def _told(self, error: ServiceError) -> str:
+        """Return the service's message, with the functions that an invoke finds here if its own is not among them."""
+        if error.code != NOT_FOUND:
+            return error.message
+        return (
+            f"{error.message}. The functions here are {', '.join(self._functions)}; a test gives the runner others:"
+            " functions={NAME: handler}"
         )
 
     def _version(self, name: str, qualifier: str | None) -> str | None:

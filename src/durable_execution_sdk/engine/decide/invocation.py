@@ -124,7 +124,10 @@ def _contract_problem(state: ExecutionState, outcome: Outcome, limits: Limits) -
         return "Cannot return an Error with SUCCEEDED status."
     max_bytes = execution_payload_limit(state, limits)
     if text_bytes(outcome.result) > max_bytes:
-        return f"Execution output payload size must be less than or equal to {max_bytes} bytes."
+        return (
+            f"Execution output payload size must be less than or equal to {max_bytes} bytes. Keep the data"
+            " elsewhere (S3, a database), and let the workflow return its key."
+        )
     if error_bytes(outcome.error) > limits.error_bytes:
         return f"Execution error size must be less than or equal to {limits.error_bytes} bytes."
     return None

@@ -1,16 +1,25 @@
-"""Messages for wrong arguments of a context's methods: how the method is called, and how to correct the call.
+"""Messages for mistakes that Python finds in workflow code before any code of the SDK runs, with the correction.
 
-Python raises a bare ``TypeError`` before any code of the SDK runs. A method could accept every keyword and
-refuse the wrong ones itself, but each call would cost a dictionary, and type checkers could not check the
-options. So the message is completed where the error leaves the workflow's code. Wrong options of a config
-have their messages in ``option_errors``, wrong functions and names in ``argument_checks``.
+They are wrong arguments of a context's methods, methods that it does not have, and operations that are used in
+place of their results. A method could accept every keyword and refuse the wrong ones itself, but each call would
+cost a dictionary, and type checkers could not check the options. So the message is completed where the error leaves
+the workflow's code. Wrong options of a config have their messages in ``option_errors``, wrong functions and names
+in ``argument_checks``.
 """
 
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, NoReturn
 
-__all__ = ["complete_type_error"]
+from durable_execution_sdk.errors import ConfigError
+from durable_execution_sdk.runtime.completions.handle import Handle
+
+if TYPE_CHECKING:
+    from durable_execution_sdk.runtime.run import InvocationRun
+
+__all__ = ["complete_error", "not_a_function", "refuse_arguments"]
 
 _REFUSED = re.compile(
     r"(?:DurableContext|Combinators|Saga)\.(\w+)\(\) "
@@ -66,11 +75,104 @@ _CURES = {
     "wait": "a duration is Duration.from_seconds(3) or a datetime.timedelta",
     "wait_until": "a moment is a datetime with a time zone; for a duration use ctx.wait",
 }
+_CONTEXT = "DurableContext"
+# The methods that other SDKs call by these names, or that newcomers look for.
+ELSEWHERE: dict[str, str] = {
+    "activity": "step",
+    "call_activity": "step",
+    "execute_activity": "step",
+    "run": "step",
+    "side_effect": "step",
+    "start_activity": "step",
+    "sleep": "wait",
+    "sleep_until": "wait_until",
+    "create_timer": "wait_until",
+    "start_timer": "wait",
+    "poll": "wait_for_condition",
+    "poll_until": "wait_for_condition",
+    "wait_condition": "wait_for_condition",
+    "awakeable": "create_callback",
+    "promise": "create_callback",
+    "wait_for_task_token": "wait_for_callback",
+    "receive": "inbox",
+    "recv": "inbox",
+    "signal": "inbox",
+    "wait_for_external_event": "inbox",
+    "wait_for_signal": "inbox",
+    "call": "invoke",
+    "call_sub_orchestrator": "invoke",
+    "execute_child_workflow": "invoke",
+    "start_child_workflow": "invoke",
+    "child_context": "run_in_child_context",
+    "create_child_context": "run_in_child_context",
+    "gather": "all",
+    "select": "race",
+    "task_all": "all",
+    "task_any": "race",
+    "get_version": "patched",
+    "upsert_search_attributes": "set_status",
+    "set_custom_status": "set_status",
+    "current_utc_datetime": "now",
+    "time": "now",
+    "utcnow": "now",
+    "new_guid": "uuid4",
+    "log": "log_info",
+}
+# Python's words for a handle where a value belongs: subscripts, operators, loops, calls.
+_HANDLE = re.compile(r"'Handle'|await wasn't used with future")
+_AWAITED = (
+    "; what ctx.step and the other operations return is a handle, and no result yet: await it first, as in"
+    " result = await ctx.step(function). `durable lint` finds most of these"
+)
 
 
-def complete_type_error(error: TypeError) -> None:
-    """Add to an error about a method of a context how the method is called."""
+def complete_error(error: Exception) -> None:
+    """Add the correction to an error of Python's about a context, or about an operation that was not awaited."""
+    if type(error) not in {TypeError, AttributeError, RuntimeError}:
+        return  # an error of the user's, or one that was recorded
+    if isinstance(error, AttributeError):
+        _complete_attribute_error(error)
+        return
     message = str(error.args[0]) if len(error.args) == 1 else ""
+    if _HANDLE.search(message) and _AWAITED not in message:
+        error.args = (f"{message}{_AWAITED}",)
+    elif isinstance(error, TypeError):
+        _complete_type_error(error, message)
+
+
+def _complete_attribute_error(error: AttributeError) -> None:
+    message, name = str(error), error.name or ""
+    owner: object = error.obj
+    kind: type = type(owner)
+    if kind is Handle:
+        text = (
+            f": this is {_label_of(owner)} before it was awaited. Put await before the call that makes it; its result"
+            f" may have {name!r}"
+        )
+    elif kind.__name__ == _CONTEXT and not name.startswith("_"):
+        text = _no_such_method(name, [each for each in dir(owner) if each[0] != "_"])
+    else:
+        return
+    if not message.endswith(text):
+        error.args = (f"{message}{text}",)
+
+
+def _label_of(handle: object) -> str:
+    return repr(handle).strip("<>").rpartition(" ")[0]
+
+
+def _no_such_method(name: str, methods: list[str]) -> str:
+    """Return the method of a context that was probably meant; all operations if that is not known."""
+    snake = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+    known = snake if snake in methods else ELSEWHERE.get(snake)
+    near = [known] if known else get_close_matches(snake, methods, 1, 0.75)
+    near = near or [each for each in methods if each in snake.split("_")][:1]
+    if near:
+        return f"; did you mean ctx.{near[0]}?"
+    return f". Its operations are {', '.join(sorted(CALLS.keys() - {'add_compensation'}))}"
+
+
+def _complete_type_error(error: TypeError, message: str) -> None:
     found = _REFUSED.match(message)
     if found is None or found[1] not in CALLS or _CALLED_AS in message:
         return
@@ -96,3 +198,43 @@ def _cure(method: str, keyword: str | None, call: str) -> str:
             f" {keyword}=...)"
         )
     return ""
+
+
+def refuse_arguments(run: InvocationRun, label: str, args: tuple[object, ...]) -> NoReturn:
+    """Fail the execution for an operation, or a config, among the arguments of a step's function."""
+    places = [place for place, arg in enumerate(args) if type(arg) is Handle]
+    if places:
+        other = _label_of(args[places[0]])
+        text = (
+            f"argument {places[0] + 1} of its function is {other}, which was not awaited: put await before the"
+            " call that makes it, and pass on the result"
+        )
+    else:
+        text = (
+            "a StepConfig is among the arguments of its function; options are given by keyword:"
+            " ctx.step(function, ..., config=StepConfig(...))"
+        )
+    error = ConfigError(f"{label}: {text}")
+    run.fail(error)
+    raise error
+
+
+_USAGES = {"ctx.map": "items, function", "ctx.wait_for_condition": "function, config"}
+
+
+def not_a_function(found: object, operation: str) -> ConfigError:
+    """Return the error for an object that stands where an operation takes a function."""
+    call = f"{operation}({_USAGES.get(operation, 'function, a, b')})"
+    if isinstance(found, str):
+        cure = (
+            f"did you call the function? A name is given by keyword: {call[:-1]}, name={found!r})"
+        )
+    elif type(found) is Handle:
+        cure = (
+            "what an operation returns is no function; give it the function that the operation runs"
+        )
+    else:
+        cure = "did you call the function?"
+    return ConfigError(
+        f"{operation} takes a function, as in {call}, and was given {found!r} in its place; {cure}"
+    )

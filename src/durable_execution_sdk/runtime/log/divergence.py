@@ -15,6 +15,7 @@ from durable_execution_sdk.errors import DeterminismError
 from durable_execution_sdk.protocol.limits import MAX_ID_CHARACTERS
 from durable_execution_sdk.protocol.operations import Operation, label_of
 from durable_execution_sdk.runtime.log import Journal
+from durable_execution_sdk.version import PAGES
 
 __all__ = [
     "WAYS_OUT",
@@ -33,7 +34,7 @@ _TASK = re.compile(r"_([0-9a-f]{8})_\d+-")
 WAYS_OUT = (
     "Ways out: put the old code back beside the new (if ctx.patched(...): new, else: old), for executions that are past"
     " this place; put the old code back for good, or keep this execution's function version until it has ended; or"
-    " fork the execution before the change (durable fork). See docs/changing-code.md"
+    f" fork the execution before the change (durable fork). See {PAGES}/changing-code.md"
 )
 
 _UNRECORDED = (

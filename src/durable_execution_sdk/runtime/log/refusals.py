@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from msgspec.json import encode
 
 from durable_execution_sdk.errors import ConfigError, DurableError, ExecutionError, ServiceError
-from durable_execution_sdk.protocol.updates import OperationUpdate
+from durable_execution_sdk.protocol.limits import MAX_PAYLOAD_BYTES
+from durable_execution_sdk.protocol.operations import OperationType
+from durable_execution_sdk.protocol.updates import OperationUpdate, text_bytes
 from durable_execution_sdk.runtime.log import Journal
 from durable_execution_sdk.runtime.log.quotas import cure_at_quota
 from durable_execution_sdk.runtime.settings import Settings
@@ -26,9 +28,20 @@ def refusal_of(
         error.is_stale_token or error.is_transient or error.is_about_credentials
     ):
         subject = ", ".join(sorted({_title(update) for update in batch})) or "a state request"
-        cure = cure_at_quota(settings, journal.used, len(batch))
+        cure = cure_at_quota(settings, journal.used, len(batch)) or _cure_of_result(batch)
         error = ExecutionError(f"the service refused the checkpoint of {subject}: {error}{cure}")
     return Abort(error, fatal=isinstance(error, (ExecutionError, ConfigError)))
+
+
+def _cure_of_result(batch: Sequence[OperationUpdate]) -> str:
+    """Return the end of the message about a result of the execution that is probably too large."""
+    for update in batch:
+        if (
+            update.type == OperationType.EXECUTION
+            and text_bytes(update.payload) > MAX_PAYLOAD_BYTES
+        ):
+            return " Keep the data elsewhere (S3, a database), and let the workflow return its key"
+    return ""
 
 
 def _unencodable(batch: Sequence[OperationUpdate]) -> ExecutionError | None:

@@ -20,6 +20,7 @@ from durable_execution_sdk.emulator.durations import lapse
 from durable_execution_sdk.emulator.faults.plan import When
 from durable_execution_sdk.emulator.function_caller import Wrappers
 from durable_execution_sdk.engine.limits import Limits
+from durable_execution_sdk.first_use import explained
 from durable_execution_sdk.handler import DurableHandler
 from durable_execution_sdk.testing.errors import is_told
 from durable_execution_sdk.testing.faults import Faults
@@ -76,6 +77,7 @@ class LocalDurableTestRunner(SendsMessages, Generic[_R_co]):
         ConfigError: an argument is wrong, or two contradict each other.
     """
 
+    @explained
     def __init__(
         self,
         handler: DurableHandler[Any, _R_co],
@@ -269,6 +271,7 @@ class LocalDurableTestRunner(SendsMessages, Generic[_R_co]):
         """Return the callback with this id."""
         return PendingCallback(self._control, callback_id, None)
 
+    @explained
     async def advance(
         self,
         *,

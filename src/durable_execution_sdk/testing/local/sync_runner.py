@@ -10,6 +10,7 @@ from durable_execution_sdk.client import SyncDurableClient
 from durable_execution_sdk.client.callbacks import Failure, SyncPendingCallback
 from durable_execution_sdk.client.messages.inbox_ref import InboxRef, message_for
 from durable_execution_sdk.emulator.durations import lapse
+from durable_execution_sdk.first_use import explained
 from durable_execution_sdk.protocol.control_plane import PauseRequest, ResumeRequest
 from durable_execution_sdk.testing.errors import is_told
 from durable_execution_sdk.testing.local.client import client_options, send_message
@@ -99,6 +100,7 @@ class SyncTestRunner(Generic[_R_co]):
         """Return the callback with this id."""
         return SyncPendingCallback(self._service.emulator, callback_id, None)
 
+    @explained
     def advance(
         self,
         *,
