@@ -159,3 +159,54 @@ def test_requirements_are_decoded_as_pip_decodes_them(requirements: bytes, tmp_p
 def test_a_handler_without_a_module_is_refused(handler: str, tmp_path: Path) -> None:
     resource = DURABLE.replace("DurableConfig", f"Handler: '{handler}', DurableConfig")
     assert codes(write(tmp_path, resource)) == ["DOC108"]
+
+
+IMAGES = {
+    "ImageConfig: {Command: [app.handler]}": "Metadata: {DockerContext: src}",
+    "Description: by its CMD": "Metadata: {DockerContext: src}",
+    "Description: by the CMD of another file": "Metadata: {DockerContext: src, Dockerfile: Other}",
+    "Description: below src": "Metadata: {DockerContext: .}",
+    "Description: by CDK": "Metadata: {'aws:asset:path': src, 'aws:asset:dockerfile-path': Other}",
+}
+DOCKERFILES = {
+    "src/Dockerfile": "FROM public.ecr.aws/lambda/python:3.13\nCOPY . ./\nCMD [ 'app.handler' ]\n",
+    "src/Other": 'FROM a\nCMD ["other.handler"]\nCMD ["app.handler"]\n',
+    "Dockerfile": 'FROM a\nCOPY src/ ./\nCMD ["app.handler"]\n',
+}
+
+
+@pytest.mark.parametrize("properties", IMAGES)
+def test_the_code_of_an_image_is_examined(properties: str, tmp_path: Path) -> None:
+    image = (
+        f"Order: {{Type: AWS::Serverless::Function, {IMAGES[properties]},"
+        f" Properties: {{PackageType: Image, {properties}%s}}}}"
+    )
+    durable = image % ", DurableConfig: {ExecutionTimeout: 3600}"
+    app = write(tmp_path, durable, {**DOCKERFILES, "src/app.py": f"{LONG}handler = order\n"})
+    assert codes(app) == ["DOC702"]
+    assert app.notes == []
+    assert codes(write(tmp_path, image % "", DOCKERFILES)) == ["DOC102"]
+    assert codes(write(tmp_path, durable, DOCKERFILES)) == []
+
+
+@pytest.mark.parametrize(
+    ("properties", "metadata"),
+    [
+        ("ImageUri: a", "{}"),
+        ("ImageConfig: {Command: [python, app.py]}", "{DockerContext: src}"),
+        ("ImageConfig: {EntryPoint: [/run], Command: [app.handler]}", "{DockerContext: src}"),
+        ("ImageConfig: {Command: [other.handler]}", "{DockerContext: src}"),
+        ("Description: no Dockerfile", "{DockerContext: src/nowhere}"),
+        ("Description: not here", "{DockerContext: !Ref Folder}"),
+    ],
+)
+def test_an_image_whose_code_is_not_found_is_noted(
+    properties: str, metadata: str, tmp_path: Path
+) -> None:
+    image = (
+        f"Order: {{Type: AWS::Serverless::Function, Metadata: {metadata}, Properties: {{PackageType: Image,"
+        f" {properties}, DurableConfig: {{ExecutionTimeout: 3600}}}}}}"
+    )
+    app = write(tmp_path, image, DOCKERFILES)
+    assert codes(app) == []
+    assert "no code of Order is found, so it is not examined" in app.notes[0]

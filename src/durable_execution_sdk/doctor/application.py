@@ -48,12 +48,16 @@ class Application:
         return (each for each in self.template.functions.values() if each.is_durable)
 
     def code_path(self, function: LambdaFunction) -> Path | None:
-        """Return the folder or the zip of a function's code, if it is here."""
+        """Return the folder or the zip of a function's code, if it is here.
+
+        That of an image is the folder from which it is built, or the folder ``src`` in it, by the module of the handler.
+        """
+        if function.is_image:
+            return _image_code(function)
         asset = function.metadata.get("aws:asset:path")
         given = function.properties.get("CodeUri", function.properties.get("Code", "."))
         code = asset if asset is not None else self.template.value(given)
-        is_elsewhere = function.is_image or "InlineCode" in function.properties
-        if is_elsewhere or not isinstance(code, str):
+        if "InlineCode" in function.properties or not isinstance(code, str):
             return None
         path = self._folder / code
         return path if path.exists() else None
@@ -89,7 +93,8 @@ class Application:
 
     def _may_be_built(self, function: LambdaFunction) -> bool:
         """Tell if the code is here, and its package would be all that Lambda gets."""
-        return function.logical_id in self.handlers and not function.properties.get("Layers")
+        is_open = function.properties.get("Layers") or function.is_image
+        return function.logical_id in self.handlers and not is_open
 
     def _is_broken(self, function: LambdaFunction) -> bool:
         sources = self.sources(function)
@@ -178,6 +183,18 @@ class Application:
             except (OSError, zipfile.BadZipFile):
                 self._packages[path] = None
         return self._packages[path]
+
+
+def _image_code(function: LambdaFunction) -> Path | None:
+    folder = function.image_folder
+    module = function.handler.replace("/", ".").partition(".")[0]
+    if folder is None or not module:
+        return None
+    roots = (folder, folder / "src")
+    return next(
+        (each for each in roots if (each / f"{module}.py").is_file() or (each / module).is_dir()),
+        None,
+    )
 
 
 def _is_source(function: LambdaFunction, folder: Path) -> bool:

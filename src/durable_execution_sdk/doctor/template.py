@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,7 @@ from durable_execution_sdk.doctor.findings import Place
 SERVERLESS = "AWS::Serverless::Function"
 _NESTED = {"AWS::CloudFormation::Stack": "TemplateURL", "AWS::Serverless::Application": "Location"}
 _NO_VALUE = {"Ref": "AWS::NoValue"}
+_COMMAND = re.compile(r"""^\s*CMD\s*\[\s*['"]([^'"]+)['"]\s*\]""", re.IGNORECASE | re.MULTILINE)
 
 
 class Template:
@@ -163,9 +165,33 @@ class LambdaFunction(Resource):
         self.runtimes = [str(each) for each in template.values(self.properties.get("Runtime"))]
         self.is_python = self.runtime.startswith("python")
         is_unknown = not self.runtime and "Runtime" in self.properties
-        self.may_be_python = self.is_python or is_unknown
-        self.handler = str(template.value(self.properties.get("Handler")) or "")
+        self.may_be_python = self.is_python or is_unknown or self.is_image
+        handler = template.value(self.properties.get("Handler"))
+        self.handler = str((self._command() if self.is_image else handler) or "")
         self.alias = self.properties.get("AutoPublishAlias") if self.is_serverless else None
+
+    @property
+    def image_folder(self) -> Path | None:
+        """The folder from which the image of a function is built, if it is here."""
+        given = self.metadata.get("aws:asset:path", self.metadata.get("DockerContext"))
+        return self.template.file.parent / given if isinstance(given, str) else None
+
+    def _command(self) -> str | None:
+        """Return the command of an image, which is the handler in Lambda's own images."""
+        config = mapping(self.properties.get("ImageConfig"))
+        given = config.get("Command")
+        if "EntryPoint" in config:
+            return None
+        commands = [each for each in items(given) if isinstance(each, str)]
+        name = self.metadata.get("aws:asset:dockerfile-path", self.metadata.get("Dockerfile"))
+        if given is not None or self.image_folder is None:
+            return commands[0] if len(commands) == 1 else None
+        file = self.image_folder / str(name or "Dockerfile")
+        try:
+            found = _COMMAND.findall(file.read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            return None
+        return str(found[-1]) if found else None
 
     def place(self, *path: str | int) -> Place:
         """Return the place of a property: its own, or that of the globals."""
