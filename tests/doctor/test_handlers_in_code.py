@@ -210,3 +210,43 @@ def test_an_image_whose_code_is_not_found_is_noted(
     app = write(tmp_path, image, DOCKERFILES)
     assert codes(app) == []
     assert "no code of Order is found, so it is not examined" in app.notes[0]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"src/app.py": "import os\nif os.environ.get('A'):\n    handler = None\nelse:\n"},
+        {"src/app.py": "try:\n    import a\nexcept ImportError:\n"},
+        {
+            "src/app.py": "from shop import *\n",
+            "src/shop/__init__.py": "from .other import *\nfrom .flow import *\n",
+            "src/shop/other.py": "",
+            "src/shop/flow.py": "",
+        },
+    ],
+    ids=["branch", "except", "all names"],
+)
+def test_handlers_in_branches_and_among_all_names_of_a_module(
+    code: dict[str, str], tmp_path: Path
+) -> None:
+    name = [*code][-1]
+    body = f"{LONG}handler = order\n"
+    indented = body if name == "src/shop/flow.py" else body.replace("\n", "\n    ")
+    app = write(tmp_path, DURABLE, {**code, name: code[name] + indented})
+    assert codes(app) == ["DOC702"]
+    assert not [note for note in app.notes if "examined" in note]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "handler, other = order, order\n",
+        "class Flow:\n    run = order\nhandler = durable_execution(Flow().run)\n",
+        "HANDLERS = {'a': order}\nhandler = HANDLERS['a']\n",
+    ],
+)
+def test_a_handler_that_cannot_be_read_is_noted(code: str, tmp_path: Path) -> None:
+    app = write(tmp_path, DURABLE, {"src/app.py": LONG + code})
+    assert app.notes[0].endswith(
+        "the handler app.handler of Order is no function that can be read, so its code is not examined"
+    )

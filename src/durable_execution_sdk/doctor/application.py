@@ -71,6 +71,13 @@ class Application:
             if function.is_durable and function.may_be_python and name not in self.handlers
             if function not in self.without_module and not self._is_broken(function)
         ]
+        found += [
+            f"{self.template.file}: the handler {self.template.functions[name].handler} of {name} is no function that"
+            " can be read, so its code is not examined"
+            for name, handler in self.handlers.items()
+            if self.template.functions[name].is_durable
+            if handler.function is None and handler.durable is not False
+        ]
         is_unbuilt = [
             self.package(each) is None for each in self.durable if self._may_be_built(each)
         ]

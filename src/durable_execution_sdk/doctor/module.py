@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from durable_execution_sdk.doctor.findings import Place
-from durable_execution_sdk.lint.names import dotted, imported_names, qualified
+from durable_execution_sdk.lint.names import dotted, imported_names, origin, qualified
 from durable_execution_sdk.lint.workflows import Function, step_bodies, workflows
 
 __all__ = ["Module", "bound_names", "calls"]
@@ -42,14 +42,22 @@ class Module:
             # Refuses an await in a plain function, and the like, which the grammar allows.
             compile(self.tree, str(file), "exec", dont_inherit=True)
         self.imported = imported_names(self.tree, package)
+        # The modules of which all names are imported.
+        self.whole: list[str] = [
+            base
+            for node in self.tree.body
+            if isinstance(node, ast.ImportFrom) and any(each.name == "*" for each in node.names)
+            if (base := origin(node, package))
+        ]
+        statements = [*_statements(self.tree.body)]
         self.functions: dict[str, Function] = {
             node.name: node
-            for node in self.tree.body
+            for node in statements
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         }
         self.values: dict[str, ast.expr] = {
             target.id: node.value
-            for node in self.tree.body
+            for node in statements
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
             for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
             if isinstance(target, ast.Name)
@@ -122,6 +130,15 @@ class Module:
             and any(alias.name == "*" for alias in node.names)
             for node in self.tree.body
         )
+
+
+def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield statements, also those in branches, which bind names of the same scope."""
+    for node in body:
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for part in ("body", "handlers", "orelse", "finalbody"):
+                yield from _statements(getattr(node, part, []))
 
 
 def calls(function: ast.AST) -> Iterator[ast.Call]:

@@ -107,10 +107,11 @@ class Sources:
             return Handler(module, module.place(node), durable if known else None, node)
         if name in module.values:
             return self._of_value(module, module.values[name], depth)
-        origin, _, member = module.imported.get(name, "").rpartition(".")
-        other = self.module(origin)
-        if other is not None and depth < _DEEPEST:
-            return self._member(other, member, depth + 1)
+        if depth < _DEEPEST:
+            for other, member in self._origins(module, name):
+                found = self._member(other, member, depth + 1)
+                if found.function is not None or name in module.imported:
+                    return found
         return Handler(
             module, Place.of(module.file, 1), None if module.may_bind(name) else False, None
         )
@@ -184,12 +185,23 @@ class Sources:
         here = module.functions.get(name) or module.values.get(name)
         if here is not None:
             return module, here
-        first, dot, rest = name.partition(".")
-        origin, _, member = f"{module.imported.get(first, '')}{dot}{rest}".rpartition(".")
-        other = self.module(origin)
         # A package may import the function from a module of its own.
-        is_deep = depth >= _DEEPEST
-        return None if other is None or is_deep else self._named(other, member, depth + 1)
+        origins = self._origins(module, name) if depth < _DEEPEST else ()
+        found = (self._named(other, member, depth + 1) for other, member in origins)
+        return next((each for each in found if each is not None), None)
+
+    def _origins(self, module: Module, name: str) -> Iterator[tuple[Module, str]]:
+        """Yield the modules of the application from which a module may import a name, and its name there."""
+        first, dot, rest = name.partition(".")
+        if first in module.imported:
+            base, _, member = f"{module.imported[first]}{dot}{rest}".rpartition(".")
+            named = [(base, member)]
+        else:
+            named = [(base, name) for base in module.whole]
+        for base, member in named:
+            other = self.module(base)
+            if other is not None:
+                yield other, member
 
 
 _DEEPEST = 5

@@ -20,13 +20,13 @@ def imported_names(tree: ast.AST, package: str | None = None) -> dict[str, str]:
                     top = alias.name.partition(".")[0]
                     names[top] = top
         elif isinstance(node, ast.ImportFrom):
-            base = _base(node, package)
+            base = origin(node, package)
             for alias in node.names if base else ():
                 names[alias.asname or alias.name] = f"{base}.{alias.name}"
     return names
 
 
-def _base(node: ast.ImportFrom, package: str | None) -> str | None:
+def origin(node: ast.ImportFrom, package: str | None) -> str | None:
     """Return the module that ``from ... import`` names; ``None`` if that is not known."""
     if not node.level:
         return node.module
