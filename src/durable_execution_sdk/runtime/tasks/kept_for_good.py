@@ -1,4 +1,4 @@
-"""What may never be destroyed, because its destruction would run code of an invocation that has ended."""
+"""Keeps what may never be destroyed, because that would run code of an invocation that has ended."""
 
 from __future__ import annotations
 
