@@ -18,9 +18,9 @@ from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import DurableContext, DurableError, InvocationError, durable_execution
 from durable_execution_sdk.plugins import DurablePlugin
-from durable_execution_sdk.runtime import unwinding
 from durable_execution_sdk.runtime.event_loop.environment import environment
 from durable_execution_sdk.runtime.settings import GRACE_SECONDS
+from durable_execution_sdk.runtime.tasks import kept_for_good
 from durable_execution_sdk.testing import MockDurableServiceClient
 
 
@@ -140,11 +140,50 @@ def test_an_abandoned_task_is_not_destroyed_when_the_interpreter_clears_its_modu
 
     with virtual_time():
         assert run_workflow(workflow).result == "done"
-    assert unwinding._abandoned
-    # As the interpreter does at its exit. A bare except in an endless loop would keep it from ending.
-    unwinding._abandoned.clear()
-    gc.collect()
+    clear_what_is_kept()
     assert moves == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("where", ["handler", "task", "child", "gather"])
+def test_code_that_swallows_even_that_it_is_closed_is_not_destroyed_either(where: str) -> None:
+    pytest.importorskip("ctypes")
+    is_over = False
+    moves: list[str] = []
+
+    async def waits(ctx: DurableContext) -> None:
+        while not moves:  # for ever, if the loop did not end here
+            try:
+                await ctx.wait(seconds(60))
+            except BaseException:
+                if is_over:
+                    moves.append("destroyed")
+
+    async def workflow(event: Any, ctx: DurableContext) -> None:
+        match where:
+            case "handler":
+                await waits(ctx)
+            case "task":
+                waiting = asyncio.create_task(waits(ctx))
+                await ctx.wait(seconds(60))
+                waiting.cancel()
+            case "child":
+                await ctx.run_in_child_context(waits)
+            case _:
+                await asyncio.gather(waits(ctx), waits(ctx))
+
+    ran = run_workflow(workflow, execution_timeout=150)
+    assert ran.status == ("SUCCEEDED" if where == "task" else "TIMED_OUT")
+    is_over = True
+    clear_what_is_kept()
+    assert moves == []
+
+
+def clear_what_is_kept() -> None:
+    """Do as the interpreter does at its exit; a bare ``except`` in an endless loop would keep it from ending."""
+    assert kept_for_good._kept
+    kept_for_good._kept.clear()
+    gc.collect()
 
 
 WAITS: dict[str, Any] = {

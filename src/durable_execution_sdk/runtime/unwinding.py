@@ -29,9 +29,6 @@ _THREAD_GRACE_SECONDS = 1.0
 # Seconds for tasks that were killed, which need a turn of the loop, and then for the generators that they leave.
 _LAST_SECONDS = 0.05
 
-# References to abandoned tasks, kept for good: their destruction would run code of theirs.
-_abandoned: list[asyncio.Task[object]] = []
-
 
 async def leave_nothing_behind(run: InvocationRun, deadline: Deadline) -> None:
     """Cancel all tasks of the invocation, of workflow code and of bodies, and wait for their threads.
@@ -151,17 +148,11 @@ def abandon(task: asyncio.Task[object]) -> None:
             handle.cancel()
     inner._log_destroy_pending = False  # noqa: SLF001
     asyncio._unregister_task(task)  # noqa: SLF001 - asyncio documents it, for makers of tasks
-    _keep_for_good(task)
+    from durable_execution_sdk.runtime.tasks.kept_for_good import (  # noqa: PLC0415 - rarely needed
+        keep_for_good,
+    )
 
-
-def _keep_for_good(task: asyncio.Task[object]) -> None:
-    """Keep a task past the end of the process: the interpreter would run code of it to destroy it as it shuts down."""
-    _abandoned.append(task)
-    try:
-        from ctypes import py_object, pythonapi  # noqa: PLC0415 - rarely needed
-    except ImportError:  # a Python that was built without it
-        return
-    pythonapi.Py_IncRef(py_object(task))
+    keep_for_good(task)
 
 
 def _title_of(run: InvocationRun, task: asyncio.Task[object]) -> str:

@@ -261,7 +261,13 @@ class WorkflowTask(Coroutine[object, object, _T_co]):
             inner = getattr(inner, "cr_await", None)
         with suppress(RuntimeError):
             self._coroutine.close()
-        _never_closed.extend(each for each in chain if getattr(each, "cr_suspended", False))
+        never_closed = [each for each in chain if getattr(each, "cr_suspended", False)]
+        if never_closed:
+            from durable_execution_sdk.runtime.tasks.kept_for_good import (  # noqa: PLC0415 - rarely needed
+                keep_for_good,
+            )
+
+            keep_for_good(*never_closed)
         raise asyncio.CancelledError
 
 
@@ -414,8 +420,5 @@ def _nothing() -> None:
 def _take_no_note(watched: WorkflowTask[object]) -> None:
     """Let a task be cancelled."""
 
-
-# Code that swallows even that it is closed. To be destroyed would run more of it.
-_never_closed: list[object] = []
 
 _SDK_FOLDER = __file__.rpartition("runtime")[0]
