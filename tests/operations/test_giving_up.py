@@ -1027,3 +1027,69 @@ def test_a_scope_of_anyio_knows_its_cancellation_though_the_last_operand_ended_o
     result = LocalDurableTestRunner(handler).run_sync()
     assert result.result == [True, "on"], result.error
     check_replay_sync(handler, result).raise_if_failed()
+
+
+async def by_wait(ctx: DurableContext, handle: Any) -> Any:
+    [done], _ = await asyncio.wait([handle])
+    return done.result()
+
+
+async def by_as_completed(ctx: DurableContext, handle: Any) -> Any:
+    for each in asyncio.as_completed([handle]):
+        await each
+
+
+async def by_exception(ctx: DurableContext, handle: Any) -> Any:
+    raise handle.exception()
+
+
+async def by_all_settled(ctx: DurableContext, handle: Any) -> Any:
+    [settled] = await ctx.all_settled(handle)
+    raise settled.error or AssertionError
+
+
+async def twice(ctx: DurableContext, handle: Any) -> Any:
+    with suppress(OperationCancelledError):
+        await handle
+    await asyncio.wait_for(handle, 5)
+
+
+WAYS_TO_ASK: dict[str, Any] = {
+    "await": lambda ctx, handle: handle,
+    "wait_for": lambda ctx, handle: asyncio.wait_for(handle, 5),
+    "shield": lambda ctx, handle: asyncio.shield(handle),
+    "wait": by_wait,
+    "as_completed": by_as_completed,
+    "exception": by_exception,
+    "all": lambda ctx, handle: ctx.all(handle),
+    "race": lambda ctx, handle: ctx.race(handle),
+    "all_settled": by_all_settled,
+    "twice": twice,
+}
+
+
+@pytest.mark.parametrize("ask", list(WAYS_TO_ASK.values()), ids=list(WAYS_TO_ASK))
+@pytest.mark.parametrize("given_up_by", ["race", "wait_for", "timeout"])
+def test_each_way_to_ask_for_what_was_given_up_tells_so(ask: Any, given_up_by: str) -> None:
+    async def work() -> None:
+        await asyncio.Event().wait()
+
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        handle = ctx.step(work, name="lost")
+        if given_up_by == "race":
+            await ctx.race(handle, ctx.step(lambda: None, name="quick"), cancel_losers=True)
+        elif given_up_by == "wait_for":
+            # By its own time limit, which it tells as such.
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(handle, SOON)
+        else:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(SOON):
+                    await handle
+        with pytest.raises(OperationCancelledError) as caught:
+            await ask(ctx, handle)
+        return str(caught.value)
+
+    ran = run_workflow(workflow)
+    assert ran.status == "SUCCEEDED", ran.error
+    assert "step 'lost' was given up" in ran.result

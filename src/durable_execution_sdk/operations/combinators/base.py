@@ -264,7 +264,14 @@ def failed(operand: Operand) -> bool:
 def error_from(operand: Operand) -> Exception:
     """Return the error of an operand that failed or was cancelled."""
     if operand.cancelled():
-        return OperationError("the operand was cancelled", error_type="CancelledError")
+        operation = operation_of(operand) if isinstance(operand, Handle) else None
+        if operation is not None and operation.is_given_up:
+            return operation.cancelled_error()
+        named = "" if operation is None else f" {operation.label}"
+        return OperationError(
+            f"the operand{named} was cancelled by code that called its cancel(): leave it out",
+            error_type="CancelledError",
+        )
     error = operand.exception()
     assert isinstance(error, Exception)
     return error

@@ -223,6 +223,7 @@ class Completion(Claim[_T]):
         elif self.is_kept:
             return True  # ``gather`` raises ``CancelledError`` once this operation has ended
         self.is_given_up = True
+        self.handle._is_timed_out = function == "_cancel_and_wait"  # noqa: SLF001
         self.abandon()
         self.drop(msg)  # anyio recognizes its own cancellations by ``msg``
         return True

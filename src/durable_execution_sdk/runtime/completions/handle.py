@@ -92,10 +92,13 @@ class Handle(asyncio.Future[_T]):
     """
 
     # A slot is quicker than the dictionary that every future has.
-    __slots__ = ("_operation",)
+    __slots__ = ("_is_timed_out", "_operation")
 
     # Set by the operation when it makes the handle.
     _operation: Claim[_T]
+    # True if a ``wait_for`` of Python 3.11 has just given the operation up, and is to see ``CancelledError`` once. Set
+    # when code of asyncio gives it up.
+    _is_timed_out: bool
 
     @property
     def name(self) -> str | None:
@@ -137,15 +140,30 @@ class Handle(asyncio.Future[_T]):
         return result
 
     def result(self) -> _T:
-        """Return the result, as for any future."""
+        """Return the result, as for any future; raise ``OperationCancelledError`` if the operation was given up."""
         try:
             result: _T = _result_of(self)
+        except asyncio.CancelledError:
+            operation = self._operation
+            if not operation.is_given_up or (
+                getattr(self, "_is_timed_out", False)
+                and asyncio_function(sys._getframe(1)) == "wait_for"  # noqa: SLF001
+            ):
+                self._is_timed_out = False
+                raise
+            raise operation.cancelled_error() from None
         except asyncio.InvalidStateError:
             if asyncio_function(sys._getframe(1)) == "wait_for":  # noqa: SLF001
                 # ``wait_for`` has timed out while the operation goes on; it turns this into ``TimeoutError``.
                 raise asyncio.CancelledError from None
             raise
         return result
+
+    def exception(self) -> BaseException | None:
+        """Return the error, as for any future; ``OperationCancelledError`` if the operation was given up."""
+        if self.cancelled() and self._operation.is_given_up:
+            return self._operation.cancelled_error()
+        return super().exception()
 
     def add_done_callback(
         self, fn: Callable[[Any], object], /, *, context: Context | None = None
