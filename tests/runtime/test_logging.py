@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 from tests.rig import run_workflow
 
@@ -199,15 +201,16 @@ def test_calls_in_threads_log_once_though_each_replay_makes_them_again(kept: Kee
             return "x" * 300_000  # is not kept, so replay builds it again
 
         await ctx.run_in_child_context(large)
+        await anyio.to_thread.run_sync(call, "third")
         await ctx.wait(SECOND)
 
     with pool:
         assert run_workflow(workflow).status == "SUCCEEDED"
-    names = ["first", "second", "inner"]
+    names = ["first", "second", "inner", "third"]
     assert kept.lines == [line for name in names for line in (name, f"{name} by the context")]
     assert {record.is_replay for record in kept.records if record.name == "shop"} == {False}  # type: ignore[attr-defined]
     assert calls.count(("first", True)) == 2
-    assert calls.count(("inner", True)) == 1
+    assert calls.count(("inner", True)) == calls.count(("third", True)) == 1
 
 
 @pytest.mark.parametrize("mode", [ReplayLogging.ERRORS, ReplayLogging.ALL])

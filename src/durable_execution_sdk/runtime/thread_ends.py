@@ -126,14 +126,16 @@ class ThreadEnds:
             reverse=True,
         )
 
-    def call_started(self, future: asyncio.Future[Any]) -> None:
-        """Take note of the call in a thread that will complete a plain future."""
+    def call_started(self, future: asyncio.Future[Any]) -> ThreadOrigin | None:
+        """Take note of the call in a thread that will complete a plain future; return its origin in workflow code."""
         runner = CURRENT.get()
-        if isinstance(runner, WorkflowTask) and not self._run.is_ending:
-            origin = (runner.scope, *runner.scope.next_thread_end(_ROW))
-            self._origins[future] = origin
-            self._run.outside.thread_started(future, origin)
-            future.add_done_callback(self.future_done, context=sdk_context())
+        if not isinstance(runner, WorkflowTask) or self._run.is_ending:
+            return None
+        origin = (runner.scope, *runner.scope.next_thread_end(_ROW))
+        self._origins[future] = origin
+        self._run.outside.thread_started(future, origin)
+        future.add_done_callback(self.future_done, context=sdk_context())
+        return origin
 
     def is_recorded(self, origin: ThreadOrigin | None) -> bool:
         """Return ``True`` if the log holds the end of a call that begins, or that of the context around it."""

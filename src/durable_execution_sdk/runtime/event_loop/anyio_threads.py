@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio._backends._asyncio as backend
 
+from durable_execution_sdk.runtime.current import ThreadCall
 from durable_execution_sdk.runtime.event_loop import WorkflowLoop
 from durable_execution_sdk.runtime.event_loop.observer import LoopObserver
 
@@ -54,9 +55,12 @@ class _Calls(Queue[Any]):
 
     def put_nowait(self, item: Any) -> None:
         """Give the thread a call, with the future that it completes, or ``None`` to end it."""
-        parts: tuple[Any, ...] = item or ()
+        parts: list[Any] = list(item or ())
         for future in filter(asyncio.isfuture, parts):
             observer = _observer_of(future)
-            if observer is not None:
-                observer.threads.call_started(future)
-        super().put_nowait(item)
+            origin = None if observer is None else observer.threads.call_started(future)
+            if observer is not None and origin is not None:
+                place = next(at for at, part in enumerate(parts) if callable(part))
+                parts[place] = call = ThreadCall(parts[place])
+                call.tell(is_replayed=observer.threads.is_recorded(origin))
+        super().put_nowait(tuple(parts) if parts else item)

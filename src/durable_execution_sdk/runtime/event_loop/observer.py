@@ -86,8 +86,8 @@ if TYPE_CHECKING:
     class ThreadCalls(Protocol):
         """The recorder of the ends of calls in threads: see ``thread_ends``."""
 
-        def call_started(self, future: asyncio.Future[Any]) -> None:
-            """Take note that workflow code has started a call that will complete a plain future."""
+        def call_started(self, future: asyncio.Future[Any]) -> ThreadOrigin | None:
+            """Take note of a call that will complete a plain future; return its origin if workflow code makes it."""
             ...
 
         def is_recorded(self, origin: ThreadOrigin | None) -> bool:
