@@ -18,7 +18,7 @@ from durable_execution_sdk.runtime.settings import GRACE_SECONDS
 from durable_execution_sdk.runtime.tasks import WorkflowTask
 from durable_execution_sdk.runtime.tasks.numbered_task import cancel
 
-__all__ = ["CANCELLATION_ROUNDS", "abandon", "leave_nothing_behind"]
+__all__ = ["CANCELLATION_ROUNDS", "abandon", "keep_for_good", "leave_nothing_behind"]
 
 # Shares of the clean-up time that pass after each round of cancellations.
 CANCELLATION_ROUNDS = (0.6, 0.2, 0.1)
@@ -29,8 +29,8 @@ _THREAD_GRACE_SECONDS = 1.0
 # Seconds for tasks that were killed, which need a turn of the loop, and then for the generators that they leave.
 _LAST_SECONDS = 0.05
 
-# References to abandoned tasks, kept for good: their destruction would run code of theirs.
-_abandoned: list[asyncio.Task[object]] = []
+# References to abandoned tasks and others, kept for good: their destruction would run code of theirs.
+_abandoned: list[object] = []
 
 
 async def leave_nothing_behind(run: InvocationRun, deadline: Deadline) -> None:
@@ -151,17 +151,17 @@ def abandon(task: asyncio.Task[object]) -> None:
             handle.cancel()
     inner._log_destroy_pending = False  # noqa: SLF001
     asyncio._unregister_task(task)  # noqa: SLF001 - asyncio documents it, for makers of tasks
-    _keep_for_good(task)
+    keep_for_good(task)
 
 
-def _keep_for_good(task: asyncio.Task[object]) -> None:
-    """Keep a task past the end of the process: the interpreter would run code of it to destroy it as it shuts down."""
-    _abandoned.append(task)
+def keep_for_good(code: object) -> None:
+    """Keep a task, or a coroutine, past the end of the process: to destroy it, the interpreter would run code of it."""
+    _abandoned.append(code)
     try:
         from ctypes import py_object, pythonapi  # noqa: PLC0415 - rarely needed
     except ImportError:  # a Python that was built without it
         return
-    pythonapi.Py_IncRef(py_object(task))
+    pythonapi.Py_IncRef(py_object(code))
 
 
 def _title_of(run: InvocationRun, task: asyncio.Task[object]) -> str:
