@@ -19,7 +19,7 @@ import openai
 from strands import Agent, ToolContext, tool
 from strands.agent.state import AgentState
 from strands.event_loop.streaming import process_stream
-from strands.hooks import AfterToolCallEvent
+from strands.hooks import AfterToolCallEvent, BeforeToolCallEvent
 from strands.models.openai import OpenAIModel
 from strands.models.openai_responses import OpenAIResponsesModel
 from strands.multiagent import Swarm
@@ -684,3 +684,51 @@ def test_a_hook_does_not_repeat_an_at_most_once_call(is_cut_off: bool) -> None:
     assert len(done) == 1
     assert len(looks) == 4
     assert result.status == ("FAILED" if is_cut_off else "SUCCEEDED")
+
+
+class Judge(FakeModel):
+    """A model that counts what it is asked, and refuses each request but the first."""
+
+    def __init__(self) -> None:
+        super().__init__(Spec(turns=()))
+        self.asked = 0
+
+    async def stream(self, *args: Any, **kwargs: Any) -> Any:
+        self.asked += 1
+        turn = Turn(text="yes" if self.asked == 1 else "no")
+        async for chunk in model(turn).stream([], *args[1:], **kwargs):
+            yield chunk
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+def test_the_model_that_is_asked_beside_the_loop_is_asked_in_steps(is_given: bool) -> None:
+    judge = Judge()
+
+    async def ask(event: BeforeToolCallEvent) -> None:
+        inner = Agent(model=event.agent.aux_model, callback_handler=None)
+        if "yes" not in str(await inner.invoke_async("May it?")):
+            event.cancel_tool = "no"
+
+    class Player(Judge):
+        """A model that plays the agent's part too."""
+
+        async def stream(self, messages: Any, *args: Any, **kwargs: Any) -> Any:
+            if "May it?" in repr(messages):
+                async for chunk in judge.stream(messages):
+                    yield chunk
+                return
+            turns = model(calls("look", place="Rome"), Turn(text="done"))
+            async for chunk in turns.stream(messages):
+                yield chunk
+
+    def make() -> Agent:
+        options = {"aux_model": judge} if is_given else {}
+        agent = agent_of(Player(), look, name="clerk", **options)
+        agent.add_hook(ask, BeforeToolCallEvent)
+        return agent
+
+    handler = workflow(make)
+    result = LocalDurableTestRunner(handler).run_sync({})
+    assert names(result) == ["clerk: model", "clerk: side model", "look", "clerk: model", "pause"]
+    assert judge.asked == 1
+    check_replay_sync(handler, result).raise_if_failed()

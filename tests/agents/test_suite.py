@@ -95,7 +95,7 @@ def test_replay_in_a_new_process(adapter: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("scenario", ["parallel", "rest", "failing"])
+@pytest.mark.parametrize("scenario", ["parallel", "rest", "failing", "streaming"])
 def test_a_crash_at_every_checkpoint_changes_nothing(adapter: str, scenario: str) -> None:
     check_crash_safety_sync(handler_of(adapter, scenario), {}, setup=WORLD.clear).raise_if_failed()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -735,3 +737,45 @@ def test_an_at_least_once_body_that_the_functions_time_cuts_off_may_run_again() 
     assert report.ok, str(report)
     assert report.runs == 3
     assert not report.interrupted
+
+
+class ScopeOfATask:
+    """A scope as AnyIO has it, which has to end in the task in which it began."""
+
+    def __enter__(self) -> None:
+        self._task = asyncio.current_task()
+
+    def __exit__(self, *_: object) -> None:
+        assert asyncio.current_task() is self._task
+
+
+def test_a_body_that_streams_leaves_nothing_whose_end_is_told_as_a_warning_of_another_test(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    free = threading.Lock()
+
+    async def piece() -> str:
+        with ScopeOfATask():
+            await asyncio.sleep(0)
+        return "piece"
+
+    async def pieces() -> Any:
+        for _ in range(2):
+            yield await piece()
+
+    async def read() -> str:
+        assert free.acquire(blocking=False)  # a body that was cut off has let go of it
+        try:
+            return "".join([each async for each in pieces()])
+        finally:
+            free.release()
+
+    @durable_execution
+    async def workflow(event: Any, ctx: DurableContext) -> str:
+        return await ctx.step(read)
+
+    told: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    check_crash_safety_sync(workflow, None).raise_if_failed()
+    gc.collect()
+    assert not told

@@ -51,6 +51,7 @@ from durable_execution_sdk.agents.strands.records import (
     RecordedTool,
     ToolFailedError,
 )
+from durable_execution_sdk.agents.strands.side_models import record_side_model
 from durable_execution_sdk.agents.tool_calls import current_context, forget_call
 from durable_execution_sdk.errors import ConfigError
 
@@ -148,6 +149,7 @@ class _Stages:
         if faults:
             raise ConfigError(f"agent {agent.name!r} cannot run in a workflow: {faults[0]}")
         self._invocation, self._fatal = ctx.lambda_context, None
+        record_side_model(agent, self._plugin.agent_name, self._plugin.model)
         given = event.messages or []
         for message in [*agent.messages, *given]:
             if not message.get("tracking_id"):
@@ -179,7 +181,14 @@ class _Stages:
                 "the model keeps the conversation at its provider, where replay cannot see it: make it stateless"
             )
         plugin = self._plugin
-        model: Any = RecordedModel(context, plugin.agent_name, plugin.model, plugin.stream_handler)
+        model: Any = RecordedModel(
+            context.model,
+            context.agent,
+            plugin.agent_name,
+            plugin.model,
+            stream_handler=plugin.stream_handler,
+            invocation_state=context.invocation_state,
+        )
         async for event in call_next(context.replace(model=model)):
             if isinstance(event, ModelStopReason):
                 event["stop"][3].pop(

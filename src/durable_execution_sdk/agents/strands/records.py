@@ -18,7 +18,6 @@ from strands.event_loop.streaming import process_stream
 from strands.interrupt import Interrupt, InterruptException
 from strands.middleware import (
     ExecuteToolContext,
-    InvokeModelContext,
     ModelStopReason,
     ToolResultEvent,
     TypedEvent,
@@ -65,17 +64,21 @@ class RecordedModel:
 
     def __init__(
         self,
-        context: InvokeModelContext,
+        model: Any,
+        agent: Any,
         agent_name: str | None,
         options: ModelOptions,
-        stream_handler: StreamHandler | None,
+        *,
+        stream_handler: StreamHandler | None = None,
+        invocation_state: dict[str, Any] | None = None,
+        work: str = "model",
     ) -> None:
-        given = context.agent.name
-        self._agent_name = agent_name or (None if given == _UNNAMED else given)
-        self._model = context.model
-        self._invocation_state = context.invocation_state
+        self._agent_name = agent_name or (None if agent.name == _UNNAMED else agent.name)
+        self._model = model
+        self._invocation_state = {} if invocation_state is None else invocation_state
         self._options = options
         self._stream_handler = stream_handler
+        self._work = work
 
     def __getattr__(self, name: str) -> Any:
         """Return what the model has otherwise."""
@@ -95,6 +98,7 @@ class RecordedModel:
                 options=self._options,
                 final=(ContextWindowOverflowException, SerDesError),
                 clients=(self._model, client_arguments(self._model)),
+                work=self._work,
             )
         except StepError as error:
             if isinstance(error, ContextWindowOverflowException):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
+import gc
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import suppress
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, cast
 
 from durable_execution_sdk.emulator.clock import Clock
@@ -15,6 +18,7 @@ from durable_execution_sdk.runtime.bodies import Attempting
 from durable_execution_sdk.runtime.completions.completion import Completion
 from durable_execution_sdk.runtime.event_loop.environment import Environment
 from durable_execution_sdk.runtime.settings import Invoked
+from durable_execution_sdk.runtime.tasks.kept_for_good import keep_for_good
 from durable_execution_sdk.testing.faults import Faults
 from durable_execution_sdk.testing.local.slow_bodies import CountedBodies, FlowingRun
 
@@ -148,11 +152,43 @@ class _CountedBody(Coroutine[object, object, None]):
         self._faults.body_awaits(self._run, self._awaits)
         if self._awaits == self._cut_at:
             end = self._faults.die()
-            self._body.close()
+            _let_die(self._body)
             if isinstance(blocked_on, asyncio.Future):
                 cast("asyncio.Future[object]", blocked_on).add_done_callback(_retrieve_error)
             raise end
         return blocked_on
+
+
+def _let_die(body: Coroutine[object, object, None]) -> None:
+    """Close a body, so that it holds no lock, and keep what it leaves open.
+
+    A coroutine that waits for an async generator does not close it, and to be destroyed would run the generator's clean-up
+    outside of any loop, where it fails, and is told as a warning of no test in particular.
+    """
+    chain = list(_waiting(body))
+    with suppress(RuntimeError):  # it awaits something in its clean-up
+        body.close()
+    for each in chain:
+        if getattr(each, "cr_suspended", True):  # also an async generator, which does not tell
+            keep_for_good(each)
+
+
+def _waiting(code: object) -> Iterator[object]:
+    """Yield a coroutine and all that it waits for, down to the innermost."""
+    seen: set[int] = set()
+    inner: Any = code
+    while inner is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        if _may_be_suspended(inner):
+            yield inner
+        awaited = [getattr(inner, name, None) for name in ("cr_await", "ag_await", "gi_yieldfrom")]
+        # Iterators over coroutines and async generators have no such attribute.
+        awaited += filter(_may_be_suspended, gc.get_referents(inner))
+        inner = next((each for each in awaited if each is not None and id(each) not in seen), None)
+
+
+def _may_be_suspended(code: object) -> bool:
+    return isinstance(code, (CoroutineType, AsyncGeneratorType, GeneratorType))
 
 
 def _retrieve_error(future: asyncio.Future[object]) -> None:
