@@ -194,7 +194,10 @@ def test_a_port_that_is_taken_is_refused_with_what_to_do() -> None:
     server_rig = ServerRig()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{port}: .*another host or port, 0 for a free one"):
+        with pytest.raises(
+            ConfigError,
+            match=f"cannot listen on 127.0.0.1:{port}: .*another host or port, 0 for a free one",
+        ):
             serve(server_rig.driver, port=port)
     with pytest.raises(ConfigError, match="0 to 65535, not 70000"):
         serve(server_rig.driver, port=70_000)
