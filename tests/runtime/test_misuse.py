@@ -588,6 +588,25 @@ def test_an_operation_in_place_of_its_result_is_told(use: Any, told: str, where:
     assert "await" in message
 
 
+def test_other_mistakes_with_what_the_context_gives_are_told_with_the_cure() -> None:
+    def told(use: Any) -> str:
+        async def workflow(event: Any, ctx: DurableContext) -> Any:
+            return await use(ctx)
+
+        return run_workflow(workflow).error.error_message  # type: ignore[no-any-return]
+
+    async def loops(ctx: DurableContext) -> None:
+        for _ in ctx.inbox("box"):  # type: ignore[attr-defined]
+            pass
+
+    async def branch(ctx: DurableContext) -> None: ...
+
+    assert told(loops).endswith("; write async for, as in: async for message in inbox")
+    assert told(lambda ctx: ctx.patched("x")).endswith("; ctx.patched(...) is called without await")
+    assert "made without await" in told(lambda ctx: ctx.set_status("x"))
+    assert told(lambda ctx: ctx.parallel(branch, branch)).endswith("as in ctx.parallel([a, b])")
+
+
 def test_an_error_of_another_future_is_told_once_though_it_passes_two_contexts() -> None:
     async def inner(ctx: DurableContext) -> Any:
         return list(ctx.step(lambda: "text", name="text"))  # type: ignore[call-overload]

@@ -137,7 +137,8 @@ def exact_text(text: str) -> str:
 def _instead_of(name: object) -> str:
     """Return the advice for a name that is refused."""
     if not isinstance(name, str):
-        return "str(...) makes a text of it"
+        several = "several functions are given in a list, as in ctx.parallel([a, b])"
+        return several if callable(name) else "str(...) makes a text of it"
     if not name:
         return "leave it out if there is none"
     if not (name.isascii() and name.isprintable()):
@@ -211,10 +212,7 @@ def arity_of(function: Callable[..., object]) -> tuple[int, int]:
 def check_arguments(
     operation: str, function: Callable[..., object], count: int, arguments: str
 ) -> None:
-    """Raise ``ConfigError`` for a function that does not accept so many arguments.
-
-    ``arguments`` describes them for the message.
-    """
+    """Raise ``ConfigError`` for a function that does not accept so many arguments, which ``arguments`` describes."""
     least, most = arity_of(function)
     if not least <= count <= most:
         raise misfit(operation, function, arguments)

@@ -124,6 +124,14 @@ _AWAITED = (
     "; what ctx.step and the other operations return is a handle, and no result yet: await it first, as in"
     " result = await ctx.step(function). `durable lint` finds most of these"
 )
+# Python's words for other ways to use what the context gives.
+_OTHERS = {
+    "'Inbox' object is not iterable": "; write async for, as in: async for message in inbox",
+    "object bool can't be used in 'await' expression": "; ctx.patched(...) is called without await",
+    "object NoneType can't be used in 'await' expression": (
+        "; ctx.set_status, ctx.progress and the calls of loggers are made without await"
+    ),
+}
 
 
 def complete_error(error: Exception) -> None:
@@ -136,6 +144,8 @@ def complete_error(error: Exception) -> None:
     message = str(error.args[0]) if len(error.args) == 1 else ""
     if _HANDLE.search(message) and _AWAITED not in message:
         error.args = (f"{message}{_AWAITED}",)
+    elif message in _OTHERS:
+        error.args = (f"{message}{_OTHERS[message]}",)
     elif isinstance(error, TypeError):
         _complete_type_error(error, message)
 
