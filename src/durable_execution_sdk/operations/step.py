@@ -233,7 +233,7 @@ class Step(AttemptOperation[_T]):
         """Return the recorded result, or raise the recorded failure; count it for ``ctx.budget``."""
         record: Any = self.record
         details = record.step_details
-        text = None if details is None else details.result
+        text: str | None = details and details.result
         if text is None or details.attempt != 1:
             self.count(record)
         else:  # as ``count`` does, without its call
