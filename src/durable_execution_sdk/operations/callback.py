@@ -219,10 +219,10 @@ class CreationOfCallback(Completion[Callback[_T]], Generic[_T]):
     __slots__ = ("_callback", "context_state", "name", "operation_id")
 
     handle_class = Creation
-    is_end = False
 
     def __init__(self, callback: CallbackOperation[_T]) -> None:
         super().__init__(callback.run.completions, callback.place)
+        self.is_end = False  # it completes before the operation with this id ends
         self.name = callback.name
         self.operation_id = callback.operation_id
         self.context_state = callback.context_state

@@ -46,7 +46,7 @@ from durable_execution_sdk.errors import (
 )
 from durable_execution_sdk.operations.complete_execution import ended
 from durable_execution_sdk.operations.lifecycle.argument_checks import check_strategy
-from durable_execution_sdk.operations.step import Step, StepConfig
+from durable_execution_sdk.operations.step import Step, StepConfig, defaults_for
 from durable_execution_sdk.ports import DataPlane, start_execution
 from durable_execution_sdk.protocol.continuation import (
     Continuation,
@@ -115,10 +115,11 @@ async def continue_as_new(
     async def start() -> str:
         return await _start(plane, arn, request, has_failed=run in _HAVE_FAILED)
 
+    defaults = defaults_for(start, config, run)
     pointer = None
     try:
         while continuation_of(arn, pointer) is None:
-            pointer = await _Start(scope, start, (), _NAME, config, _VERBATIM, True).handle  # noqa: FBT003 - see Step
+            pointer = await _Start(scope, defaults, (), _NAME, config, _VERBATIM).handle
     except BaseException:
         _HAVE_FAILED.add(run)
         raise
@@ -203,7 +204,8 @@ def _written(run: InvocationRun, event: object) -> str:
 
 async def _recorded_input(scope: IdScope, text: str) -> str:
     config = StepConfig(retry_strategy=NoRetry(), serdes=_VERBATIM)
-    step = Step[str](scope, _same, (text,), _INPUT_NAME, config, _VERBATIM, True)  # noqa: FBT003 - see Step
+    defaults = defaults_for(_same, config, scope.context_state.run)
+    step = Step[str](scope, defaults, (text,), _INPUT_NAME, config, _VERBATIM)
     recorded = await step.handle
     run, record = step.run, step.record
     if run.is_rehearsal and record is not None:

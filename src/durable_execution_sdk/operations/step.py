@@ -20,7 +20,6 @@ from durable_execution_sdk.first_use import OptionEnum, Options
 from durable_execution_sdk.operations.lifecycle import SUCCEEDED
 from durable_execution_sdk.operations.lifecycle.argument_checks import (
     arity_of,
-    check_arguments,
     check_config,
     check_serdes,
     check_strategy,
@@ -30,7 +29,7 @@ from durable_execution_sdk.operations.lifecycle.argument_checks import (
 )
 from durable_execution_sdk.operations.lifecycle.attempts import AttemptOperation
 from durable_execution_sdk.protocol.operations import Operation, OperationSubType
-from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate
+from durable_execution_sdk.protocol.updates import OperationAction, OperationUpdate, text_bytes
 from durable_execution_sdk.runtime.bodies import with_resources
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
@@ -56,9 +55,6 @@ class StepSemantics(StrEnum, metaclass=OptionEnum):
 
     AT_LEAST_ONCE_PER_RETRY = "AT_LEAST_ONCE_PER_RETRY"
     AT_MOST_ONCE_PER_RETRY = "AT_MOST_ONCE_PER_RETRY"
-
-
-_AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
 
 
 class StepConfig(Options, frozen=True, kw_only=True):
@@ -115,8 +111,11 @@ class StepConfig(Options, frozen=True, kw_only=True):
         return not (self.timeout is None and self.needs is None)
 
 
+_AT_MOST_ONCE = StepSemantics.AT_MOST_ONCE_PER_RETRY
 _DEFAULT = StepConfig()
 _MISPLACED = frozenset({Handle, StepConfig})  # of what is no argument of a step's function
+# By this name it is quicker than through ``super()``.
+_claim: Callable[..., None] = AttemptOperation.__init__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 def bound_config(function: Callable[..., Any]) -> StepConfig | None:
@@ -129,8 +128,8 @@ def bound_config(function: Callable[..., Any]) -> StepConfig | None:
     return config if isinstance(config, StepConfig) else None
 
 
-class _Defaults(Struct, frozen=True):
-    """The defaults that a function gives to its steps: the callable with its resources, name, serdes, arity ..."""
+class Defaults(Struct, frozen=True):
+    """What a function gives to its steps: the callable with its resources, name, serdes, arity ..."""
 
     function: Callable[..., Any]
     name: str | None
@@ -138,70 +137,70 @@ class _Defaults(Struct, frozen=True):
     # That of the configuration, if it has one; then the return annotation is not looked at.
     serdes: SerDes[Any]
     is_coroutine: bool
-    # The fewest and the most positional arguments that it takes.
-    least: int
+    least: int  # the fewest positional arguments that it takes
     most: int
 
 
-def _defaults_of(function: Callable[..., Any], run: InvocationRun) -> _Defaults:
-    """Compute a function's defaults, and cache them for the invocation if it is a plain one without time limits."""
-    config = bound_config(function) or _DEFAULT
+def defaults_for(function: Callable[..., Any], config: StepConfig, run: InvocationRun) -> Defaults:
+    """Compute what a function gives to its steps with this configuration."""
     serdes = config.serdes or run.settings.serdes_for(function)
     called = with_resources(function) or function
     is_coroutine, arity = is_coroutine_function(called), arity_of(function)
-    defaults = _Defaults(called, named_after(function), config, serdes, is_coroutine, *arity)
+    return Defaults(called, named_after(function), config, serdes, is_coroutine, *arity)
+
+
+def _defaults_of(function: Callable[..., Any], run: InvocationRun) -> Defaults:
+    """Compute a function's defaults, and cache them for the invocation if it is a plain one without time limits."""
+    config = bound_config(function) or _DEFAULT
+    defaults = defaults_for(function, config, run)
     if type(function) is FunctionType and not config.is_limited:
-        cache: dict[Any, _Defaults] = run.said_by_functions
+        cache: dict[Any, Defaults] = run.said_by_functions
         if len(cache) >= MOST_CACHED_FUNCTIONS:
             cache.clear()
         cache[function] = defaults
     return defaults
 
 
-# By this name it is quicker than through ``super()``.
-_claim: Callable[..., None] = AttemptOperation.__init__  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-
-
 class Step(AttemptOperation[_T]):
     """The operation of a step."""
 
-    __slots__ = ("_args", "_config", "_function", "_is_coroutine", "_serdes")
+    __slots__ = ("_args", "_config", "_defaults", "_serdes")
 
     def __init__(
         self,
         scope: IdScope,
-        function: Callable[..., Any],
+        defaults: Defaults,
         args: tuple[Any, ...],
         name: str | None,
         config: StepConfig,
         serdes: SerDes[Any],
-        is_coroutine: bool,  # noqa: FBT001 - an argument by its name costs a replayed step a dictionary
     ) -> None:
         _claim(self, scope, name, _STEP)
-        self._function = function
+        self._defaults = defaults
         self._args = args
-        self._config = config
         self._serdes = serdes
-        self._is_coroutine = is_coroutine
-        self.at_most_once = config.semantics is _AT_MOST_ONCE
-        self.waits_for_start = self.at_most_once or config.acknowledge_start
-        if self.run.is_optimistic and not self.at_most_once:
+        if self.run.is_optimistic and config.semantics is not _AT_MOST_ONCE:
             self.tells_time = False
+        if not self.was_over:  # otherwise no attempt will ask for these
+            self._config = config
+            self.at_most_once = config.semantics is _AT_MOST_ONCE
+            self.waits_for_start = self.at_most_once or config.acknowledge_start
         self.begin()
 
     @property
     def given(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """The function of the step, and its arguments without resources."""
-        return getattr(self._function, "needs_resources", self._function), self._args
+        function = self._defaults.function
+        return getattr(function, "needs_resources", function), self._args
 
     async def attempt(self) -> None:
         """Run the function once and record its result or its error."""
         if not _MISPLACED.isdisjoint(map(type, self._args)):
             operations.call_errors.refuse_arguments(self.run, self.label, self._args)
-        if self._is_coroutine and self.run.settings.middleware is None:
-            result = await self._function(*self._args)
+        if self._defaults.is_coroutine and self.run.settings.middleware is None:
+            result = await self._defaults.function(*self._args)
         else:
-            result = await self.call(self._function, self._args)
+            result = await self.call(self._defaults.function, self._args)
         payload = self.encode(self._serdes, result, "result")
         self._is_running = False
         update = self.update(_SUCCEED, payload)
@@ -231,13 +230,17 @@ class Step(AttemptOperation[_T]):
         return operations.failed_attempts.interrupt(self)
 
     def outcome(self) -> _T:
-        """Return the recorded result, or raise the recorded failure."""
-        record = self.record
-        assert record is not None
+        """Return the recorded result, or raise the recorded failure; count it for ``ctx.budget``."""
+        record: Any = self.record
+        details = record.step_details
+        text: str | None = details and details.result
+        if text is None or details.attempt != 1:
+            self.count(record)
+        else:  # as ``count`` does, without its call
+            self.context_state.stored_bytes += len(text) if text.isascii() else text_bytes(text)
         if record.status != SUCCEEDED:
             raise self.failure(record)
-        details = record.step_details
-        value: _T = self.decode(self._serdes, None if details is None else details.result)
+        value: _T = self.decode(self._serdes, text)
         return value
 
     def failure(self, record: Operation) -> BaseException:
@@ -267,23 +270,15 @@ def step(
 ) -> Handle[Any]:
     """Run a function as a step."""
     run = scope.context_state.run
-    defaults: _Defaults | None = None
-    # A call of the class would go through the interpreter's machinery for any class, which takes twice as long.
-    made: Step[Any] = _new(Step)
-    if type(function) is FunctionType:
-        defaults = run.said_by_functions.get(function)
+    is_plain = type(function) is FunctionType
+    defaults: Defaults | None = run.said_by_functions.get(function) if is_plain else None
     if config is not None:
         if config.__class__ is not StepConfig:
             check_config("a step", config, StepConfig)
         if config.timeout is not None or config.needs is not None:
             return operations.limited_step.limited_step(scope, function, args, name, config)
-        if config.serdes is not None:
-            check_arguments("ctx.step", function, len(args), counted(args))
-            called = with_resources(function) or function
-            is_coroutine = is_coroutine_function(called)
-            name = name or named_after(function)
-            _init(made, scope, called, args, name, config, config.serdes, is_coroutine)
-            return made.handle
+        if defaults is None and config.serdes is not None:
+            defaults = defaults_for(function, config, run)
     if defaults is None:
         defaults = _defaults_of(function, run)
         if config is None and defaults.config.is_limited:
@@ -293,8 +288,11 @@ def step(
     serdes = defaults.serdes
     if config is None:
         config = defaults.config
+    elif config.serdes is not None:
+        serdes = config.serdes
     elif defaults.config.serdes is not None:  # that of the call replaces it
         serdes = run.settings.serdes_for(function)
-    name = name or defaults.name
-    _init(made, scope, defaults.function, args, name, config, serdes, defaults.is_coroutine)
+    # A call of the class would go through the interpreter's machinery for any class, which takes twice as long.
+    made: Step[Any] = _new(Step)
+    _init(made, scope, defaults, args, name or defaults.name, config, serdes)
     return made.handle

@@ -127,6 +127,7 @@ class Slot(DurableOperation[None]):
         """Read the envelope of the message. The handle has no value, since no code sees it."""
         record = self.record
         assert record is not None
+        self.count(record)
         details = record.callback_details
         try:
             if record.status != OperationStatus.SUCCEEDED:
@@ -201,7 +202,9 @@ class Closing(DurableOperation[None]):
         self._queue.closed()
 
     def outcome(self) -> None:
-        """Return nothing."""
+        """Return nothing, but count the record for ``ctx.budget``."""
+        if self.record is not None:
+            self.count(self.record)
 
     def recorded_error(self, record: Operation) -> ErrorObject | None:
         """Return ``None``: closing an inbox does not fail."""

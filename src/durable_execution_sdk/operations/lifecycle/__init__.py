@@ -21,7 +21,6 @@ from durable_execution_sdk.protocol.operations import (
 from durable_execution_sdk.protocol.updates import (
     OperationActionName,
     OperationUpdate,
-    text_bytes,
 )
 from durable_execution_sdk.runtime.completions.completion import Completion, Dropped
 from durable_execution_sdk.runtime.contexts.scope import IdScope
@@ -57,19 +56,18 @@ class DurableOperation(PayloadOperation[_T]):
         self.operation_id = operation_id = scope.next_id()
         self.name = name
         self.sub_type: OperationSubTypeName = sub_type
-        self.record: Operation | None = None
         self.is_pending = False
-        self.due_at: float | None = None
         # True if the log held its end when it was asked for: no more news will come.
         self.was_over = False
         # True if it may do nothing: its context is over, in this invocation or, if rebuilt, in the log.
         self.is_void = False
         _claim(self, run.completions, scope.place + scope.claimed)
         if context_state.is_closed or run.is_ending:
+            self.record: Operation | None = None
             self.is_void = True
             run.turn_down(self)
             return
-        record = run.claim(self)
+        self.record = record = run.claim(self)
         if record is not None and not (
             record.type == self.kind
             and record.sub_type == sub_type
@@ -86,7 +84,6 @@ class DurableOperation(PayloadOperation[_T]):
             if run.gate is not None:
                 run.position.found_cut()
         else:
-            self.record = record
             if record.status in TERMINAL_STATUSES:
                 self.was_over = True
                 if run.reporter is not None:
@@ -164,13 +161,6 @@ class DurableOperation(PayloadOperation[_T]):
         """Take the outcome from the log and leave the registers; called in this completion's turn."""
         # As the base class does, and ``_leave`` below: calls that each replayed operation would make.
         if not self.is_done:
-            record: Any = self.record
-            details = record.step_details
-            if details is not None and details.attempt == 1 and details.result is not None:
-                text = details.result
-                self.context_state.stored_bytes += len(text) if text.isascii() else text_bytes(text)
-            else:
-                self.count(record)
             try:
                 _set_result(self.handle, self.outcome())
             except Exception as error:
@@ -215,9 +205,10 @@ class DurableOperation(PayloadOperation[_T]):
         """Take in a change of the record after the handle has ended."""
 
     def outcome(self) -> _T:
-        """Return the recorded value, or raise the recorded failure."""
+        """Return the recorded value, or raise the recorded failure; count it for ``ctx.budget``."""
         record = self.record
         assert record is not None
+        self.count(record)
         if record.status == SUCCEEDED:
             return self.value(record)
         raise self.failure(record)

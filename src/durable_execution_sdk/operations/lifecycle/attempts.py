@@ -61,8 +61,6 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
         """Start, or go on from the record in the log."""
         # True from an attempt's START until its outcome is on its way into the log.
         self._is_running = False
-        self._body: asyncio.Task[None] | None = None
-        self._step_context: StepContext | None = None
         record = self.record
         if self.was_over and record is not None:
             if record.status == SUCCEEDED:  # nothing else is to be done for most replayed steps
@@ -70,6 +68,8 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
             else:
                 self.complete(record)
             return
+        self._body: asyncio.Task[None] | None = None
+        self._step_context: StepContext | None = None
         if self.is_void:
             return
         # The body sees the context variables of the call, even if it is started later.
@@ -194,7 +194,7 @@ class AttemptOperation(DurableOperation[_T], Attempting[_T]):
     def drop(self, msg: object | None = None) -> bool:
         """End the handle, and cancel the body."""
         dropped = super().drop(msg)
-        if dropped and self._body is not None:
+        if dropped and not self.was_over and self._body is not None:
             if self._step_context is not None:
                 cut_off(self._step_context)
             if not self.is_void:  # it cleans up already: see ``failed_attempts``

@@ -19,21 +19,18 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from durable_execution_sdk.errors import ConfigError, InvocationError, StepTimeoutError
-from durable_execution_sdk.operations.lifecycle.argument_checks import (
-    check_arguments,
-    counted,
-    named_after,
-)
+from durable_execution_sdk.operations.lifecycle.argument_checks import check_arguments, counted
 from durable_execution_sdk.operations.lifecycle.limits import seconds_of
-from durable_execution_sdk.operations.step import Step, StepConfig
+from durable_execution_sdk.operations.step import Step, StepConfig, defaults_for
 from durable_execution_sdk.operations.time_limits.postponement import Postponement, recall
 from durable_execution_sdk.protocol.operations import Operation, OperationStatus
-from durable_execution_sdk.runtime.bodies import with_resources
 from durable_execution_sdk.runtime.completions.handle import Handle
 from durable_execution_sdk.runtime.contexts.scope import IdScope
 from durable_execution_sdk.runtime.current import cut_off, sdk_context
-from durable_execution_sdk.runtime.event_loop.threads import is_coroutine_function, left_running
+from durable_execution_sdk.runtime.event_loop.threads import left_running
 from durable_execution_sdk.runtime.unwinding import CANCELLATION_ROUNDS, abandon
 
 __all__ = ["LimitedStep", "limited_step"]
@@ -67,11 +64,14 @@ class LimitedStep(Step[_T]):
         self._late: StepTimeoutError | None = None
         self._has_time = self._need is None
         self._postponed: Postponement | None = None
-        serdes = config.serdes or scope.context_state.run.settings.serdes_for(function)
+        # As if it were a plain function, so that ``attempt`` runs it by ``call``.
+        defaults = replace(
+            defaults_for(function, config, scope.context_state.run), is_coroutine=False
+        )
+        name = name or defaults.name
         if self._need is not None:
             recall(scope, name)
-        called = with_resources(function) or function
-        super().__init__(scope, called, args, name, config, serdes, is_coroutine_function(called))
+        super().__init__(scope, defaults, args, name, config, defaults.serdes)
 
     @property
     def may_be_postponed(self) -> bool:
@@ -164,7 +164,6 @@ class LimitedStep(Step[_T]):
 
         Once its own time is up it raises that error, in place of the cancellation, so that plugins see the recorded one.
         """
-        self._is_coroutine = False
         try:
             await super().attempt()
         except InvocationError:
@@ -267,4 +266,4 @@ def limited_step(
 ) -> Handle[Any]:
     """Run a function as a step with time limits."""
     check_arguments("ctx.step", function, len(args), counted(args))
-    return LimitedStep[Any](scope, function, args, name or named_after(function), config).handle
+    return LimitedStep[Any](scope, function, args, name, config).handle

@@ -61,7 +61,7 @@ import math
 from collections.abc import Callable, Sized
 from heapq import heappop, heappush
 from types import FrameType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from durable_execution_sdk.errors import OperationCancelledError
 from durable_execution_sdk.first_use import StaticGeneric
@@ -87,14 +87,13 @@ class Claim(StaticGeneric[_T]):
         "is_cancelled",
         "is_done",
         "is_due",
+        "is_end",
         "is_given_up",
         "place",
         "sequence",
         "tells_time",
     )
 
-    # False for the creation of a callback, which completes before the operation with this id ends.
-    is_end: ClassVar[bool] = True
     name: str | None
     operation_id: str
     # The state (``ContextState``) of the context in which it was claimed.
@@ -106,6 +105,7 @@ class Claim(StaticGeneric[_T]):
     tells_time: bool
     callbacks_added: int
     is_due: bool
+    is_end: bool
     is_done: bool
     is_cancelled: bool
     is_given_up: bool

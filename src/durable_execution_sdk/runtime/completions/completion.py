@@ -60,8 +60,8 @@ class Completion(Claim[_T]):
     def __init__(self, completions: Completions, place: int) -> None:
         """Number the claim. ``place`` is the number of the operation's place in the workflow, and the handle's hash."""
         self.completions = completions
-        # No ``__init__`` in Python, which would cost a replayed operation 3 %.
-        self.handle: Handle[_T] = self.handle_class(loop=completions.loop)
+        # On the loop that runs. No ``__init__`` in Python, which would cost a replayed operation 3 %.
+        self.handle: Handle[_T] = self.handle_class()
         self.handle._operation = self  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         self._waiters: list[asyncio.Future[None]] | None = None
         self._watcher: Watcher[_T] | None = None
@@ -80,6 +80,7 @@ class Completion(Claim[_T]):
         self.tells_time = True
         completions.claims = self.sequence = completions.claims + 1
         self.place = place
+        self.is_end = True
 
     def new_waiter(self) -> Waiter:
         """Make a future for the running task to block on until this is done."""

@@ -67,8 +67,8 @@ from durable_execution_sdk.runtime.contexts import ContextState
 from durable_execution_sdk.runtime.current import HANDED_OVER_BY, get_current, task_on
 from durable_execution_sdk.runtime.log.ids import (
     MAIN,
-    ROOT_IDS,
     Path,
+    known_root_id,
     operation_id,
     place_below,
     place_of,
@@ -241,7 +241,7 @@ class IdScope(TaskScope):
         if self.path is MAIN:
             if context := self.context:
                 return operation_id(f"{context}{number}")
-            return ROOT_IDS.get(number) or root_operation_id(number)
+            return known_root_id(number) or root_operation_id(number)
         return self.path.operation_id(self.context, number)
 
     def next_timer_id(self, row: Row) -> tuple[str, int]:

@@ -28,6 +28,7 @@ __all__ = [
     "is_patch_marker",
     "is_self_numbered",
     "is_unnumbered",
+    "known_root_id",
     "needs_wait_id",
     "operation_id",
     "patch_marker_id",
@@ -56,6 +57,8 @@ def operation_id(text: str) -> str:
 # The ids of the handler's own operations are the same in every execution: a warm process keeps the first ones.
 # By their numbers, so that threads that add the same one at once do no harm.
 ROOT_IDS: dict[int, str] = {}
+# A method, as those in ``runtime.current``.
+known_root_id = ROOT_IDS.get
 _MOST_ROOT_IDS = 1_000
 
 # Spreads numbers that are close to one another; the lower bits are left for the numbers of things.
