@@ -129,7 +129,7 @@ def bound_config(function: Callable[..., Any]) -> StepConfig | None:
 
 
 class Defaults(Struct, frozen=True):
-    """What a function gives to its steps: the callable with its resources, name, serdes, arity ..."""
+    """The part of a step that its function decides: the callable with its resources, name, serdes, arity ..."""
 
     function: Callable[..., Any]
     name: str | None
