@@ -3,9 +3,8 @@
 A handle is a future, but each task that awaits a handle blocks on a future of its own (``Waiter``). So the
 cancellation of one task does not cancel an operation that other tasks await too, unless the cancelled task awaits
 it in a ``gather``, which cancels its operands. When the last task that awaits it is cancelled, the operation is
-*given up*: its body is cancelled, and a FAIL of type ``OperationCancelled`` is recorded. That FAIL never
-becomes due: if it were delivered, and another end had the same millisecond, replay could see the failure
-where the first run saw the cancellation.
+*given up*: its body is cancelled, and a FAIL of type ``OperationCancelled`` is recorded. That FAIL never becomes due:
+if it were, and another end had the same millisecond, replay could see the failure where the first run was cancelled.
 """
 
 from __future__ import annotations

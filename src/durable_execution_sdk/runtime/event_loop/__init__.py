@@ -149,10 +149,7 @@ class WorkflowLoop(asyncio.SelectorEventLoop):
         return timer
 
     def call_soon_threadsafe(
-        self,
-        callback: Callable[[Unpack[_Ts]], object],
-        *args: *_Ts,
-        context: Context | None = None,
+        self, callback: Callable[[Unpack[_Ts]], object], *args: *_Ts, context: Context | None = None
     ) -> asyncio.Handle:
         """Schedule a callback. If it completes a future of workflow code, that end is recorded before it runs.
 
