@@ -256,6 +256,7 @@ def test_the_application_passes_lint_and_replays_its_history(tmp_path: Path) -> 
 
 @TOOLS
 def test_the_application_keeps_to_its_own_rules_of_style(tmp_path: Path, tool: str) -> None:
+    pytest.importorskip("ruff", reason="it is in the environment of make test")
     shop = made(tmp_path / "shop", "--with", tool)
     assert run(shop, "ruff", "check", "--no-cache") == "All checks passed!\n"
     assert run(shop, "ruff", "format", "--check", "--no-cache").endswith(" already formatted\n")
