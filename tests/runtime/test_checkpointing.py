@@ -8,6 +8,7 @@ from unittest import mock
 
 import pytest
 from tests.rig import Ran, run_workflow
+from tests.virtual_time import virtual_time
 
 from durable_execution_sdk import (
     CheckpointingMode,
@@ -321,12 +322,17 @@ def test_in_eager_mode_a_body_runs_when_its_start_is_acknowledged() -> None:
     assert seen[2][-1] == "START poll"
 
 
+@pytest.mark.parametrize("is_idle", [False, True], ids=["loop busy", "loop idle"])
 @pytest.mark.parametrize("mode", [CheckpointingMode.BATCHED, CheckpointingMode.EAGER])
-def test_no_result_reaches_the_workflow_before_it_is_acknowledged(mode: CheckpointingMode) -> None:
+def test_no_result_reaches_the_workflow_before_it_is_acknowledged(
+    mode: CheckpointingMode, is_idle: bool
+) -> None:
     acknowledged: set[str] = set()
 
     class Acknowledging(Slow):
         async def checkpoint(self, request: Any) -> Any:
+            if is_idle:
+                await asyncio.sleep(1)
             response = await super().checkpoint(request)
             acknowledged.update(f"{u.action} {u.name}" for u in request.updates)
             return response
@@ -348,11 +354,12 @@ def test_no_result_reaches_the_workflow_before_it_is_acknowledged(mode: Checkpoi
         assert {"SUCCEED c", "SUCCEED in"} <= acknowledged
         return "checked"
 
-    ran = run_workflow(
-        workflow,
-        options={"checkpointing": mode},
-        wrappers=Wrappers(data_plane=lambda plane: Acknowledging(plane, [])),
-    )
+    with virtual_time():
+        ran = run_workflow(
+            workflow,
+            options={"checkpointing": mode},
+            wrappers=Wrappers(data_plane=lambda plane: Acknowledging(plane, [])),
+        )
     assert ran.result == "checked", ran.error
 
 

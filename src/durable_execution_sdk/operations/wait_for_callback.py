@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from durable_execution_sdk.duration import DurationLike
 from durable_execution_sdk.errors import (
@@ -135,14 +135,8 @@ def _submitters(submitter: Callable[..., object], config: WaitForCallbackConfig[
     strategy = config.retry_strategy or bound.retry_strategy
     if config.submitter_timeout is None and bound.is_limited:
         return replace(bound, retry_strategy=strategy)
-    return _SubmitterConfig(
-        retry_strategy=strategy,
-        semantics=bound.semantics,
-        serdes=bound.serdes,
-        acknowledge_start=bound.acknowledge_start,
-        timeout=config.submitter_timeout,
-        needs=bound.needs,
-    )
+    own = {"retry_strategy": strategy, "timeout": config.submitter_timeout}
+    return _SubmitterConfig(**{**asdict(bound), **own})
 
 
 class _Answer:
