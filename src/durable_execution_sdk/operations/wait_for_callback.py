@@ -135,8 +135,9 @@ def _submitters(submitter: Callable[..., object], config: WaitForCallbackConfig[
     strategy = config.retry_strategy or bound.retry_strategy
     if config.submitter_timeout is None and bound.is_limited:
         return replace(bound, retry_strategy=strategy)
-    own = {"retry_strategy": strategy, "timeout": config.submitter_timeout}
-    return _SubmitterConfig(**{**asdict(bound), **own})
+    options: dict[str, Any] = asdict(bound)
+    options |= {"retry_strategy": strategy, "timeout": config.submitter_timeout}
+    return _SubmitterConfig(**options)
 
 
 class _Answer:
